@@ -1,0 +1,1 @@
+//! The demo page: a call that shows which path it took, as embedded assets.

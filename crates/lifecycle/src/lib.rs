@@ -1,0 +1,1 @@
+//! Signals, draining, supervision, exit codes.

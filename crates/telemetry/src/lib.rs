@@ -1,0 +1,1 @@
+//! Logging set-up, the Prometheus registry, and the pages /metrics, /healthz, /readyz.

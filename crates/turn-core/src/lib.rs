@@ -1,0 +1,1 @@
+//! The TURN server as a state machine: allocations, permissions, channels, authentication, quota, peer policy.

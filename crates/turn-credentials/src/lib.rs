@@ -1,0 +1,1 @@
+//! Time-limited usernames and passwords: minted here, re-derived there.

@@ -1,0 +1,3 @@
+//! One binary that runs and diagnoses the whole suite.
+
+fn main() {}
