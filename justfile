@@ -1,0 +1,40 @@
+# Recipes of the house; CI runs the same ones. `just` alone lists them.
+
+_default:
+    @just --list
+
+# formatting and lints, warnings are errors
+check:
+    scripts/check
+
+# everything: unit, property, simulation, foreign clients, browsers
+test:
+    scripts/test
+
+# only the quick tests of the workspace (under two minutes once built)
+quick:
+    cargo nextest run --workspace
+
+# foreign clients against the release build
+e2e:
+    tests/e2e/run
+
+# two Chromium pages through the relay
+browser:
+    tests/browser/run
+
+# many seeds of the simulated internet: just sim 5000
+sim seeds="1000":
+    WATARI_SIM_SEEDS={{seeds}} cargo nextest run --release -p turn-core --test simulation
+
+# fuzz every parser for some seconds each: just fuzz 60
+fuzz seconds="60":
+    scripts/fuzz {{seconds}}
+
+# codec and state machine benchmarks
+bench:
+    cargo bench -p stun-wire -p turn-core
+
+# licences, duplicate and banned crates
+deny:
+    cargo deny check bans licenses sources
