@@ -1,1 +1,17 @@
 //! The demo page: a call that shows which path it took, as embedded assets.
+//!
+//! [`router`] serves the page at `/` and what it loads below it; nothing comes from another host. In a
+//! debug build the files are read from the checkout at each request, in a release build they are inside the
+//! binary, compressed. Signaling is not here: the page asks `/config.json` where to find it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod config;
+mod headers;
+mod page;
+
+pub use config::{Config, SignalingUrl, UrlError};
+pub use page::router;
+
+#[cfg(test)]
+mod tests;
