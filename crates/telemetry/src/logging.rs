@@ -1,0 +1,92 @@
+//! Logs to standard error: text for people, JSON for machines.
+
+use std::io::{self, IsTerminal};
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// How to log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Text or JSON.
+    pub format: Format,
+    /// What to log: a level, or directives such as `info,turn_server=debug`.
+    pub filter: LogFilter,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// For people; coloured on a terminal unless `NO_COLOR` is set.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A filter known to be well-formed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LogFilter(String);
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = LoggingError;
+
+    fn try_from(directives: String) -> Result<Self, LoggingError> {
+        EnvFilter::try_new(&directives).map_err(|error| LoggingError::Filter(error.to_string()))?;
+        Ok(Self(directives))
+    }
+}
+
+impl From<LogFilter> for String {
+    fn from(filter: LogFilter) -> Self {
+        filter.0
+    }
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The filter is not a level or a list of directives.
+    #[error("is not a log filter such as \"info\" or \"info,turn_server=debug\": {0}")]
+    Filter(String),
+    /// Something else has set up logging in this process already.
+    #[error("logging is already set up")]
+    AlreadySet,
+}
+
+/// Sends logs to standard error as asked.
+pub fn init_logging(config: &LogConfig) -> Result<(), LoggingError> {
+    let filter =
+        EnvFilter::try_new(&config.filter.0).map_err(|error| LoggingError::Filter(error.to_string()))?;
+    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let done = match config.format {
+        Format::Text => builder.with_ansi(wants_colour()).try_init(),
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+    done.map_err(|_| LoggingError::AlreadySet)
+}
+
+fn wants_colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_parsed_once_and_refused_with_an_example() {
+        assert!(LogFilter::try_from("info,turn_server=debug".to_owned()).is_ok());
+        let refused = LogFilter::try_from("turn_server=loud".to_owned()).unwrap_err();
+        assert!(refused.to_string().contains("turn_server=debug"), "{refused}");
+    }
+}
