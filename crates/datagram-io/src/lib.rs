@@ -1,1 +1,38 @@
 //! Batches of datagrams in and out of UDP sockets; worker threads; the only unsafe code of the workspace.
+//!
+//! A worker owns a [`Sockets`] table, a [`Batch`] and an [`Inbox`]. It waits on `mio`, receives into the
+//! batch, lets a core decide about each [`Slot`], and sends what the slots were marked with:
+//!
+//! ```text
+//!   Sockets::receive ──▶ Batch of Slots ──▶ Slot::send(socket, window, from, to) ──▶ Sockets::send
+//!                            ▲    └── Outbox::hand_over ──▶ another worker's Inbox
+//!                            └──────── Inbox::receive ◀── another worker's Outbox
+//! ```
+//!
+//! Nothing here allocates, locks or logs per datagram, and no error of one datagram ends a loop: it is
+//! counted in [`IoCounters`].
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod backend;
+mod batch;
+mod handover;
+mod limits;
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
+mod route;
+mod socket;
+mod sockets;
+mod worker;
+
+pub use backend::{Backend, Native, Received, Sent};
+pub use batch::{Batch, HEADROOM, Origin, Outgoing, SLOT_CAPACITY, Slot};
+pub use handover::{HandoverFull, Inbox, Outbox, handover};
+pub use limits::{DescriptorLimit, raise_descriptor_limit};
+#[cfg(target_os = "linux")]
+pub use linux::Mmsg;
+pub use portable::Portable;
+pub use route::local_address_towards;
+pub use socket::{Socket, open_listeners, open_relay};
+pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
+pub use worker::{Stop, WorkerEnd, spawn_worker};

@@ -1,0 +1,192 @@
+//! Slots of memory that datagrams are received into, decided about and sent from, without a copy.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
+};
+
+use crate::SocketId;
+
+/// Bytes in front of every received datagram, so that a header can be put before it in place.
+pub const HEADROOM: usize = 48;
+
+/// Bytes of one slot: headroom and the longest UDP payload, 65,527 bytes over IPv6.
+///
+/// It is an odd multiple of a cache line, so that the slots' first bytes do not share cache sets.
+pub const SLOT_CAPACITY: usize = 66_112;
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A fixed number of slots, filled from the front by receiving and emptied by [`Batch::clear`].
+///
+/// The memory is reserved once; a page of it becomes resident only when a datagram has touched it.
+pub struct Batch {
+    slots: Box<[Slot]>,
+    filled: usize,
+}
+
+impl Batch {
+    /// Makes a batch of `slots` empty slots.
+    pub fn new(slots: usize) -> Self {
+        Self {
+            slots: (0..slots).map(|_| Slot::new()).collect(),
+            filled: 0,
+        }
+    }
+
+    /// The slots that hold a datagram.
+    pub fn filled(&self) -> &[Slot] {
+        &self.slots[..self.filled]
+    }
+
+    /// The slots that hold a datagram, to decide about.
+    pub fn filled_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots[..self.filled]
+    }
+
+    /// The slots that can still receive one.
+    pub fn free_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots[self.filled..]
+    }
+
+    /// Whether no slot is left to receive into.
+    pub fn is_full(&self) -> bool {
+        self.filled == self.slots.len()
+    }
+
+    /// Whether no slot holds a datagram.
+    pub fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Counts the first `count` free slots as filled.
+    ///
+    /// # Panics
+    /// If fewer slots are free.
+    pub fn commit(&mut self, count: usize) {
+        assert!(
+            count <= self.slots.len() - self.filled,
+            "more slots committed than there are free"
+        );
+        self.filled += count;
+    }
+
+    /// Forgets all datagrams and what was marked for sending.
+    pub fn clear(&mut self) {
+        for slot in &mut self.slots[..self.filled] {
+            slot.outgoing = None;
+        }
+        self.filled = 0;
+    }
+}
+
+/// Where a datagram came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A socket of this worker.
+    Socket(SocketId),
+    /// Another worker, by [`crate::Outbox::hand_over`].
+    Worker,
+}
+
+/// What [`Slot::send`] marked: a window of the slot, the socket it leaves by and both addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The socket to send from.
+    pub socket: SocketId,
+    /// The window of the slot's buffer that is the payload.
+    pub window: Range<usize>,
+    /// The source address; only sockets bound to a wildcard address need it.
+    pub from: SocketAddr,
+    /// The destination address.
+    pub to: SocketAddr,
+}
+
+/// One datagram in its buffer, with [`HEADROOM`] in front of it when it was received from a socket.
+pub struct Slot {
+    pub(crate) buffer: Box<[u8]>,
+    pub(crate) window: Range<usize>,
+    pub(crate) origin: Origin,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) outgoing: Option<Outgoing>,
+}
+
+impl Slot {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; SLOT_CAPACITY].into_boxed_slice(),
+            window: HEADROOM..HEADROOM,
+            origin: Origin::Worker,
+            source: NOWHERE,
+            destination: NOWHERE,
+            outgoing: None,
+        }
+    }
+
+    /// Where the datagram came from.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Who sent it; a v4-mapped address is shown as the IPv4 address it stands for.
+    pub fn source(&self) -> SocketAddr {
+        self.source
+    }
+
+    /// The local address it was sent to, also on a socket bound to a wildcard address.
+    pub fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
+    /// Where in [`Slot::buffer_mut`] the datagram lies.
+    pub fn window(&self) -> Range<usize> {
+        self.window.clone()
+    }
+
+    /// The received bytes.
+    pub fn payload(&self) -> &[u8] {
+        &self.buffer[self.window.clone()]
+    }
+
+    /// The whole buffer, [`SLOT_CAPACITY`] bytes.
+    pub fn buffer_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer
+    }
+
+    /// Marks a window of this slot to be sent by the next [`crate::Sockets::send`].
+    ///
+    /// # Panics
+    /// If the window does not lie in the buffer.
+    pub fn send(&mut self, socket: SocketId, window: Range<usize>, from: SocketAddr, to: SocketAddr) {
+        assert!(
+            window.start <= window.end && window.end <= self.buffer.len(),
+            "window outside the slot"
+        );
+        self.outgoing = Some(Outgoing {
+            socket,
+            window,
+            from,
+            to,
+        });
+    }
+
+    /// What is marked for sending.
+    pub fn outgoing(&self) -> Option<&Outgoing> {
+        self.outgoing.as_ref()
+    }
+
+    /// The bytes a back end receives into.
+    pub(crate) fn receive_area(&mut self) -> &mut [u8] {
+        &mut self.buffer[HEADROOM..]
+    }
+
+    /// Notes what a back end received into [`Slot::receive_area`].
+    pub(crate) fn fill(&mut self, len: usize, source: SocketAddr, destination: SocketAddr) {
+        debug_assert!(len <= self.buffer.len() - HEADROOM);
+        self.window = HEADROOM..HEADROOM + len;
+        self.source = source;
+        self.destination = destination;
+        self.outgoing = None;
+    }
+}

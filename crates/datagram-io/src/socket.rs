@@ -1,0 +1,160 @@
+//! UDP sockets as a relay needs them: nonblocking, one address family each, sized for their purpose.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use mio::net::UdpSocket;
+use socket2::{Domain, Protocol, Type};
+
+/// Listeners carry everyone's traffic through one queue; the kernel caps this at `net.core.rmem_max`.
+const LISTENER_BUFFER: usize = 8 << 20;
+/// A relay socket serves one client: room for the longest datagram or about fifty of a video frame's.
+const RELAY_BUFFER: usize = 64 << 10;
+
+/// A bound UDP socket.
+#[derive(Debug)]
+pub struct Socket {
+    pub(crate) io: UdpSocket,
+    pub(crate) local: SocketAddr,
+}
+
+impl Socket {
+    /// The address it is bound to, the port never 0.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether it is bound to a wildcard address, so that each datagram tells its own destination.
+    pub fn is_wildcard(&self) -> bool {
+        self.local.ip().is_unspecified()
+    }
+
+    fn new(socket: socket2::Socket) -> io::Result<Self> {
+        let io = UdpSocket::from_std(socket.into());
+        let local = io.local_addr()?;
+        Ok(Self { io, local })
+    }
+}
+
+/// Opens `count` sockets on one address, for as many workers: the kernel spreads clients over them.
+///
+/// The first is bound without sharing, so that a port held by another process, even by one that would
+/// share it, is reported and not silently split with it.
+///
+/// # Errors
+/// As `bind` says: [`io::ErrorKind::AddrInUse`], [`io::ErrorKind::AddrNotAvailable`], or
+/// `EAFNOSUPPORT` where the family is switched off.
+pub fn open_listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Socket>> {
+    let first = listener(address)?;
+    first.bind(&address.into())?;
+    if count > 1 {
+        first.set_reuse_port(true)?;
+    }
+    let first = Socket::new(first)?;
+    let address = first.local_address();
+
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        let socket = listener(address)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&address.into())?;
+        sockets.push(Socket::new(socket)?);
+    }
+    Ok(sockets)
+}
+
+/// Opens a socket on a relayed transport address, shared with nobody.
+///
+/// # Errors
+/// As `socket` and `bind` say.
+pub fn open_relay(address: SocketAddr) -> io::Result<Socket> {
+    let socket = udp(address)?;
+    socket.set_recv_buffer_size(RELAY_BUFFER)?;
+    socket.bind(&address.into())?;
+    Ok(Socket {
+        io: UdpSocket::from_std(socket.into()),
+        local: address,
+    })
+}
+
+fn listener(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = udp(address)?;
+    enlarge(LISTENER_BUFFER, |size| socket.set_recv_buffer_size(size));
+    enlarge(LISTENER_BUFFER, |size| socket.set_send_buffer_size(size));
+    #[cfg(target_os = "linux")]
+    if address.ip().is_unspecified() {
+        crate::linux::report_destinations(&socket, address.ip())?;
+    }
+    Ok(socket)
+}
+
+fn udp(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(target_os = "linux")]
+    crate::linux::allow_fragments(&socket, address.ip())?;
+    Ok(socket)
+}
+
+/// Linux cuts a size it does not permit, the BSDs refuse it: so halve until it is taken.
+fn enlarge(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
+    while size >= RELAY_BUFFER && set(size).is_err() {
+        size /= 2;
+    }
+}
+
+/// Undoes ::ffff:a.b.c.d, so that one host has one name; clears what is no part of the address.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => address,
+        SocketAddr::V6(mut v6) => {
+            if let Some(v4) = v6.ip().to_ipv4_mapped() {
+                return SocketAddr::new(IpAddr::V4(v4), v6.port());
+            }
+            v6.set_flowinfo(0);
+            SocketAddr::V6(v6)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_held_by_another_socket_is_reported_even_if_it_would_share() {
+        let ours = open_listeners("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let refused = open_listeners(ours[0].local_address(), 2).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn all_listeners_of_one_address_share_the_port_the_kernel_chose() {
+        let sockets = open_listeners("[::1]:0".parse().unwrap(), 3).unwrap();
+        assert_ne!(sockets[0].local_address().port(), 0);
+        assert!(
+            sockets
+                .iter()
+                .all(|socket| socket.local_address() == sockets[0].local_address())
+        );
+    }
+
+    #[test]
+    fn both_families_can_listen_on_the_same_port() {
+        let v4 = open_listeners("0.0.0.0:0".parse().unwrap(), 1).unwrap();
+        let port = v4[0].local_address().port();
+        let v6 = open_listeners(SocketAddr::new("::".parse().unwrap(), port), 1).unwrap();
+        assert!(v6[0].is_wildcard());
+    }
+
+    #[test]
+    fn a_v4_mapped_address_is_shown_as_ipv4() {
+        let mapped = plain("[::ffff:192.0.2.1]:7".parse().unwrap());
+        assert_eq!(mapped, "192.0.2.1:7".parse().unwrap());
+    }
+}
