@@ -1,0 +1,211 @@
+//! What the server wants done: one verdict a datagram, and effects that go beyond it.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use arrayvec::ArrayVec;
+
+use crate::types::{FiveTuple, RelayId};
+
+/// Says what becomes of the datagram that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet's window holds what must be sent.
+    Send {
+        /// Which of our sockets sends it.
+        via: Via,
+        /// Where it goes.
+        to: SocketAddr,
+    },
+    /// Nothing is sent.
+    Drop(DropReason),
+    /// The answer follows as [`Output::SendToClient`], once a relay socket is open.
+    Pending,
+}
+
+/// Says which socket sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The listener of this five-tuple, from its server address; it goes to its client.
+    Listener(FiveTuple),
+    /// This relay socket.
+    Relay(RelayId),
+    /// No socket: the target is a relay that another worker owns. Hand it the bytes; it calls
+    /// `handle_hairpin(now, from, to, packet)`.
+    Worker {
+        /// The worker, counted as in `Share`.
+        worker: u16,
+        /// The relayed transport address the datagram comes from.
+        from: SocketAddr,
+    },
+}
+
+/// Asks the shell for an effect, or tells it about an event worth a line in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Opens a UDP socket bound to `address`. **Answer each with exactly one `relay_opened`.**
+    OpenRelay {
+        /// The name the socket gets.
+        relay: RelayId,
+        /// The local address to bind.
+        address: SocketAddr,
+    },
+    /// Closes a relay socket that was opened before.
+    CloseRelay {
+        /// Its name.
+        relay: RelayId,
+    },
+    /// Sends a deferred answer.
+    SendToClient {
+        /// Whom it goes to, and from where.
+        to: FiveTuple,
+        /// The UDP payload.
+        datagram: Vec<u8>,
+    },
+    /// A client got its relay.
+    AllocationCreated {
+        /// Whose it is.
+        five_tuple: FiveTuple,
+        /// The username as sent; it is a stranger's text, so escape it.
+        username: Box<str>,
+        /// The relayed transport addresses as the client sees them.
+        relayed: ArrayVec<SocketAddr, 2>,
+        /// The time granted.
+        lifetime: Duration,
+    },
+    /// An allocation is gone.
+    AllocationEnded {
+        /// Whose it was.
+        five_tuple: FiveTuple,
+        /// The username as sent; it is a stranger's text, so escape it.
+        username: Box<str>,
+        /// Why.
+        reason: EndReason,
+        /// When it was made.
+        created_at: Instant,
+    },
+}
+
+/// Says why an allocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The client sent a Refresh with lifetime 0.
+    Freed,
+    /// The lifetime passed without a Refresh.
+    Expired,
+    /// The relay socket could not be opened; the client was told.
+    NotOpened,
+}
+
+/// Says why a relay socket could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another program has the port: another one is tried.
+    #[error("the port is in use")]
+    AddressInUse,
+    /// The process may open no more files.
+    #[error("too many open files")]
+    TooManyDescriptors,
+    /// The machine does not have the address.
+    #[error("no such local address")]
+    AddressNotAvailable,
+    /// Anything else.
+    #[error("the socket cannot be opened")]
+    Other,
+}
+
+/// Declares [`DropReason`] once, with its labels beside it.
+macro_rules! drop_reasons {
+    ($($(#[doc = $doc:literal])+ $reason:ident => $name:literal,)+) => {
+        /// Says why a datagram died. Each reason has its own counter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum DropReason { $($(#[doc = $doc])+ $reason,)+ }
+
+        impl DropReason {
+            /// Every reason, in the order counters keep them.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)+];
+
+            /// Names the reason as metrics label it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$reason => $name,)+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// No bytes at all.
+    Empty => "empty",
+    /// The first byte belongs to no protocol spoken here (RFC 7983).
+    NotTurn => "not_turn",
+    /// Neither a STUN message nor ChannelData, though it began like one.
+    Malformed => "malformed",
+    /// FINGERPRINT does not match.
+    BadFingerprint => "bad_fingerprint",
+    /// A response; only requests and indications come from clients.
+    Response => "response",
+    /// A request or indication with a method that is not served here.
+    UnknownMethod => "unknown_method",
+    /// A Binding indication: a keepalive, which asks for nothing.
+    Keepalive => "keepalive",
+    /// From one of our own listeners: answering could loop for ever.
+    OwnListener => "own_listener",
+    /// From a port whose owner answers anything (0, 17, 19, 53, 123): answering could loop for ever.
+    ReflectingPort => "reflecting_port",
+    /// The answer would exceed its allowance over the request, for an address that proved nothing.
+    Amplification => "amplification",
+    /// The network this came from had its share of answers to unproven addresses.
+    RateLimited => "rate_limited",
+    /// The buffer has no room for the answer or the header.
+    NoRoom => "no_room",
+    /// No allocation has this five-tuple.
+    NoAllocation => "no_allocation",
+    /// The relay is gone or not open yet.
+    NoRelay => "no_relay",
+    /// No permission for this peer, or it expired.
+    NoPermission => "no_permission",
+    /// The channel is not bound, or its binding expired.
+    ChannelUnbound => "channel_unbound",
+    /// The allocation has no relay of the peer's family.
+    PeerFamily => "peer_family",
+    /// The peer is one of our own listeners, or may be reached as one of our relays only.
+    PeerForbidden => "peer_forbidden",
+    /// A Send indication without XOR-PEER-ADDRESS or DATA, or with broken ones.
+    IncompleteSend => "incomplete_send",
+    /// An indication with a comprehension-required attribute that is not known here.
+    UnknownAttribute => "unknown_attribute",
+    /// A message too long for UDP once its header is in front.
+    TooLong => "too_long",
+    /// The Binding request was refused without an answer.
+    BindingRefused => "binding_refused",
+}
+
+impl DropReason {
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_drop_reason_has_its_own_label_and_its_own_counter() {
+        let names: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DropReason::ALL.len());
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), index);
+            assert!(
+                reason
+                    .name()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What all workers share: how many allocations each user has, and ports reserved for a second client.
+
+use std::{collections::BTreeMap, num::NonZeroU32, time::Instant};
+
+use crate::types::{RelayedAddress, ReservationToken};
+
+/// Keeps the counts and reservations of the whole process. It is called only when an allocation is made or
+/// freed, never on the datagram path; a shell with several workers puts one [`Quota`] behind a lock.
+pub trait Ledger {
+    /// Counts one more allocation of `user`, or tells which bound is reached.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFull`]; then nothing is counted.
+    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull>;
+
+    /// Counts one allocation of `user` less.
+    fn release(&mut self, user: &str);
+
+    /// Puts a reserved port on display until someone claims it by its token (RFC 8656 §7.2, EVEN-PORT).
+    fn park(&mut self, token: ReservationToken, parked: Parked);
+
+    /// Takes a parked port for an allocation of `worker`, if the token is valid, unclaimed, not expired and
+    /// `user`'s own.
+    fn claim(&mut self, now: Instant, token: ReservationToken, user: &str, worker: u16) -> Option<Parked>;
+
+    /// Returns a claimed port after use.
+    fn give_back(&mut self, token: ReservationToken);
+
+    /// Tells what became of a parked port.
+    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState;
+
+    /// Takes a port off display for good: the home worker has it again.
+    fn unpark(&mut self, token: ReservationToken);
+}
+
+/// Says which bound an allocation would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerFull {
+    /// The user's; the client gets 486.
+    #[error("the user has as many allocations as one may have")]
+    User,
+    /// That of all users together; the client gets 508.
+    #[error("the server has as many allocations as it may have")]
+    Total,
+}
+
+/// Describes a reserved port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The worker whose share the port belongs to.
+    pub home: u16,
+    /// The address a relay gets by claiming it.
+    pub address: RelayedAddress,
+    /// The user who reserved it and who alone may claim it.
+    pub user: Box<str>,
+    /// When the token ceases to be valid.
+    pub expires_at: Instant,
+}
+
+/// Says what became of a parked port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParkedState {
+    /// Still to be claimed.
+    Waiting,
+    /// In use by a relay of this worker.
+    Claimed(u16),
+    /// Expired, returned or never there: the home worker may have it.
+    Free,
+}
+
+/// Counts allocations per user and in total: the plain [`Ledger`].
+#[derive(Debug)]
+pub struct Quota {
+    limits: QuotaLimits,
+    total: u32,
+    users: BTreeMap<Box<str>, u32>,
+    parked: BTreeMap<ReservationToken, (Parked, Claim)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Waiting,
+    By(u16),
+    Returned,
+}
+
+/// Bounds the allocations of one user id and of all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaLimits {
+    /// Allocations of one user id, however many usernames were minted for it.
+    pub per_user: NonZeroU32,
+    /// Allocations of everybody.
+    pub total: NonZeroU32,
+}
+
+impl Default for QuotaLimits {
+    /// One call of a Chromium with three TURN URIs makes 10 allocations, an ICE restart 10 more while the
+    /// old ones live, and a person may have two devices: 40. That is a quarter of a percent of the default
+    /// port range, so one credential cannot take the ports. The total is that range's size.
+    fn default() -> Self {
+        Self {
+            per_user: NonZeroU32::MIN.saturating_add(39),
+            total: NonZeroU32::MIN.saturating_add(16_383),
+        }
+    }
+}
+
+impl Quota {
+    /// Starts with no allocation.
+    pub fn new(limits: QuotaLimits) -> Self {
+        Self {
+            limits,
+            total: 0,
+            users: BTreeMap::new(),
+            parked: BTreeMap::new(),
+        }
+    }
+
+    /// Tells how many allocations are counted in all.
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// Tells how many users have one, which is what the table costs.
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Tells how many ports are parked or claimed.
+    pub fn reservations(&self) -> usize {
+        self.parked.len()
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self::new(QuotaLimits::default())
+    }
+}
+
+impl Ledger for Quota {
+    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+        if self.total >= self.limits.total.get() {
+            return Err(LedgerFull::Total);
+        }
+        match self.users.get_mut(user) {
+            Some(count) if *count >= self.limits.per_user.get() => return Err(LedgerFull::User),
+            Some(count) => *count += 1,
+            None => {
+                self.users.insert(user.into(), 1);
+            }
+        }
+        self.total += 1;
+        Ok(())
+    }
+
+    fn release(&mut self, user: &str) {
+        let Some(count) = self.users.get_mut(user) else {
+            debug_assert!(false, "released more often than reserved");
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.users.remove(user);
+        }
+        self.total -= 1;
+    }
+
+    fn park(&mut self, token: ReservationToken, parked: Parked) {
+        self.parked.insert(token, (parked, Claim::Waiting));
+    }
+
+    fn claim(&mut self, now: Instant, token: ReservationToken, user: &str, worker: u16) -> Option<Parked> {
+        let (parked, claim) = self.parked.get_mut(&token)?;
+        if *claim != Claim::Waiting || *parked.user != *user || parked.expires_at <= now {
+            return None;
+        }
+        *claim = Claim::By(worker);
+        Some(parked.clone())
+    }
+
+    fn give_back(&mut self, token: ReservationToken) {
+        if let Some((_, claim)) = self.parked.get_mut(&token) {
+            *claim = Claim::Returned;
+        }
+    }
+
+    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState {
+        match self.parked.get(&token) {
+            Some((_, Claim::By(worker))) => ParkedState::Claimed(*worker),
+            Some((parked, Claim::Waiting)) if now < parked.expires_at => ParkedState::Waiting,
+            Some((_, Claim::Waiting | Claim::Returned)) | None => ParkedState::Free,
+        }
+    }
+
+    fn unpark(&mut self, token: ReservationToken) {
+        self.parked.remove(&token);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use super::*;
+
+fn quota(per_user: u32, total: u32) -> Quota {
+    Quota::new(QuotaLimits {
+        per_user: NonZeroU32::new(per_user).unwrap(),
+        total: NonZeroU32::new(total).unwrap(),
+    })
+}
+
+fn instant() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an Instant has no other origin; nothing compares it to the clock"
+    )]
+    Instant::now()
+}
+
+fn parked(user: &str, expires_at: Instant) -> Parked {
+    let address = "10.0.0.1:50001".parse().unwrap();
+    Parked {
+        home: 0,
+        address: RelayedAddress {
+            local: address,
+            external: address,
+        },
+        user: user.into(),
+        expires_at,
+    }
+}
+
+const TOKEN: ReservationToken = ReservationToken([7; 8]);
+
+#[test]
+fn one_user_meets_his_own_bound_and_others_do_not() {
+    let mut quota = quota(2, 10);
+    assert_eq!(quota.reserve("alice"), Ok(()));
+    assert_eq!(quota.reserve("alice"), Ok(()));
+    assert_eq!(quota.reserve("alice"), Err(LedgerFull::User));
+    assert_eq!(quota.reserve("bob"), Ok(()));
+    quota.release("alice");
+    assert_eq!(quota.reserve("alice"), Ok(()));
+}
+
+#[test]
+fn everybody_meets_the_total() {
+    let mut quota = quota(2, 2);
+    assert_eq!(quota.reserve("alice"), Ok(()));
+    assert_eq!(quota.reserve("bob"), Ok(()));
+    assert_eq!(quota.reserve("carol"), Err(LedgerFull::Total));
+}
+
+#[test]
+fn users_without_allocations_leave_nothing_behind() {
+    let mut quota = quota(2, 2);
+    for round in 0..1000 {
+        let user = format!("user {round}");
+        quota.reserve(&user).unwrap();
+        quota.release(&user);
+    }
+    assert_eq!((quota.users(), quota.total()), (0, 0));
+}
+
+#[test]
+fn a_parked_port_is_claimed_once_and_by_its_user_only() {
+    let now = instant();
+    let mut quota = Quota::default();
+    quota.park(TOKEN, parked("alice", now + Duration::from_secs(30)));
+    assert_eq!(quota.claim(now, TOKEN, "bob", 1), None);
+    assert_eq!(quota.parked(now, TOKEN), ParkedState::Waiting);
+    assert!(quota.claim(now, TOKEN, "alice", 1).is_some());
+    assert_eq!(quota.claim(now, TOKEN, "alice", 1), None);
+    assert_eq!(quota.parked(now, TOKEN), ParkedState::Claimed(1));
+    quota.give_back(TOKEN);
+    assert_eq!(quota.parked(now, TOKEN), ParkedState::Free);
+    quota.unpark(TOKEN);
+    assert_eq!(quota.reservations(), 0);
+}
+
+#[test]
+fn a_token_is_void_when_its_time_is_over() {
+    let now = instant();
+    let mut quota = Quota::default();
+    quota.park(TOKEN, parked("alice", now));
+    assert_eq!(quota.parked(now, TOKEN), ParkedState::Free);
+    assert_eq!(quota.claim(now, TOKEN, "alice", 1), None);
+}

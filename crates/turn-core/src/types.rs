@@ -1,0 +1,112 @@
+//! The words every other module speaks: who sent, when, and which relay.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+/// Holds one reading of both clocks, taken once a batch of datagrams.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For deadlines: never goes back.
+    pub instant: Instant,
+    /// Time since 1970, for nonces and credentials that carry a date.
+    pub unix: Duration,
+}
+
+/// Names a listening socket of the shell; it also fixes the transport, here UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(pub u16);
+
+/// Identifies a client's connection to the server (RFC 8656 §2). IPv4 addresses mapped into IPv6 are
+/// already unmapped by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FiveTuple {
+    /// The listener it came in by.
+    pub listener: ListenerId,
+    /// Where the client sends from, as seen here.
+    pub client: SocketAddr,
+    /// The address of ours it sent to; answers leave from it.
+    pub server: SocketAddr,
+}
+
+/// Names a relay socket. The index is dense, so that a shell keeps its sockets in a `Vec`; the generation
+/// tells a slot's present tenant from its former ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelayId {
+    /// Place in the table.
+    pub index: u32,
+    /// How often that place was given away before.
+    pub generation: u32,
+}
+
+/// Tells the two address families apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both families, in the order counters keep them.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// Tells an address's family.
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Names the family as metrics label it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+        }
+    }
+
+    /// Reads the family byte of REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6).
+    pub(crate) fn from_wire(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::V4),
+            2 => Some(Self::V6),
+            _ => None,
+        }
+    }
+
+    /// Gives the family byte of ADDRESS-ERROR-CODE (RFC 8656 §18.12).
+    pub(crate) fn to_wire(self) -> u8 {
+        match self {
+            Self::V4 => 1,
+            Self::V6 => 2,
+        }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::V4 => 0,
+            Self::V6 => 1,
+        }
+    }
+}
+
+/// Holds the eight random bytes that claim a reserved port (RFC 8656 §18.9).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReservationToken(pub [u8; 8]);
+
+impl fmt::Debug for ReservationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReservationToken(..)")
+    }
+}
+
+/// Names the two forms of a relayed transport address: where the socket is bound and what peers see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RelayedAddress {
+    /// Where the socket is bound.
+    pub local: SocketAddr,
+    /// What XOR-RELAYED-ADDRESS shows; differs from `local` behind a 1:1 NAT. The port is the same.
+    pub external: SocketAddr,
+}
