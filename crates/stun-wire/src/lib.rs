@@ -8,6 +8,7 @@
 //! RFC 8489 (STUN), 8656 (TURN), 5780 (NAT behaviour discovery), 6062 (TURN over TCP), 8016 (mobility), 7635
 //! (third-party authorization), 3489 (classic STUN).
 
+#![warn(clippy::iter_over_hash_type)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod address;

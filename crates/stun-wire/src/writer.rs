@@ -70,6 +70,12 @@ impl<'a> MessageWriter<'a> {
         Ok(self)
     }
 
+    /// Writes an attribute of `len` zero bytes, for instance PADDING.
+    pub fn zeros(&mut self, kind: Type, len: usize) -> Written<'_, 'a> {
+        self.frame(kind, len)?.fill(0);
+        Ok(self)
+    }
+
     /// Writes text, for instance REALM or SOFTWARE.
     pub fn text(&mut self, kind: Type, text: &str) -> Written<'_, 'a> {
         self.attribute(kind, text.as_bytes())
