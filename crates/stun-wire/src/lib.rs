@@ -35,7 +35,7 @@ pub use demux::{Kind, classify};
 pub use error::{AttributeError, IntegrityError, ParseError, PrepareError, WriteError};
 pub use error_code::ErrorCode;
 pub use integrity::{IntegrityKey, IntegrityKeySha256};
-pub use keys::{long_term_key_md5, long_term_key_sha256};
+pub use keys::{long_term_key_md5, long_term_key_sha256, user_hash};
 pub use message::{Attribute, Attributes, Message};
 pub use method::{Class, Method, TransactionId};
 pub use prepare::{prepare_opaque_string, prepare_saslprep};
