@@ -41,8 +41,18 @@ impl TryFrom<String> for LogFilter {
     type Error = LoggingError;
 
     fn try_from(directives: String) -> Result<Self, LoggingError> {
-        EnvFilter::try_new(&directives).map_err(|error| LoggingError::Filter(error.to_string()))?;
+        Self(directives.clone()).build()?;
         Ok(Self(directives))
+    }
+}
+
+/// Libraries that announce at `info` what only their authors care about; naming one in a filter wins.
+const QUIET: &str = "memory_serve=warn";
+
+impl LogFilter {
+    fn build(&self) -> Result<EnvFilter, LoggingError> {
+        EnvFilter::try_new(format!("{QUIET},{}", self.0))
+            .map_err(|error| LoggingError::Filter(error.to_string()))
     }
 }
 
@@ -65,9 +75,9 @@ pub enum LoggingError {
 
 /// Sends logs to standard error as asked.
 pub fn init_logging(config: &LogConfig) -> Result<(), LoggingError> {
-    let filter =
-        EnvFilter::try_new(&config.filter.0).map_err(|error| LoggingError::Filter(error.to_string()))?;
-    let builder = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = fmt()
+        .with_env_filter(config.filter.build()?)
+        .with_writer(io::stderr);
     let done = match config.format {
         Format::Text => builder.with_ansi(wants_colour()).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),

@@ -1,3 +1,37 @@
 //! One binary that runs and diagnoses the whole suite.
 
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod addresses;
+mod cli;
+mod failure;
+mod say;
+mod state;
+mod suite;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Verb};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::refused(&error),
+    };
+    let done = match cli.verb {
+        None => verbs::up::run(&cli.up),
+        Some(Verb::Up(arguments)) => verbs::up::run(&arguments),
+        Some(Verb::Credentials(arguments)) => verbs::credentials::run(&arguments),
+        Some(Verb::CheckConfig(arguments)) => verbs::check_config::run(&arguments),
+        Some(Verb::DefaultConfig) => say::lines(suite::SAMPLE).map_err(Failure::from),
+        Some(Verb::Completions { shell }) => cli::completions(shell).map_err(Failure::from),
+    };
+    match done {
+        Ok(()) => ExitCode::from(lifecycle::exit::OK),
+        Err(failure) => failure.tell(),
+    }
+}

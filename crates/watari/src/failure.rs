@@ -1,0 +1,98 @@
+//! Why a verb failed, and the exit code that says so.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use lifecycle::exit;
+use settings::Mistakes;
+
+use crate::{say::Colours, state::StateError};
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}")]
+    Settings(#[from] Mistakes),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{}", listen_message(.what, *.address, .error))]
+    Listen {
+        what: &'static str,
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("{part}: {message}")]
+    Start { part: &'static str, message: String },
+    #[error(transparent)]
+    Ended(#[from] lifecycle::Failure),
+    #[error("the secret in {place} is empty")]
+    EmptySecret { place: String },
+    #[error("cannot read the secret from {place}: {error}")]
+    Secret { place: String, error: io::Error },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Everything has been said already; only the code is left.
+    #[error("")]
+    Told(u8),
+}
+
+impl Failure {
+    /// Writes the failure to standard error and returns the exit code.
+    pub(crate) fn tell(&self) -> ExitCode {
+        if !matches!(self, Self::Told(_)) {
+            let Colours { error, plain, .. } = Colours::on(&io::stderr());
+            // With nobody left to read it, the exit code still tells.
+            let _ = writeln!(io::stderr(), "{error}error:{plain} {}{self}", self.opening());
+        }
+        ExitCode::from(self.code())
+    }
+
+    fn opening(&self) -> String {
+        match self {
+            Self::Settings(mistakes) => match mistakes.iter().count() {
+                1 => "there is a mistake in the settings\n".to_owned(),
+                many => format!("there are {many} mistakes in the settings\n"),
+            },
+            Self::State(_)
+            | Self::Listen { .. }
+            | Self::Start { .. }
+            | Self::Ended(_)
+            | Self::EmptySecret { .. }
+            | Self::Secret { .. }
+            | Self::Io(_)
+            | Self::Told(_) => String::new(),
+        }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::State(_) | Self::EmptySecret { .. } | Self::Secret { .. } => {
+                exit::CONFIG
+            }
+            Self::Listen { .. } | Self::Start { .. } => exit::UNAVAILABLE,
+            Self::Ended(_) | Self::Io(_) => exit::FAILURE,
+            Self::Told(code) => *code,
+        }
+    }
+}
+
+fn listen_message(what: &str, address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    let kind = error.kind();
+    let advice = if kind == io::ErrorKind::AddrInUse {
+        format!(
+            "the port is in use, perhaps by another watari. `ss -ltnp 'sport = :{port}'` names the process; \
+             end it, or choose another port with --listen-{what} or the key {what}.listen"
+        )
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("no network interface of this machine has that address; correct the key {what}.listen")
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("ports below 1024 need a privilege; choose a higher one with --listen-{what}")
+    } else {
+        error.to_string()
+    };
+    format!("cannot listen on {address} (TCP) for {what}: {advice}")
+}

@@ -1,0 +1,103 @@
+//! The settings of the whole suite: one table for each part.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+use settings::{Check, Report};
+use telemetry::LogConfig;
+
+/// What names of environment variables start with.
+pub(crate) const ENV_PREFIX: &str = "WATARI_";
+/// Names after the prefix that are no settings: flags read them, or the build does.
+pub(crate) const RESERVED: &[&str] = &["CONFIG", "STATE", "SECRET", "VERSION", "REVISION"];
+/// Every setting with its default, explained.
+pub(crate) const SAMPLE: &str = include_str!("../../../config/watari.toml");
+
+/// The settings of the suite.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Suite {
+    pub(crate) web: Web,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: LogConfig,
+    pub(crate) state: State,
+}
+
+/// The page and, beside it, signaling.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Web {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) signaling: Option<demo_web::SignalingUrl>,
+}
+
+/// Metrics and health.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Vec<SocketAddr>,
+}
+
+/// What is kept between runs.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct State {
+    pub(crate) folder: Option<PathBuf>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        // Browsers give camera and microphone to pages from localhost or over HTTPS only, so nothing is lost
+        // by not being reachable from elsewhere; some resolve localhost to one family, some to the other.
+        let listen = vec![
+            (Ipv4Addr::LOCALHOST, 3001).into(),
+            (Ipv6Addr::LOCALHOST, 3001).into(),
+        ];
+        Self {
+            listen,
+            signaling: None,
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            listen: vec![(Ipv4Addr::LOCALHOST, 9641).into()],
+        }
+    }
+}
+
+impl Check for Suite {
+    fn check(&self, report: &mut Report<'_>) {
+        if self.web.signaling.is_some() && self.web.listen.is_empty() {
+            report.mistake(
+                "web.signaling",
+                "is told to a page that is not served: web.listen is empty",
+            );
+        }
+    }
+}
+
+impl Suite {
+    /// Where everything would listen, a line each.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = String::new();
+        for (name, addresses) in [("web", &self.web.listen), ("metrics", &self.metrics.listen)] {
+            let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+            let addresses = if addresses.is_empty() {
+                "off".to_owned()
+            } else {
+                addresses.join(", ")
+            };
+            text.push_str(&format!("  {name:<10} {addresses}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

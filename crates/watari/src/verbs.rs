@@ -1,0 +1,5 @@
+//! What `watari` can do, one module a verb.
+
+pub(crate) mod check_config;
+pub(crate) mod credentials;
+pub(crate) mod up;

@@ -1,0 +1,127 @@
+//! `watari credentials`: time-limited credentials, minted without asking a server.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+use turn_credentials::{Credential, Secret, mint};
+
+use crate::{
+    addresses,
+    cli::{CredentialsArgs, Shape},
+    failure::Failure,
+    say, state,
+};
+
+/// Mints credentials and prints them in the shape asked for.
+pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
+    let secret = secret(arguments)?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let credential = mint(&secret, arguments.id.as_deref(), now + arguments.ttl);
+    let host = arguments
+        .host
+        .clone()
+        .unwrap_or_else(|| addresses::of_this_machine().to_string());
+    let host = addresses::in_uri(&host);
+    say::lines(&show(
+        arguments.format,
+        &credential,
+        arguments.ttl,
+        &format!("{host}:{}", arguments.port),
+    ))?;
+    Ok(())
+}
+
+fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str) -> String {
+    let Credential { username, password } = credential;
+    let turn = format!("turn:{server}?transport=udp");
+    match shape {
+        Shape::Json => pretty(&json!({
+            "username": username, "password": password, "ttl": ttl, "uris": [turn],
+        })),
+        Shape::IceServers => pretty(&json!({
+            "iceServers": [{
+                "urls": [format!("stun:{server}"), turn], "username": username, "credential": password,
+            }],
+            "iceTransportPolicy": "all",
+        })),
+        Shape::Uri => {
+            let (username, password) = (percent(username), percent(password));
+            format!("turn://{username}:{password}@{server}?transport=udp")
+        }
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986 §2.3.
+fn percent(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// The shared secret: from a file, else from the environment, else from the state folder.
+fn secret(arguments: &CredentialsArgs) -> Result<Secret, Failure> {
+    let (text, place) = if let Some(path) = &arguments.secret_file {
+        let place = path.display().to_string();
+        (
+            read(path).map_err(|error| Failure::Secret {
+                place: place.clone(),
+                error,
+            })?,
+            place,
+        )
+    } else if let Ok(secret) = std::env::var("WATARI_SECRET") {
+        (secret, "WATARI_SECRET".to_owned())
+    } else {
+        let folder = state::folder(arguments.state.as_deref())?;
+        let place = folder.join(state::FILE).display().to_string();
+        (state::load(&folder)?.turn_secret, place)
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::EmptySecret { place });
+    }
+    Ok(Secret::new(text))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_survives_every_character_of_name_and_password() {
+        let credential = Credential {
+            username: "17:@bob:x".into(),
+            password: "a+b/c=".into(),
+        };
+        assert_eq!(
+            show(Shape::Uri, &credential, 60, "[2001:db8::1]:3478"),
+            "turn://17%3A%40bob%3Ax:a%2Bb%2Fc%3D@[2001:db8::1]:3478?transport=udp"
+        );
+    }
+}

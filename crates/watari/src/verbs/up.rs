@@ -1,0 +1,74 @@
+//! `watari up`: the whole suite in this process.
+
+mod announcement;
+mod start;
+mod web;
+
+use std::{io, time::Duration};
+
+use lifecycle::Supervisor;
+use telemetry::Health;
+use tokio::runtime;
+
+use crate::{
+    cli::UpArgs,
+    failure::Failure,
+    say::{self, Colours},
+    state::{self, Secrets},
+    suite::Suite,
+};
+
+use announcement::Announcement;
+use start::Start;
+
+/// How long the parts may drain before the process ends without them.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Starts everything, says where it listens, and serves until asked to end.
+pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
+    let suite: Suite = settings::load(&arguments.source())?;
+    telemetry::init_logging(&suite.log).map_err(io::Error::other)?;
+    let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
+    let secrets = state::load_or_mint(&folder)?;
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let announcement = Announcement::new(folder);
+    let done = runtime.block_on(serve(&suite, &secrets, announcement, arguments.json));
+    // What is still running now had its time to drain.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(
+    suite: &Suite,
+    secrets: &Secrets,
+    announcement: Announcement,
+    json: bool,
+) -> Result<(), Failure> {
+    let shutdown = lifecycle::on_signals()?;
+    let health = Health::new();
+    let mut start = Start {
+        suite,
+        secrets,
+        registry: telemetry::registry(),
+        health: health.clone(),
+        supervisor: Supervisor::new(shutdown.clone()),
+        shutdown: shutdown.clone(),
+        announcement,
+    };
+    start.everything().await?;
+    announce(&start.announcement, json)?;
+    tokio::spawn(async move {
+        shutdown.wait().await;
+        health.set_draining();
+    });
+    start.supervisor.run(GRACE).await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn announce(announcement: &Announcement, json: bool) -> io::Result<()> {
+    if json {
+        return say::lines(&serde_json::to_string(announcement)?);
+    }
+    say::lines(&announcement.table(Colours::on(&io::stdout())))
+}

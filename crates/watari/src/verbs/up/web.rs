@@ -1,0 +1,67 @@
+//! The HTTP listeners of the suite.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::Router;
+use lifecycle::{Shutdown, Supervisor};
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+
+/// How long answers that are under way may take once the end was asked for.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Binds all `addresses` of `what` (its table in the settings).
+///
+/// A machine without IPv6 still gets what listens on `[::1]` beside another address.
+pub(crate) async fn bind(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is_spare(address, addresses, &error) => {
+                tracing::info!(%address, %error, "not listening there: this machine has no IPv6");
+            }
+            Err(error) => return Err(Failure::Listen { what, address, error }),
+        }
+    }
+    Ok(listeners)
+}
+
+fn is_spare(address: SocketAddr, all: &[SocketAddr], error: &io::Error) -> bool {
+    let loopback_v6 = address.is_ipv6() && address.ip().is_loopback();
+    let taken = matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+    );
+    loopback_v6 && !taken && all.iter().any(SocketAddr::is_ipv4)
+}
+
+/// The addresses that listeners got, ephemeral ports included.
+pub(crate) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+/// Serves `router` on every listener until the shutdown.
+pub(crate) fn serve(
+    supervisor: &mut Supervisor,
+    name: &str,
+    listeners: Vec<TcpListener>,
+    router: &Router,
+    shutdown: &Shutdown,
+) {
+    for listener in listeners {
+        let place = listener
+            .local_addr()
+            .map_or_else(|_| String::new(), |address| format!(" on {address}"));
+        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());
+        let asked = shutdown.clone();
+        supervisor.task(&format!("{name}{place}"), async move {
+            tokio::select! {
+                done = served.into_future() => done,
+                () = async { asked.wait().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+            }
+        });
+    }
+}

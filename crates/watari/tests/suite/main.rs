@@ -1,0 +1,7 @@
+//! The real program, run as a user and as a script would.
+
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod support;
+mod up;
+mod verbs;

@@ -1,0 +1,157 @@
+//! `watari up` as a user runs it.
+
+use std::{
+    fs,
+    io::Read,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::MetadataExt,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Running, answer, folder, page, text, watari};
+
+#[test]
+fn the_suite_starts_within_a_second_serves_and_ends_when_asked() {
+    let (_folder, state) = folder();
+    let start = Instant::now();
+    let suite = Running::start(&state, &[]);
+    // A machine busy with other tests may be slow; the log line of a quiet one says about 50 ms.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    let (status, body) = page(&suite.url("page"));
+    assert_eq!(status, 200);
+    assert!(body.contains("<html"), "{body}");
+    let base = suite.url("metrics").replace("/metrics", "");
+    assert_eq!(page(&format!("{base}/healthz")), (200, "ok\n".into()));
+    let (status, body) = page(&format!("{base}/readyz"));
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains(r#""web":true"#), "{body}");
+    assert!(
+        page(&suite.url("metrics"))
+            .1
+            .contains("process_start_time_seconds")
+    );
+
+    suite.signal("TERM");
+    let (code, took, log) = suite.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn ctrl_c_ends_it_although_a_browser_keeps_its_connection() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &[]);
+    let host = suite.url("page").replace("http://localhost", "127.0.0.1");
+    let _idle = TcpStream::connect(host.trim_end_matches('/')).unwrap();
+    suite.signal("INT");
+    let (code, took, log) = suite.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn without_json_a_table_says_where_everything_is_and_how_to_stop() {
+    let (_folder, state) = folder();
+    let mut child = watari()
+        .args([
+            "--listen-web",
+            "127.0.0.1:0",
+            "--listen-metrics",
+            "127.0.0.1:0",
+            "--state",
+        ])
+        .arg(&state)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut table = String::new();
+    let mut out = child.stdout.take().unwrap();
+    let mut bytes = [0; 4096];
+    while !table.contains("Ctrl-C") {
+        let read = out.read(&mut bytes).unwrap();
+        assert!(read > 0, "ended after: {table}");
+        table.push_str(&text(&bytes[..read]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for word in [
+        "http://localhost:",
+        "/metrics",
+        "/readyz",
+        "secrets.toml",
+        "watari credentials",
+    ] {
+        assert!(table.contains(word), "{word} is missing in: {table}");
+    }
+    assert!(
+        !table.contains('\x1b'),
+        "no colours where nobody sees them: {table}"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_with_a_remedy() {
+    let (_folder, state) = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let output = answer(&["up", "--state", state.to_str().unwrap(), "--listen-web", &address]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for word in [&address, "in use", "ss -ltnp", "--listen-web", "web.listen"] {
+        assert!(said.contains(word), "{word} is missing in: {said}");
+    }
+}
+
+#[test]
+fn secrets_are_minted_once_and_for_the_owner_only() {
+    let (_folder, state) = folder();
+    let file = state.join("secrets.toml");
+    drop(Running::start(&state, &[]));
+    let first = fs::read_to_string(&file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::metadata(&state).unwrap().mode() & 0o7777, 0o700);
+    let suite = Running::start(&state, &[]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), first);
+    suite.signal("TERM");
+    let (code, _, log) = suite.wait();
+    assert_eq!(code, Some(0));
+    let secret = first
+        .lines()
+        .find_map(|line| line.strip_prefix("turn_secret = "))
+        .unwrap();
+    assert!(
+        !log.contains(secret.trim_matches('"')),
+        "secrets are never logged"
+    );
+}
+
+#[test]
+fn bad_settings_stop_the_start_with_every_mistake() {
+    let (folder, state) = folder();
+    let file = folder.path().join("watari.toml");
+    fs::write(&file, "[web]\nlissen = []\n\n[metrics]\nlisten = [\"nowhere\"]\n").unwrap();
+    let arguments = [
+        "up",
+        "--config",
+        file.to_str().unwrap(),
+        "--state",
+        state.to_str().unwrap(),
+        "--set",
+        "log.fliter=info",
+    ];
+    let output = answer(&arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for word in [
+        "3 mistakes",
+        "watari.toml:2:1: web.lissen: unknown key (did you mean `listen`?)",
+        "watari.toml:5:11: metrics.listen[0]: invalid socket address syntax",
+        "--set log.fliter: log.fliter: unknown key (did you mean `filter`?)",
+    ] {
+        assert!(said.contains(word), "{word} is missing in: {said}");
+    }
+    assert!(!state.exists(), "nothing is minted for a start that fails");
+}

@@ -1,0 +1,168 @@
+//! The other verbs as scripts use them.
+
+use std::{
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use turn_credentials::{Secret, derive_password, parse_username};
+
+use crate::support::{Running, answer, folder, text, watari};
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", text(bytes)))
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn minted_credentials_are_those_the_server_derives() {
+    let (folder, _) = folder();
+    let secret_file = folder.path().join("secret");
+    fs::write(&secret_file, "north\n").unwrap();
+    let path = secret_file.to_str().unwrap();
+    let output = answer(&[
+        "credentials",
+        "--secret-file",
+        path,
+        "--id",
+        "@bob:hs",
+        "--ttl",
+        "1h",
+        "--host",
+        "::1",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let minted = json(&output.stdout);
+    let username = minted["username"].as_str().unwrap();
+    let parsed = parse_username(username, ':').unwrap();
+    assert_eq!(parsed.user_id, "@bob:hs");
+    assert!(
+        (unix_now() + 3590..=unix_now() + 3600).contains(&parsed.expires_unix),
+        "{username}"
+    );
+    assert_eq!(
+        minted["password"],
+        derive_password(&Secret::new("north"), username)
+    );
+    assert_eq!(minted["ttl"], 3600);
+    assert_eq!(minted["uris"][0], "turn:[::1]:3478?transport=udp");
+}
+
+#[test]
+fn ice_servers_are_what_rtcpeerconnection_takes() {
+    let output = watari()
+        .args([
+            "credentials",
+            "--format",
+            "ice-servers",
+            "--host",
+            "turn.example.org",
+            "--port",
+            "5000",
+        ])
+        .env("WATARI_SECRET", "north")
+        .output()
+        .unwrap();
+    let server = &json(&output.stdout)["iceServers"][0];
+    assert_eq!(server["urls"][0], "stun:turn.example.org:5000");
+    assert_eq!(server["urls"][1], "turn:turn.example.org:5000?transport=udp");
+    let username = server["username"].as_str().unwrap();
+    assert_eq!(
+        server["credential"],
+        derive_password(&Secret::new("north"), username)
+    );
+}
+
+#[test]
+fn credentials_come_from_the_state_folder_that_up_filled() {
+    let (_folder, state) = folder();
+    let arguments = ["credentials", "--state", state.to_str().unwrap()];
+    let before = answer(&arguments);
+    assert_eq!(before.status.code(), Some(78));
+    assert!(
+        text(&before.stderr).contains("start `watari up` once"),
+        "{}",
+        text(&before.stderr)
+    );
+
+    drop(Running::start(&state, &[]));
+    let minted = json(&answer(&arguments).stdout);
+    let file: toml::Table = fs::read_to_string(state.join("secrets.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let secret = Secret::new(file["turn_secret"].as_str().unwrap());
+    assert_eq!(
+        minted["password"],
+        derive_password(&secret, minted["username"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn the_default_config_checks_as_fine() {
+    let (folder, _) = folder();
+    let file = folder.path().join("watari.toml");
+    fs::write(&file, answer(&["default-config"]).stdout).unwrap();
+    let output = answer(&["check-config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("127.0.0.1:3001, [::1]:3001"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn check_config_lists_mistakes_for_scripts_too() {
+    let (folder, _) = folder();
+    let file = folder.path().join("watari.toml");
+    fs::write(&file, "[metrics]\nlisten = 5\nlog = 1\n").unwrap();
+    let output = answer(&["check-config", "--json", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let answered = json(&output.stdout);
+    assert_eq!(answered["ok"], false);
+    assert_eq!(answered["mistakes"][0]["line"], 2);
+    assert_eq!(answered["mistakes"][0]["key"], "metrics.listen");
+    assert_eq!(answered["mistakes"][1]["line"], 3);
+}
+
+#[test]
+fn wrong_flags_exit_with_64_and_help_with_0() {
+    for wrong in [
+        &["--bogus"][..],
+        &["up", "--set", "novalue"],
+        &["credentials", "--ttl", "never"],
+        &["dance"],
+    ] {
+        assert_eq!(answer(wrong).status.code(), Some(64), "{wrong:?}");
+    }
+    for verb in [
+        "up",
+        "credentials",
+        "check-config",
+        "default-config",
+        "completions",
+    ] {
+        let output = answer(&[verb, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(
+            text(&output.stdout).contains("Example"),
+            "{verb}: {}",
+            text(&output.stdout)
+        );
+    }
+    assert!(text(&answer(&["--version"]).stdout).starts_with("watari 0."));
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = text(&answer(&["completions", shell]).stdout);
+        assert!(script.contains("check-config"), "{shell}");
+    }
+}
