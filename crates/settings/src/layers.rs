@@ -7,19 +7,67 @@ use crate::{
     tree::{Node, Step},
 };
 
-/// Lays `PREFIX_TABLE__KEY` variables over the tree; two underscores separate levels.
-pub(crate) fn environment(source: &Source, root: &mut Node, found: &mut Vec<Mistake>) {
+/// Lays `PREFIX_TABLE__KEY` variables over the tree; two underscores separate levels. `known` are the keys of
+/// the topmost table.
+pub(crate) fn environment(source: &Source, known: &[String], root: &mut Node, found: &mut Vec<Mistake>) {
     let mut variables: Vec<_> = source.env.iter().collect();
     variables.sort();
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(source.env_prefix) else {
             continue;
         };
-        if source.reserved.contains(&rest) || is_injected_by_kubernetes(rest) {
+        if source.reserved.contains(&rest) {
             continue;
         }
-        let key = rest.to_lowercase().replace("__", ".");
-        lay(root, &key, value, Place::Env(name.clone()), found);
+        let key = rest.to_lowercase();
+        match Meant::by(&key, known) {
+            Meant::Setting => lay(
+                root,
+                &key.replace("__", "."),
+                value,
+                Place::Env(name.clone()),
+                found,
+            ),
+            Meant::SettingBut { table, key } => found.push(Mistake {
+                place: Place::Env(name.clone()),
+                key: String::new(),
+                what: "names no setting: two underscores stand between table and key".into(),
+                hint: Some(format!(
+                    "did you mean {}{}?",
+                    source.env_prefix,
+                    format!("{table}__{key}").to_uppercase()
+                )),
+            }),
+            Meant::SomethingElse => {}
+        }
+    }
+}
+
+/// What a variable that has our prefix is for.
+enum Meant<'a> {
+    Setting,
+    /// A setting in this table, but for a missing underscore.
+    SettingBut {
+        table: &'a str,
+        key: &'a str,
+    },
+    /// A test, a build, or a Kubernetes Service of the same name.
+    SomethingElse,
+}
+
+impl<'a> Meant<'a> {
+    fn by(rest: &'a str, known: &'a [String]) -> Self {
+        if rest.contains("__") || known.iter().any(|key| key == rest) {
+            return Self::Setting;
+        }
+        let below = known.iter().find_map(|table| {
+            let key = rest.strip_prefix(table.as_str())?.strip_prefix('_')?;
+            (!is_injected_by_kubernetes(key)).then_some((table, key))
+        });
+        below.map_or(Self::SomethingElse, |(table, key)| Self::SettingBut {
+            table,
+            key,
+        })
     }
 }
 
@@ -55,13 +103,13 @@ fn lay(root: &mut Node, key: &str, value: &str, place: Place, found: &mut Vec<Mi
     }
 }
 
-/// In a Kubernetes pod, a Service named like the program puts `WATARI_SERVICE_HOST`, `WATARI_PORT` and
-/// `WATARI_PORT_3478_UDP_ADDR` into the environment; those are not meant for us.
+/// In a Kubernetes pod, a Service named `watari-turn` puts `WATARI_TURN_SERVICE_HOST`, `WATARI_TURN_PORT` and
+/// `WATARI_TURN_PORT_3478_UDP_ADDR` into the environment; those are not meant for us.
 fn is_injected_by_kubernetes(rest: &str) -> bool {
     let numbered = |tail: &str| tail.starts_with(|c: char| c.is_ascii_digit());
-    rest == "PORT"
-        || rest == "SERVICE_HOST"
-        || rest == "SERVICE_PORT"
-        || rest.starts_with("SERVICE_PORT_")
-        || rest.strip_prefix("PORT_").is_some_and(numbered)
+    rest == "port"
+        || rest == "service_host"
+        || rest == "service_port"
+        || rest.starts_with("service_port_")
+        || rest.strip_prefix("port_").is_some_and(numbered)
 }

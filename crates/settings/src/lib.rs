@@ -114,7 +114,7 @@ pub fn load_text<T: DeserializeOwned + Check>(text: &str, source: &Source) -> Re
     if !found.is_empty() {
         return Err(Mistakes::new(found));
     }
-    layers::environment(source, &mut root, &mut found);
+    layers::environment(source, &known_keys::<T>(), &mut root, &mut found);
     layers::flags(source, &mut root, &mut found);
 
     let pruned = Pruned::deserialize(root, &mut found);
@@ -126,6 +126,14 @@ pub fn load_text<T: DeserializeOwned + Check>(text: &str, source: &Source) -> Re
         Some(value) if found.is_empty() => Ok(value),
         Some(_) | None => Err(Mistakes::new(found)),
     }
+}
+
+/// The keys of the topmost table, as serde lists them when it meets one that cannot be.
+fn known_keys<T: DeserializeOwned>() -> Vec<String> {
+    let impossible = toml::Table::from_iter([("\n".to_owned(), toml::Value::Boolean(true))]);
+    T::deserialize(impossible)
+        .err()
+        .map_or_else(Vec::new, |error| wording::known_keys(error.message()))
 }
 
 fn read(source: &Source) -> Result<Option<String>, Mistakes> {

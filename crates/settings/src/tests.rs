@@ -188,7 +188,10 @@ fn later_layers_win_and_texts_find_their_type() {
         ("WATARI_TURN__USERS", "[{name = \"a\", password = \"b\"}]"),
         ("WATARI_LOG__JSON", "true"),
         ("WATARI_STATE", "/elsewhere"),
+        ("WATARI_TEST_REQUIRE", "1"),
         ("WATARI_PORT_3478_UDP_ADDR", "10.0.0.1"),
+        ("WATARI_TURN_PORT", "udp://10.0.0.1:3478"),
+        ("WATARI_TURN_SERVICE_HOST", "10.0.0.1"),
     ];
     let loaded = good(
         text,
@@ -217,6 +220,7 @@ fn later_layers_win_and_texts_find_their_type() {
 fn mistakes_in_environment_and_flags_name_their_own_place() {
     let env = [
         ("WATARI_TURN_REALM", "x"),
+        ("WATARI_TRUN__REALM", "x"),
         ("WATARI_TURN__RELAY_PORTS__MIN", "70000"),
     ];
     let listed = mistakes(
@@ -229,7 +233,8 @@ fn mistakes_in_environment_and_flags_name_their_own_place() {
         lines,
         [
             "watari.toml:2:8: log.json: is an integer 1, should be true or false",
-            "environment WATARI_TURN_REALM: turn_realm: unknown key (did you mean `turn`?)",
+            "environment WATARI_TRUN__REALM: trun: unknown key (did you mean `turn`?)",
+            "environment WATARI_TURN_REALM: names no setting: two underscores stand between table and key (did you mean WATARI_TURN__REALM?)",
             "environment WATARI_TURN__RELAY_PORTS__MIN: turn.relay_ports.min: is an integer 70000, should be a whole number from 0 to 65535",
             "--set log.json.deep: log.json.deep: goes below a value that is not a table",
             "--set turn.relm: turn.relm: unknown key (did you mean `realm`?)",

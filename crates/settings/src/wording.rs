@@ -18,6 +18,16 @@ pub(crate) fn is_type_or_value(message: &str) -> bool {
     !message.starts_with("unknown field") && !is_missing(message)
 }
 
+/// The keys that serde knows, by what it says about one that it does not.
+pub(crate) fn known_keys(message: &str) -> Vec<String> {
+    let names = if message.starts_with("unknown field") {
+        quoted(message)
+    } else {
+        Vec::new()
+    };
+    names.into_iter().skip(1).map(str::to_owned).collect()
+}
+
 /// Puts serde's `message` in words; the value itself is left out when it is `secret`.
 pub(crate) fn plain(message: &str, secret: bool) -> Said {
     let message = message.trim_end();

@@ -38,7 +38,7 @@ pub(crate) struct Web {
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: SocketAddr,
 }
 
 /// What is kept between runs.
@@ -86,7 +86,7 @@ impl Suite {
     /// Where everything would listen, a line each.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
-        for (name, addresses) in [("web", &self.web.listen), ("metrics", &self.metrics.listen)] {
+        for (name, addresses) in [("web", &self.web.listen), ("metrics", &vec![self.metrics.listen])] {
             let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
             let addresses = if addresses.is_empty() {
                 "off".to_owned()

@@ -132,7 +132,7 @@ fn secrets_are_minted_once_and_for_the_owner_only() {
 fn bad_settings_stop_the_start_with_every_mistake() {
     let (folder, state) = folder();
     let file = folder.path().join("watari.toml");
-    fs::write(&file, "[web]\nlissen = []\n\n[metrics]\nlisten = [\"nowhere\"]\n").unwrap();
+    fs::write(&file, "[web]\nlissen = []\n\n[metrics]\nlisten = \"nowhere\"\n").unwrap();
     let arguments = [
         "up",
         "--config",
@@ -148,7 +148,7 @@ fn bad_settings_stop_the_start_with_every_mistake() {
     for word in [
         "3 mistakes",
         "watari.toml:2:1: web.lissen: unknown key (did you mean `listen`?)",
-        "watari.toml:5:11: metrics.listen[0]: invalid socket address syntax",
+        "watari.toml:5:10: metrics.listen: invalid socket address syntax",
         "--set log.fliter: log.fliter: unknown key (did you mean `filter`?)",
     ] {
         assert!(said.contains(word), "{word} is missing in: {said}");

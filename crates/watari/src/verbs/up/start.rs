@@ -41,7 +41,7 @@ impl Start<'_> {
     }
 
     async fn metrics(&mut self) -> Result<(), Failure> {
-        let listeners = web::bind("metrics", &self.suite.metrics.listen).await?;
+        let listeners = web::bind("metrics", &[self.suite.metrics.listen]).await?;
         let router = telemetry::router(self.registry.clone(), self.health.clone());
         self.announcement.metrics(&web::addresses(&listeners)?);
         web::serve(
