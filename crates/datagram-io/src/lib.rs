@@ -32,7 +32,7 @@ pub use limits::{DescriptorLimit, raise_descriptor_limit};
 #[cfg(target_os = "linux")]
 pub use linux::Mmsg;
 pub use portable::Portable;
-pub use route::local_address_towards;
+pub use route::{host_addresses, local_address_towards};
 pub use socket::{Socket, open_listeners, open_relay};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
 pub use worker::{Stop, WorkerEnd, spawn_worker};
