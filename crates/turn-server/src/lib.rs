@@ -1,1 +1,31 @@
 //! A TURN relay (RFC 8656) over UDP: the shell of sockets and threads around turn-core.
+//!
+//! [`start`] binds the listeners, spreads them over worker threads, and returns at once. Each worker owns its
+//! sockets and its `turn_core::Server` and shares nothing on the way of a datagram.
+//!
+//! ```text
+//!  listener ─▶ Batch ─▶ handle_client ─▶ relay socket ─▶ peer
+//!  client ◀─ listener ◀─ handle_peer ◀─ Batch ◀─ relay socket
+//!                └─ a peer that is a relay of another worker ─▶ its Inbox ─▶ handle_hairpin
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod address;
+mod clock;
+mod config;
+mod error;
+mod figures;
+mod ledger;
+mod metrics;
+mod plan;
+mod running;
+mod standalone;
+mod worker;
+
+pub use config::{
+    Channels, Config, DEFAULT_FILE, Hidden, Lifetimes, Limits, PeerRange, PeerRangeError, Peers, Relay,
+    RelayAddress,
+};
+pub use error::{RunError, StartError};
+pub use running::{Running, start};
+pub use standalone::{Arguments, MetricsPages, Settings, main};

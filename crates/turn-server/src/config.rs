@@ -1,0 +1,218 @@
+//! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
+
+mod hidden;
+mod peer_range;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::Deserialize;
+use settings::{Check, Report};
+
+pub use hidden::Hidden;
+pub use peer_range::{PeerRange, PeerRangeError};
+
+use crate::plan;
+
+/// The commented default configuration of the stand-alone server, `config/turn-server.toml`.
+pub const DEFAULT_FILE: &str = include_str!("../../../config/turn-server.toml");
+
+/// Everything that can be decided about a TURN server. `config/turn-server.toml` documents every key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// UDP addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The realm of the long-term credentials.
+    pub realm: String,
+    /// The SOFTWARE attribute of answers; empty for none.
+    pub software: String,
+    /// Threads that serve datagrams; 0 takes one per core, fewer for a narrow port range.
+    pub workers: u16,
+    /// Which channel numbers clients may bind.
+    pub channels: Channels,
+    /// Whether Binding requests of RFC 3489, without a magic cookie, are answered.
+    pub classic_stun: bool,
+    /// Static users: name to password, or to `0x` and the 32 hexadecimal digits of their key.
+    pub users: BTreeMap<String, Hidden>,
+    /// Secrets that vouch for time-limited credentials; all are valid at once.
+    pub shared_secrets: Vec<Hidden>,
+    /// A file with one more secret per line.
+    pub shared_secret_file: Option<PathBuf>,
+    /// What stands between expiry and id in time-limited usernames.
+    pub username_separator: char,
+    /// Whether a live allocation may be refreshed with a credential that has expired.
+    pub refresh_after_expiry: bool,
+    /// Where relays are.
+    pub relay: Relay,
+    /// How long things live, in seconds.
+    pub lifetimes: Lifetimes,
+    /// Which peers clients may reach.
+    pub peers: Peers,
+    /// How much of anything.
+    pub limits: Limits,
+}
+
+/// Which channel numbers clients may bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// 0x4000–0x4FFF.
+    #[default]
+    Rfc8656,
+    /// 0x4000–0x7FFE, for older clients.
+    Rfc5766,
+}
+
+/// Ports and addresses of relays.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Relay {
+    /// The first port.
+    pub min_port: u16,
+    /// The last port.
+    pub max_port: u16,
+    /// Addresses of relays; empty takes the address each client reached.
+    pub addresses: Vec<RelayAddress>,
+}
+
+/// One address of relays.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayAddress {
+    /// What sockets are bound to; without it, this machine's address on the default route.
+    pub local: Option<IpAddr>,
+    /// What clients and peers see, behind a 1:1 NAT; without it, `local`.
+    pub external: Option<IpAddr>,
+}
+
+/// Lifetimes in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lifetimes {
+    /// What a client gets that asks for no lifetime or a shorter one.
+    pub allocation: u32,
+    /// The longest lifetime a client gets.
+    pub allocation_max: u32,
+    /// How long a nonce is good.
+    pub nonce: u32,
+}
+
+/// Peers beyond or inside the networks denied by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Peers {
+    /// Allowed even though the default denies them.
+    pub allow: Vec<PeerRange>,
+    /// Denied, whatever else is allowed.
+    pub deny: Vec<PeerRange>,
+}
+
+/// Bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Allocations of one user id.
+    pub allocations_per_user: u32,
+    /// Allocations of everybody.
+    pub allocations: u32,
+    /// Permissions of one allocation.
+    pub permissions_per_allocation: u16,
+    /// Channels of one allocation.
+    pub channels_per_allocation: u16,
+    /// Answers a second to a network (/24, /56) that has not authenticated; 0 lifts the limit.
+    pub unauthorized_per_second: u32,
+    /// How many of these may come at once after a pause.
+    pub unauthorized_burst: u32,
+}
+
+impl Config {
+    /// Whether `listen` is what it is when nobody sets it.
+    pub(crate) fn listens_by_default(&self) -> bool {
+        self.listen == Self::default().listen
+    }
+
+    /// Whether anyone could allocate; otherwise only Binding requests are of use.
+    pub fn has_credentials(&self) -> bool {
+        !self.users.is_empty() || !self.shared_secrets.is_empty() || self.shared_secret_file.is_some()
+    }
+}
+
+impl Check for Config {
+    fn check(&self, report: &mut Report<'_>) {
+        if self.listen.is_empty() {
+            report.mistake("listen", "names no address: nothing could reach the server");
+        }
+        for mistake in plan::mistakes(self) {
+            report.mistake(&mistake.key, mistake.what);
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                SocketAddr::from(([0, 0, 0, 0], 3478)),
+                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 3478)),
+            ],
+            realm: "watari".to_owned(),
+            software: "Watari".to_owned(),
+            workers: 0,
+            channels: Channels::default(),
+            classic_stun: false,
+            users: BTreeMap::new(),
+            shared_secrets: Vec::new(),
+            shared_secret_file: None,
+            username_separator: ':',
+            refresh_after_expiry: true,
+            relay: Relay::default(),
+            lifetimes: Lifetimes::default(),
+            peers: Peers::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Relay {
+    /// RFC 8656 §7.2: the dynamic ports.
+    fn default() -> Self {
+        Self {
+            min_port: 49_152,
+            max_port: 65_535,
+            addresses: Vec::new(),
+        }
+    }
+}
+
+impl Default for Lifetimes {
+    /// RFC 8656 §7.2: ten minutes to one hour; RFC 8489 §9.2.4: an hour for a nonce.
+    fn default() -> Self {
+        Self {
+            allocation: 600,
+            allocation_max: 3600,
+            nonce: 3600,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// A Chromium call with three TURN URIs makes 10 allocations and an ICE restart 10 more while the old
+    /// ones live: 40 let one person do that on two devices and leave 99.7 % of the ports to others.
+    fn default() -> Self {
+        Self {
+            allocations_per_user: 40,
+            allocations: 16_384,
+            permissions_per_allocation: 128,
+            channels_per_allocation: 128,
+            unauthorized_per_second: 100,
+            unauthorized_burst: 1000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! The documented file, and what is refused.
+
+use settings::{Source, load_text};
+
+use super::*;
+use crate::Settings;
+
+fn load(text: &str) -> Result<Settings, String> {
+    let source = Source {
+        env: Vec::new(),
+        ..Source::new("WATARI_").file(Some("turn-server.toml".into()))
+    };
+    load_text(text, &source).map_err(|mistakes| mistakes.to_string())
+}
+
+/// The stand-alone server needs somebody who may use it.
+fn with_secret(text: &str) -> String {
+    text.replace("shared_secrets = []", "shared_secrets = [\"north\"]")
+}
+
+fn refused(text: &str) -> String {
+    load(text).expect_err("a mistake")
+}
+
+#[test]
+fn the_documented_file_is_the_default() {
+    let mut settings = load(&with_secret(DEFAULT_FILE)).unwrap();
+    assert_eq!(
+        std::mem::take(&mut settings.turn.shared_secrets),
+        ["north".into()]
+    );
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn every_key_in_a_comment_can_be_used_as_it_stands() {
+    let uncommented: String = DEFAULT_FILE
+        .lines()
+        .map(|line| {
+            match line
+                .strip_prefix("# ")
+                .and_then(|text| Some((text, text.split_once(" = ")?.0)))
+            {
+                Some((text, key)) if !key.contains(' ') && key != "shared_secret_file" => text,
+                _ => line,
+            }
+        })
+        .filter(|line| !line.ends_with("= []"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let settings = load(&uncommented).unwrap();
+    assert_eq!(settings.turn.users.len(), 2);
+    assert_eq!(settings.turn.peers.deny.len(), 3);
+    assert_eq!(settings.turn.relay.addresses.len(), 1);
+}
+
+#[test]
+fn an_unknown_key_is_refused_in_every_table() {
+    for table in [
+        "turn",
+        "turn.relay",
+        "turn.lifetimes",
+        "turn.peers",
+        "turn.limits",
+        "metrics",
+        "log",
+    ] {
+        let header = format!("\n[{table}]\n");
+        let text = with_secret(DEFAULT_FILE).replacen(&header, &format!("{header}lisen = 1\n"), 1);
+        let message = refused(&text);
+        assert!(message.contains("lisen"), "{table}: {message}");
+    }
+    let message = refused("[turn]\nshared_secrets = [\"a\"]\nrelay.addresses = [{ locl = \"10.0.0.1\" }]\n");
+    assert!(message.contains("locl"), "{message}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_lines() {
+    let message = refused(
+        "[turn]\nlisten = [\"nowhere\"]\nrealm = \"a\\\"b\"\nshared_secrets = [\"\"]\n\
+         relay.min_port = 60000\nrelay.max_port = 50000\n[turn.peers]\nallow = [\"10.0.0.1/8\"]\n\
+         [turn.limits]\nallocations_per_user = 0\n",
+    );
+    for part in [
+        "toml:2:",
+        "toml:3:",
+        "turn.realm",
+        "toml:4:",
+        "shared_secrets[0]",
+        "toml:5:",
+        "turn.relay.min_port",
+        "toml:8:",
+        "10.0.0.0/8",
+        "toml:10:",
+        "allocations_per_user",
+    ] {
+        assert!(message.contains(part), "{part} is missing in\n{message}");
+    }
+}
+
+#[test]
+fn without_users_and_secrets_the_stand_alone_server_says_what_to_set() {
+    let message = refused("");
+    for part in ["turn.shared_secrets", "turn.shared_secret_file", "[turn.users]"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn a_secret_file_must_exist_and_hold_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let text = format!("[turn]\nshared_secret_file = \"{}\"\n", path.display());
+    assert!(refused(&text).contains("cannot be read"));
+    std::fs::write(&path, "\n  \n").unwrap();
+    assert!(refused(&text).contains("holds no secret"));
+    std::fs::write(&path, "north\nsouth\n").unwrap();
+    assert!(load(&text).is_ok());
+}
+
+#[test]
+fn passwords_and_secrets_are_not_printed() {
+    let settings =
+        load("[turn]\nshared_secrets = [\"north\"]\nusers = { alice = \"wonderland\" }\n").unwrap();
+    let printed = format!("{settings:?}");
+    assert!(
+        !printed.contains("north") && !printed.contains("wonderland"),
+        "{printed}"
+    );
+}

@@ -1,0 +1,145 @@
+//! What a worker counts, laid out flat so that it can be read while the worker goes on.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use datagram_io::IoCounters;
+use turn_core::{
+    AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family,
+};
+
+/// Names one number of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Allocations(Family),
+    AllocationsCreated,
+    RelayBytes(Direction),
+    RelayPackets(Direction),
+    Dropped(DropReason),
+    Lost(Loss),
+    Requests(CountedMethod),
+    Errors(CountedMethod, u16),
+    AuthFailures(AuthFailure),
+    /// How many durations fell into this bucket.
+    DurationBucket(usize),
+    DurationMillis,
+    RelayPortsInUse,
+}
+
+/// Ways a datagram dies between the core and the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    SendBlocked,
+    SendFailed,
+    SocketClosed,
+    WorkerBusy,
+    ReceiveError,
+}
+
+impl Loss {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::SendBlocked,
+        Self::SendFailed,
+        Self::SocketClosed,
+        Self::WorkerBusy,
+        Self::ReceiveError,
+    ];
+
+    /// As metrics label it, beside the reasons of the core.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SendBlocked => "send_blocked",
+            Self::SendFailed => "send_failed",
+            Self::SocketClosed => "socket_closed",
+            Self::WorkerBusy => "worker_busy",
+            Self::ReceiveError => "receive_error",
+        }
+    }
+}
+
+/// The counters of one worker, where it alone may look.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) core: &'a Counters,
+    pub(crate) io: &'a IoCounters,
+    /// Datagrams for another worker whose ring was full.
+    pub(crate) worker_busy: u64,
+}
+
+impl Figure {
+    /// Every figure there is.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::AllocationsCreated,
+            Self::DurationMillis,
+            Self::RelayPortsInUse,
+        ];
+        all.extend(Family::ALL.iter().map(|&family| Self::Allocations(family)));
+        for &direction in Direction::ALL {
+            all.extend([Self::RelayBytes(direction), Self::RelayPackets(direction)]);
+        }
+        all.extend(DropReason::ALL.iter().map(|&reason| Self::Dropped(reason)));
+        all.extend(Loss::ALL.map(Self::Lost));
+        for &method in CountedMethod::ALL {
+            all.push(Self::Requests(method));
+            all.extend(ERROR_CODES.map(|code| Self::Errors(method, code)));
+        }
+        all.extend(
+            AuthFailure::ALL
+                .iter()
+                .map(|&failure| Self::AuthFailures(failure)),
+        );
+        all.extend((0..=Durations::BOUNDS.len()).map(Self::DurationBucket));
+        all
+    }
+
+    fn read(self, from: Sources<'_>) -> u64 {
+        match self {
+            Self::Allocations(family) => from.core.allocations(family),
+            Self::AllocationsCreated => from.core.allocations_created,
+            Self::RelayBytes(direction) => from.core.relayed(direction).bytes,
+            Self::RelayPackets(direction) => from.core.relayed(direction).packets,
+            Self::Dropped(reason) => from.core.dropped(reason),
+            Self::Lost(Loss::SendBlocked) => from.io.send_blocked,
+            Self::Lost(Loss::SendFailed) => from.io.send_failed,
+            Self::Lost(Loss::SocketClosed) => from.io.socket_closed,
+            Self::Lost(Loss::WorkerBusy) => from.worker_busy,
+            Self::Lost(Loss::ReceiveError) => from.io.receive_errors,
+            Self::Requests(method) => from.core.requests(method),
+            Self::Errors(method, code) => from.core.errors(method, code),
+            Self::AuthFailures(failure) => from.core.auth_failures(failure),
+            Self::DurationBucket(index) => from.core.durations.counts()[index],
+            Self::DurationMillis => u64::try_from(from.core.durations.sum().as_millis()).unwrap_or(u64::MAX),
+            Self::RelayPortsInUse => from.core.relay_ports_in_use,
+        }
+    }
+}
+
+/// The last published figures of one worker, in the order of [`Figure::all`].
+pub(crate) struct Published {
+    figures: Vec<(Figure, AtomicU64)>,
+}
+
+impl Published {
+    pub(crate) fn new() -> Self {
+        Self {
+            figures: Figure::all()
+                .into_iter()
+                .map(|figure| (figure, AtomicU64::new(0)))
+                .collect(),
+        }
+    }
+
+    /// Shows the present figures to whoever reads; called by the worker between batches.
+    pub(crate) fn publish(&self, from: Sources<'_>) {
+        for (figure, shown) in &self.figures {
+            shown.store(figure.read(from), Relaxed);
+        }
+    }
+
+    /// The figures last published.
+    pub(crate) fn read(&self) -> impl Iterator<Item = (Figure, u64)> {
+        self.figures
+            .iter()
+            .map(|(figure, shown)| (*figure, shown.load(Relaxed)))
+    }
+}

@@ -1,0 +1,53 @@
+//! One quota for all workers; touched only when an allocation is made or freed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use turn_core::{Ledger, LedgerFull, Parked, ParkedState, Quota, QuotaLimits, ReservationToken};
+
+/// A handle on the quota that the workers share.
+#[derive(Clone)]
+pub(crate) struct SharedQuota(Arc<Mutex<Quota>>);
+
+impl SharedQuota {
+    pub(crate) fn new(limits: QuotaLimits) -> Self {
+        Self(Arc::new(Mutex::new(Quota::new(limits))))
+    }
+
+    fn quota(&self) -> MutexGuard<'_, Quota> {
+        // A worker that panicked ends the process soon; until then the others go on counting.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger for SharedQuota {
+    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+        self.quota().reserve(user)
+    }
+
+    fn release(&mut self, user: &str) {
+        self.quota().release(user);
+    }
+
+    fn park(&mut self, token: ReservationToken, parked: Parked) {
+        self.quota().park(token, parked);
+    }
+
+    fn claim(&mut self, now: Instant, token: ReservationToken, user: &str, worker: u16) -> Option<Parked> {
+        self.quota().claim(now, token, user, worker)
+    }
+
+    fn give_back(&mut self, token: ReservationToken) {
+        self.quota().give_back(token);
+    }
+
+    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState {
+        self.quota().parked(now, token)
+    }
+
+    fn unpark(&mut self, token: ReservationToken) {
+        self.quota().unpark(token);
+    }
+}

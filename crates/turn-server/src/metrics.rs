@@ -1,0 +1,341 @@
+//! Prometheus metrics: the workers' figures, summed when someone asks.
+
+use std::{collections::HashMap, sync::Arc};
+
+use prometheus::{
+    core::{Collector, Desc},
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+};
+use turn_core::{AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family};
+
+use crate::figures::{Figure, Loss, Published};
+
+/// Sums what the workers have published.
+pub(crate) struct Metrics {
+    workers: Vec<Arc<Published>>,
+    families: Vec<MetricDef>,
+    descs: Vec<Desc>,
+}
+
+/// One metric name with its series.
+struct MetricDef {
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    kind: MetricType,
+    /// Values of the labels, and where the number comes from.
+    series: Vec<(Vec<&'static str>, Source)>,
+}
+
+enum Source {
+    Sum(Figure),
+    Durations,
+    One,
+}
+
+impl Metrics {
+    pub(crate) fn new(workers: Vec<Arc<Published>>) -> Result<Self, prometheus::Error> {
+        let families = families();
+        let descs = families
+            .iter()
+            .map(|family| {
+                let labels = family.labels.iter().map(ToString::to_string).collect();
+                Desc::new(family.name.into(), family.help.into(), labels, HashMap::new())
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            workers,
+            families,
+            descs,
+        })
+    }
+
+    fn sums(&self) -> Vec<(Figure, u64)> {
+        let mut sums: Vec<_> = Figure::all().into_iter().map(|figure| (figure, 0)).collect();
+        for worker in &self.workers {
+            for ((_, sum), (_, value)) in sums.iter_mut().zip(worker.read()) {
+                *sum += value;
+            }
+        }
+        sums
+    }
+}
+
+impl Collector for Metrics {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let sums = self.sums();
+        self.families.iter().map(|family| family.collect(&sums)).collect()
+    }
+}
+
+impl MetricDef {
+    fn collect(&self, sums: &[(Figure, u64)]) -> MetricFamily {
+        let metrics = self.series.iter().map(|(values, source)| {
+            let mut metric = Metric::from_label(self.label_pairs(values));
+            match source {
+                Source::Durations => metric.set_histogram(durations(sums)),
+                Source::Sum(figure) => self.set(&mut metric, sum_of(sums, *figure)),
+                Source::One => self.set(&mut metric, 1),
+            }
+            metric
+        });
+        let mut family = MetricFamily::default();
+        family.set_name(self.name.into());
+        family.set_help(self.help.into());
+        family.set_field_type(self.kind);
+        family.set_metric(metrics.collect());
+        family
+    }
+
+    fn label_pairs(&self, values: &[&'static str]) -> Vec<LabelPair> {
+        let pair = |(name, value): (&&str, &&str)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*name).into());
+            pair.set_value((*value).into());
+            pair
+        };
+        let mut pairs: Vec<_> = self.labels.iter().zip(values).map(pair).collect();
+        // The order every other exporter of Prometheus' own libraries has.
+        pairs.sort_by(|one, other| one.name().cmp(other.name()));
+        pairs
+    }
+
+    fn set(&self, metric: &mut Metric, value: u64) {
+        if self.kind == MetricType::GAUGE {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value as f64);
+            metric.set_gauge(gauge);
+        } else {
+            let mut counter = Counter::default();
+            counter.set_value(value as f64);
+            metric.set_counter(counter);
+        }
+    }
+}
+
+fn sum_of(sums: &[(Figure, u64)], figure: Figure) -> u64 {
+    sums.iter()
+        .find(|(known, _)| *known == figure)
+        .map_or(0, |(_, sum)| *sum)
+}
+
+fn durations(sums: &[(Figure, u64)]) -> Histogram {
+    let mut seen = 0;
+    let mut buckets = Vec::new();
+    for (index, bound) in Durations::BOUNDS.iter().enumerate() {
+        seen += sum_of(sums, Figure::DurationBucket(index));
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(*bound as f64);
+        bucket.set_cumulative_count(seen);
+        buckets.push(bucket);
+    }
+    let mut histogram = Histogram::default();
+    histogram.set_sample_count(seen + sum_of(sums, Figure::DurationBucket(Durations::BOUNDS.len())));
+    histogram.set_sample_sum(sum_of(sums, Figure::DurationMillis) as f64 / 1000.0);
+    histogram.set_bucket(buckets);
+    histogram
+}
+
+fn families() -> Vec<MetricDef> {
+    use MetricType::{COUNTER, GAUGE, HISTOGRAM};
+    let plain = |figure| vec![(vec![], Source::Sum(figure))];
+    let methods = || CountedMethod::ALL.iter().copied();
+    let drops = DropReason::ALL
+        .iter()
+        .map(|&reason| (vec![reason.name()], Source::Sum(Figure::Dropped(reason))));
+    let losses = Loss::ALL
+        .iter()
+        .map(|&loss| (vec![loss.name()], Source::Sum(Figure::Lost(loss))));
+    let def = |name, help, labels, kind, series| MetricDef {
+        name,
+        help,
+        labels,
+        kind,
+        series,
+    };
+    vec![
+        def(
+            "turn_allocations",
+            "Allocations now, by the client's transport and the relay's address family.",
+            &["transport", "family"],
+            GAUGE,
+            each(&Family::ALL, |family| {
+                (vec!["udp", family.name()], Figure::Allocations(family))
+            }),
+        ),
+        def(
+            "turn_allocations_created_total",
+            "Allocations made.",
+            &[],
+            COUNTER,
+            plain(Figure::AllocationsCreated),
+        ),
+        def(
+            "turn_relay_bytes_total",
+            "Bytes of application data relayed.",
+            &["direction"],
+            COUNTER,
+            each(Direction::ALL, |direction| {
+                (vec![direction.name()], Figure::RelayBytes(direction))
+            }),
+        ),
+        def(
+            "turn_relay_packets_total",
+            "Datagrams relayed.",
+            &["direction"],
+            COUNTER,
+            each(Direction::ALL, |direction| {
+                (vec![direction.name()], Figure::RelayPackets(direction))
+            }),
+        ),
+        def(
+            "turn_dropped_datagrams_total",
+            "Datagrams that died, by reason.",
+            &["reason"],
+            COUNTER,
+            drops.chain(losses).collect(),
+        ),
+        def(
+            "turn_requests_total",
+            "Requests and indications, by method.",
+            &["method", "transport"],
+            COUNTER,
+            each(CountedMethod::ALL, |method| {
+                (vec![method.name(), "udp"], Figure::Requests(method))
+            }),
+        ),
+        def(
+            "turn_errors_total",
+            "Error responses, by method and code.",
+            &["method", "code"],
+            COUNTER,
+            methods().flat_map(errors).collect(),
+        ),
+        def(
+            "turn_auth_failures_total",
+            "Requests that did not authenticate; missing is the ordinary first one.",
+            &["reason"],
+            COUNTER,
+            each(AuthFailure::ALL, |failure| {
+                (vec![failure.name()], Figure::AuthFailures(failure))
+            }),
+        ),
+        def(
+            "turn_allocation_duration_seconds",
+            "How long allocations lived.",
+            &[],
+            HISTOGRAM,
+            vec![(vec![], Source::Durations)],
+        ),
+        def(
+            "turn_relay_ports_in_use",
+            "Relay ports taken or reserved.",
+            &[],
+            GAUGE,
+            plain(Figure::RelayPortsInUse),
+        ),
+        def(
+            "turn_build_info",
+            "Always 1; the labels say what is running.",
+            &["version", "revision"],
+            GAUGE,
+            vec![(vec![env!("CARGO_PKG_VERSION"), REVISION], Source::One)],
+        ),
+    ]
+}
+
+/// The commit this was built from, if whoever built it said so.
+const REVISION: &str = match option_env!("WATARI_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+type Series = (Vec<&'static str>, Source);
+
+fn each<T: Copy>(all: &[T], series: impl Fn(T) -> (Vec<&'static str>, Figure)) -> Vec<Series> {
+    all.iter()
+        .map(|&one| {
+            let (labels, figure) = series(one);
+            (labels, Source::Sum(figure))
+        })
+        .collect()
+}
+
+fn errors(method: CountedMethod) -> impl Iterator<Item = Series> {
+    let series = move |code| {
+        (
+            vec![method.name(), code_name(code)],
+            Source::Sum(Figure::Errors(method, code)),
+        )
+    };
+    ERROR_CODES.into_iter().map(series)
+}
+
+fn code_name(code: u16) -> &'static str {
+    match code {
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        420 => "420",
+        437 => "437",
+        438 => "438",
+        440 => "440",
+        441 => "441",
+        442 => "442",
+        443 => "443",
+        486 => "486",
+        508 => "508",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{Encoder, Registry, TextEncoder};
+
+    use super::*;
+
+    #[test]
+    fn every_metric_is_shown_from_the_start() {
+        let registry = Registry::new();
+        let workers = vec![Arc::new(Published::new()), Arc::new(Published::new())];
+        registry
+            .register(Box::new(Metrics::new(workers).unwrap()))
+            .unwrap();
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&registry.gather(), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for line in [
+            "turn_allocations{family=\"ipv4\",transport=\"udp\"} 0",
+            "turn_allocations_created_total 0",
+            "turn_relay_bytes_total{direction=\"to_peer\"} 0",
+            "turn_relay_packets_total{direction=\"to_client\"} 0",
+            "turn_dropped_datagrams_total{reason=\"no_permission\"} 0",
+            "turn_dropped_datagrams_total{reason=\"send_blocked\"} 0",
+            "turn_requests_total{method=\"allocate\",transport=\"udp\"} 0",
+            "turn_errors_total{code=\"437\",method=\"refresh\"} 0",
+            "turn_auth_failures_total{reason=\"stale_nonce\"} 0",
+            "turn_allocation_duration_seconds_bucket{le=\"+Inf\"} 0",
+            "turn_relay_ports_in_use 0",
+            "turn_build_info{revision=\"unknown\",version=",
+        ] {
+            assert!(
+                text.lines().any(|shown| shown.starts_with(line)),
+                "{line} is missing in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_error_code_has_a_label_of_its_own() {
+        assert!(
+            ERROR_CODES
+                .iter()
+                .all(|&code| code_name(code) == code.to_string())
+        );
+    }
+}

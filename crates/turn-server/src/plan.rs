@@ -1,0 +1,266 @@
+//! From what an operator wrote to what the core is told, with every mistake on the way.
+
+use std::{fs, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
+
+use datagram_io::host_addresses;
+use ipnet::IpNet;
+use turn_core::{
+    ChannelRange, ConfigError, Credentials, Lifetimes, Limits, PeerPolicy, PortRange, QuotaLimits, Realm,
+    RelayAddress, RelayAddresses, Secret, UnauthorizedLimit, parse_key,
+};
+
+use crate::{
+    address,
+    config::{Channels, Config, PeerRange},
+};
+
+/// Something that keeps a configuration from being used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    /// The dotted key within the table of [`Config`].
+    pub(crate) key: String,
+    /// What is wrong with it.
+    pub(crate) what: String,
+}
+
+/// What a configuration means: the core's, without what is only known once sockets are open.
+pub(crate) struct Plan {
+    /// For every worker alike; share and listeners are still to be filled in.
+    pub(crate) core: turn_core::Config,
+    /// For the ledger all workers share.
+    pub(crate) quota: QuotaLimits,
+    /// Configured addresses that relays will be bound to.
+    pub(crate) local_relay_addresses: Vec<IpAddr>,
+}
+
+/// Lists every mistake.
+pub(crate) fn mistakes(config: &Config) -> Vec<Mistake> {
+    Plan::new(config, [0; 32]).err().unwrap_or_default()
+}
+
+impl Plan {
+    /// Turns the configuration into a plan, or lists all its mistakes.
+    pub(crate) fn new(config: &Config, nonce_key: [u8; 32]) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader { found: Vec::new() };
+        let realm = reader.realm(&config.realm);
+        let mut core = turn_core::Config::new(realm, nonce_key);
+        core.software = (!config.software.is_empty()).then(|| config.software.clone());
+        core.credentials = reader.credentials(config, &core.realm);
+        core.nonce_lifetime = reader.seconds("lifetimes.nonce", config.lifetimes.nonce);
+        core.lifetimes = reader.lifetimes(config);
+        let configured = reader.configured_addresses(config);
+        let local_relay_addresses = configured.iter().map(|address| address.local()).collect();
+        core.relay = reader.relay_addresses(configured);
+        core.ports = reader.ports(config);
+        core.channels = match config.channels {
+            Channels::Rfc8656 => ChannelRange::Rfc8656,
+            Channels::Rfc5766 => ChannelRange::Rfc5766,
+        };
+        core.policy = PeerPolicy::new(&networks(&config.peers.allow), &networks(&config.peers.deny));
+        core.host_addresses = host_addresses();
+        core.limits = reader.limits(config);
+        core.unauthorized_limit = reader.unauthorized_limit(config);
+        core.classic_stun = config.classic_stun;
+        core.refresh_after_expiry = config.refresh_after_expiry;
+        let quota = reader.quota(config);
+        if reader.found.is_empty() {
+            Ok(Self {
+                core,
+                quota,
+                local_relay_addresses,
+            })
+        } else {
+            Err(reader.found)
+        }
+    }
+}
+
+/// Reads part by part; what is wrong is noted and a harmless value takes its place.
+struct Reader {
+    found: Vec<Mistake>,
+}
+
+impl Reader {
+    fn note(&mut self, key: impl Into<String>, what: impl ToString) {
+        self.found.push(Mistake {
+            key: key.into(),
+            what: what.to_string(),
+        });
+    }
+
+    fn realm(&mut self, text: &str) -> Realm {
+        Realm::new(text).unwrap_or_else(|error| {
+            self.note("realm", error);
+            Realm::new("watari").expect("a plain word is a realm")
+        })
+    }
+
+    fn credentials(&mut self, config: &Config, realm: &Realm) -> Credentials {
+        let mut credentials = Credentials::default();
+        credentials.set_separator(config.username_separator);
+        for (name, password) in &config.users {
+            let added = match parse_key(password.reveal()).filter(|_| password.reveal().starts_with("0x")) {
+                Some(key) => credentials.add_key(name, key),
+                None => credentials.add_user(realm, name, password.reveal()),
+            };
+            if added.is_err() {
+                self.note(
+                    format!("users.\"{name}\""),
+                    "name or password is empty or has characters that RFC 8265 forbids",
+                );
+            }
+        }
+        for (index, secret) in config.shared_secrets.iter().enumerate() {
+            if secret.reveal().is_empty() {
+                self.note(
+                    format!("shared_secrets[{index}]"),
+                    "is empty: anyone could mint credentials",
+                );
+            }
+            credentials.add_secret(Secret::new(secret.reveal()));
+        }
+        if let Some(path) = &config.shared_secret_file {
+            for secret in self.secrets_in(path) {
+                credentials.add_secret(secret);
+            }
+        }
+        credentials
+    }
+
+    fn secrets_in(&mut self, path: &Path) -> Vec<Secret> {
+        const KEY: &str = "shared_secret_file";
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.note(KEY, format!("{} cannot be read: {error}", path.display()));
+                return Vec::new();
+            }
+        };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let secrets: Vec<_> = lines.map(Secret::new).collect();
+        if secrets.is_empty() {
+            self.note(KEY, format!("{} holds no secret", path.display()));
+        }
+        secrets
+    }
+
+    fn seconds(&mut self, key: &str, seconds: u32) -> Duration {
+        if seconds == 0 {
+            self.note(key, "must be at least 1 second");
+        }
+        Duration::from_secs(seconds.into())
+    }
+
+    fn lifetimes(&mut self, config: &Config) -> Lifetimes {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let config = &config.lifetimes;
+        Lifetimes::new(seconds(config.allocation), seconds(config.allocation_max)).unwrap_or_else(|error| {
+            self.note("lifetimes.allocation", error);
+            Lifetimes::default()
+        })
+    }
+
+    fn ports(&mut self, config: &Config) -> PortRange {
+        PortRange::new(config.relay.min_port, config.relay.max_port).unwrap_or_else(|error| {
+            self.note("relay.min_port", error);
+            PortRange::default()
+        })
+    }
+
+    fn configured_addresses(&mut self, config: &Config) -> Vec<RelayAddress> {
+        let mut configured = Vec::new();
+        for (index, entry) in config.relay.addresses.iter().enumerate() {
+            match relay_address(entry.local, entry.external) {
+                Ok(address) => configured.push(address),
+                Err(what) => self.note(format!("relay.addresses[{index}]"), what),
+            }
+        }
+        configured
+    }
+
+    fn relay_addresses(&mut self, configured: Vec<RelayAddress>) -> RelayAddresses {
+        let fallback = |ip: Option<IpAddr>| ip.and_then(|ip| RelayAddress::new(ip, ip).ok());
+        let (v4, v6) = (fallback(address::likely_v4()), fallback(address::likely_v6()));
+        RelayAddresses::new(configured, v4, v6).unwrap_or_else(|error| {
+            self.note("relay.addresses", error);
+            RelayAddresses::default()
+        })
+    }
+
+    fn limits(&mut self, config: &Config) -> Limits {
+        let config = &config.limits;
+        for (key, value) in [
+            ("permissions_per_allocation", config.permissions_per_allocation),
+            ("channels_per_allocation", config.channels_per_allocation),
+        ] {
+            if value == 0 {
+                self.note(
+                    format!("limits.{key}"),
+                    "must be at least 1: no client could reach a peer",
+                );
+            }
+        }
+        Limits {
+            permissions_per_allocation: config.permissions_per_allocation,
+            channels_per_allocation: config.channels_per_allocation,
+            ..Limits::default()
+        }
+    }
+
+    fn quota(&mut self, config: &Config) -> QuotaLimits {
+        let defaults = QuotaLimits::default();
+        let mut positive = |key: &str, value: u32, otherwise: NonZeroU32| {
+            NonZeroU32::new(value).unwrap_or_else(|| {
+                self.note(
+                    format!("limits.{key}"),
+                    "must be at least 1: nobody could allocate",
+                );
+                otherwise
+            })
+        };
+        QuotaLimits {
+            per_user: positive(
+                "allocations_per_user",
+                config.limits.allocations_per_user,
+                defaults.per_user,
+            ),
+            total: positive("allocations", config.limits.allocations, defaults.total),
+        }
+    }
+
+    fn unauthorized_limit(&mut self, config: &Config) -> Option<UnauthorizedLimit> {
+        let per_second = NonZeroU32::new(config.limits.unauthorized_per_second)?;
+        let Some(burst) = NonZeroU32::new(config.limits.unauthorized_burst) else {
+            self.note(
+                "limits.unauthorized_burst",
+                "must be at least 1: no client could ever begin",
+            );
+            return None;
+        };
+        Some(UnauthorizedLimit { per_second, burst })
+    }
+}
+
+fn relay_address(local: Option<IpAddr>, external: Option<IpAddr>) -> Result<RelayAddress, String> {
+    let pair = match (local, external) {
+        (Some(local), external) => (local, external.unwrap_or(local)),
+        (None, Some(external)) => {
+            let found = if external.is_ipv4() {
+                address::likely_v4()
+            } else {
+                address::likely_v6()
+            };
+            let local = found.ok_or("this machine has no address of that family: set `local`")?;
+            (local, external)
+        }
+        (None, None) => return Err("needs `local`, `external` or both".to_owned()),
+    };
+    RelayAddress::new(pair.0, pair.1).map_err(|error: ConfigError| error.to_string())
+}
+
+fn networks(ranges: &[PeerRange]) -> Vec<IpNet> {
+    ranges
+        .iter()
+        .flat_map(|range| range.networks().iter().copied())
+        .collect()
+}

@@ -1,0 +1,261 @@
+//! The loop of one worker: wait, receive, decide, send.
+
+mod effects;
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use datagram_io::{Batch, Inbox, Origin, Outbox, Readiness, SocketId, Sockets, Stop};
+use mio::{Events, Poll, Token};
+use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
+
+use crate::{
+    clock::Clock,
+    figures::{Published, Sources},
+};
+
+/// The token that ends a wait; sockets have theirs by index.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+
+/// Datagrams decided about at a time. More make a batch outgrow the processor's caches.
+const BATCH: usize = 64;
+/// A listener carries many clients: take as many as there are.
+const FROM_LISTENER: usize = 32;
+/// A relay socket carries one client: most often there is one datagram, and one call tells that.
+const FROM_RELAY: usize = 4;
+/// How late the published figures may be. Publishing costs less than one datagram.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+
+/// Everything one worker owns. Only `stop`, the rings and `published` are known to other threads.
+pub(crate) struct Worker {
+    poll: Poll,
+    events: Events,
+    sockets: Sockets,
+    listeners: u32,
+    batch: Batch,
+    /// One slot for answers that are not in the buffer of a request.
+    deferred: Batch,
+    core: Server,
+    clock: Clock,
+    inbox: Inbox,
+    /// By worker; none for this one.
+    outboxes: Vec<Option<Outbox>>,
+    stop: Stop,
+    /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
+    ready: Vec<u32>,
+    published: Arc<Published>,
+    published_at: Instant,
+    unpublished: bool,
+    /// The last reading of the clock; what has passed since is too little to shorten a wait by.
+    woken_at: Instant,
+    worker_busy: u64,
+}
+
+/// What [`Worker::new`] puts together.
+pub(crate) struct Parts {
+    pub(crate) poll: Poll,
+    pub(crate) sockets: Sockets,
+    pub(crate) listeners: u32,
+    pub(crate) core: Server,
+    pub(crate) inbox: Inbox,
+    pub(crate) outboxes: Vec<Option<Outbox>>,
+    pub(crate) stop: Stop,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let now = Instant::now();
+        Self {
+            poll: parts.poll,
+            events: Events::with_capacity(512),
+            sockets: parts.sockets,
+            listeners: parts.listeners,
+            batch: Batch::new(BATCH),
+            deferred: Batch::new(1),
+            core: parts.core,
+            clock: Clock::new(),
+            inbox: parts.inbox,
+            outboxes: parts.outboxes,
+            stop: parts.stop,
+            ready: Vec::with_capacity(1024),
+            published: parts.published,
+            published_at: now,
+            unpublished: true,
+            woken_at: now,
+            worker_busy: 0,
+        }
+    }
+
+    /// Serves until it is told to stop.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while !self.stop.is_requested() {
+            self.wait()?;
+            let now = self.clock.read();
+            if self
+                .core
+                .poll_timeout()
+                .is_some_and(|deadline| deadline <= now.instant)
+            {
+                self.core.handle_timeout(now);
+                self.perform_outputs(now);
+                self.unpublished = true;
+            }
+            self.receive(now);
+            if self.unpublished && now.instant >= self.published_at + PUBLISH_EVERY {
+                self.publish(now.instant);
+            }
+        }
+        self.publish(Instant::now());
+        Ok(())
+    }
+
+    /// Waits for a datagram, the next deadline, or a word from another thread.
+    fn wait(&mut self) -> io::Result<()> {
+        let waiting = self.inbox.about_to_wait() && self.ready.is_empty();
+        let timeout = if waiting {
+            self.time_left()
+        } else {
+            Some(Duration::ZERO)
+        };
+        if let Err(error) = self.poll.poll(&mut self.events, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            return Err(error);
+        }
+        self.inbox.awake();
+        let named = self
+            .events
+            .iter()
+            .map(|event| event.token())
+            .filter(|token| *token != WAKER);
+        self.ready.extend(named.map(|token| token.0 as u32));
+        Ok(())
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let publish_at = self.unpublished.then(|| self.published_at + PUBLISH_EVERY);
+        let deadline = [self.core.poll_timeout(), publish_at]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(deadline.saturating_duration_since(self.woken_at))
+    }
+
+    /// Receives once from each ready socket and from the other workers; what is not drained stays ready.
+    fn receive(&mut self, now: Now) {
+        let mut now = now;
+        let mut kept = 0;
+        for place in 0..self.ready.len() {
+            let index = self.ready[place];
+            let at_most = if index < self.listeners {
+                FROM_LISTENER
+            } else {
+                FROM_RELAY
+            };
+            if self.sockets.receive(index, &mut self.batch, at_most) == Readiness::More {
+                self.ready[kept] = index;
+                kept += 1;
+            }
+            if self.batch.is_full() {
+                self.decide(now);
+                now = self.clock.read();
+            }
+        }
+        self.ready.truncate(kept);
+        self.inbox.receive(&mut self.batch);
+        self.decide(now);
+    }
+
+    /// Asks the core about each datagram of the batch, then sends what it marked.
+    fn decide(&mut self, now: Now) {
+        if self.batch.is_empty() {
+            return;
+        }
+        for index in 0..self.batch.filled().len() {
+            self.decide_one(now, index);
+            self.perform_outputs(now);
+        }
+        self.sockets.send(&mut self.batch);
+        self.batch.clear();
+        self.unpublished = true;
+    }
+
+    fn decide_one(&mut self, now: Now, index: usize) {
+        let slot = &mut self.batch.filled_mut()[index];
+        let (origin, source, destination, window) =
+            (slot.origin(), slot.source(), slot.destination(), slot.window());
+        let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
+        let verdict = match origin {
+            Origin::Socket(id) if id.index < self.listeners => {
+                let listener = ListenerId(id.index as u16);
+                let from = FiveTuple {
+                    listener,
+                    client: source,
+                    server: destination,
+                };
+                self.core.handle_client(now, from, &mut packet)
+            }
+            Origin::Socket(id) => {
+                let relay = RelayId {
+                    index: id.index - self.listeners,
+                    generation: id.generation,
+                };
+                self.core.handle_peer(now, relay, source, &mut packet)
+            }
+            Origin::Worker => self.core.handle_hairpin(now, source, destination, &mut packet),
+        };
+        let window = packet.range();
+        match verdict {
+            Verdict::Send {
+                via: Via::Listener(five_tuple),
+                to,
+            } => {
+                slot.send(listener(five_tuple.listener), window, five_tuple.server, to);
+            }
+            Verdict::Send {
+                via: Via::Relay(relay),
+                to,
+            } => {
+                slot.send(relay_socket(self.listeners, relay), window, destination, to);
+            }
+            Verdict::Send {
+                via: Via::Worker { worker, from },
+                to,
+            } => {
+                let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
+                let handed = outbox.is_some_and(|outbox| outbox.hand_over(slot, window, from, to).is_ok());
+                self.worker_busy += u64::from(!handed);
+            }
+            Verdict::Drop(_) | Verdict::Pending => {}
+        }
+    }
+
+    fn publish(&mut self, at: Instant) {
+        let sources = Sources {
+            core: self.core.counters(),
+            io: self.sockets.counters(),
+            worker_busy: self.worker_busy,
+        };
+        self.published.publish(sources);
+        self.published_at = at;
+        self.unpublished = false;
+    }
+}
+
+fn listener(id: ListenerId) -> SocketId {
+    SocketId {
+        index: id.0.into(),
+        generation: 0,
+    }
+}
+
+fn relay_socket(listeners: u32, relay: RelayId) -> SocketId {
+    SocketId {
+        index: listeners + relay.index,
+        generation: relay.generation,
+    }
+}

@@ -1,0 +1,75 @@
+//! What the core wants done beside its verdicts.
+
+use std::io;
+
+use tracing::debug;
+use turn_core::{FiveTuple, Now, OpenError, Output};
+
+use super::{Worker, listener, relay_socket};
+
+impl Worker {
+    /// Performs outputs until there are none; opening a socket can bring about more.
+    pub(super) fn perform_outputs(&mut self, now: Now) {
+        while let Some(output) = self.core.poll_output() {
+            self.perform(now, output);
+        }
+    }
+
+    fn perform(&mut self, now: Now, output: Output) {
+        match output {
+            Output::OpenRelay { relay, address } => {
+                let opened = self.sockets.open(relay_socket(self.listeners, relay), address);
+                if let Err(error) = &opened {
+                    debug!(%address, %error, "cannot open a relay socket");
+                }
+                self.core
+                    .relay_opened(now, relay, opened.map_err(|error| open_error(&error)));
+            }
+            Output::CloseRelay { relay } => {
+                // What came before in this batch still leaves through the socket.
+                self.sockets.send(&mut self.batch);
+                self.sockets.close(relay_socket(self.listeners, relay));
+            }
+            Output::SendToClient { to, datagram } => self.send_deferred(to, &datagram),
+            Output::AllocationCreated {
+                five_tuple,
+                username,
+                relayed,
+                lifetime,
+            } => {
+                let client = five_tuple.client;
+                debug!(%client, ?username, ?relayed, lifetime = lifetime.as_secs(), "allocation created");
+            }
+            Output::AllocationEnded {
+                five_tuple,
+                username,
+                reason,
+                created_at,
+            } => {
+                let (client, lived) = (
+                    five_tuple.client,
+                    now.instant.saturating_duration_since(created_at),
+                );
+                debug!(%client, ?username, ?reason, lived = lived.as_secs(), "allocation ended");
+            }
+        }
+    }
+
+    fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
+        self.deferred.commit(1);
+        let slot = &mut self.deferred.filled_mut()[0];
+        slot.buffer_mut()[..datagram.len()].copy_from_slice(datagram);
+        slot.send(listener(to.listener), 0..datagram.len(), to.server, to.client);
+        self.sockets.send(&mut self.deferred);
+        self.deferred.clear();
+    }
+}
+
+fn open_error(error: &io::Error) -> OpenError {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => OpenError::TooManyDescriptors,
+        _ if error.kind() == io::ErrorKind::AddrInUse => OpenError::AddressInUse,
+        _ if error.kind() == io::ErrorKind::AddrNotAvailable => OpenError::AddressNotAvailable,
+        _ => OpenError::Other,
+    }
+}
