@@ -66,7 +66,7 @@ impl Default for Web {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            listen: vec![(Ipv4Addr::LOCALHOST, 9641).into()],
+            listen: (Ipv4Addr::LOCALHOST, 9641).into(),
         }
     }
 }
@@ -86,7 +86,11 @@ impl Suite {
     /// Where everything would listen, a line each.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
-        for (name, addresses) in [("web", &self.web.listen), ("metrics", &vec![self.metrics.listen])] {
+        let parts = [
+            ("web", self.web.listen.as_slice()),
+            ("metrics", &[self.metrics.listen]),
+        ];
+        for (name, addresses) in parts {
             let addresses: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
             let addresses = if addresses.is_empty() {
                 "off".to_owned()
