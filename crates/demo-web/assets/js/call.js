@@ -1,0 +1,251 @@
+/** One call with one other member of the room, through as many connections and restarts as it takes. */
+
+import { parseCandidate } from "./candidate.js";
+import { Connection } from "./connection.js";
+
+/** A path that falters often heals within this time (ms). */
+const GRACE = 3000;
+/** How long a search for a path may take before the next begins (ms); it doubles up to the limit. */
+const PATIENCE = { first: 12_000, limit: 60_000 };
+const READING_EVERY = 1000;
+
+/**
+ * @typedef {"connecting" | "connected" | "reconnecting" | "switching"} CallState
+ *
+ * @typedef {object} Terms
+ * @property {{ id: string, name: string }} peer
+ * @property {boolean} polite the newcomer is polite: it waits for the offer and gives way
+ * @property {import("./signaling.js").Signaling} signaling
+ * @property {import("./signaling.js").Ice} ice
+ * @property {boolean} relayOnly
+ * @property {import("./local-media.js").LocalMedia} media
+ */
+
+/** @template T @typedef {T & { round?: number }} Numbered */
+
+/**
+ * Fires `change` (state, remote tracks, progress), `reading` after each look at the statistics, and
+ * `candidate` with `{ side, candidate }` or `{ side, error }`.
+ */
+export class Call extends EventTarget {
+  remote = new MediaStream();
+  /** @type {import("./path.js").Path | null} */
+  path = null;
+  /** @type {import("./path.js").Received | null} */
+  received = null;
+  progress = { offer: false, answer: false, candidates: false };
+
+  #terms;
+  #ice;
+  #relayOnly;
+  #connection;
+  /**
+   * Numbers the connections of this call, alike at both ends; it goes along with all that is sent. A change of the
+   * transport policy begins a new one, because an ICE restart would keep a direct pair for as long as it works.
+   */
+  #round = 1;
+  #closed = false;
+  #everConnected = false;
+  /** Whether the path is being changed on purpose. */
+  #switching = false;
+  #patience = PATIENCE.first;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  #readings;
+
+  /** @param {Terms} terms */
+  constructor(terms) {
+    super();
+    this.#terms = terms;
+    this.#ice = terms.ice;
+    this.#relayOnly = terms.relayOnly;
+    this.#connection = this.#connect();
+    this.#readings = setInterval(() => this.#read(), READING_EVERY);
+    if (!terms.polite) this.#connection.attach();
+  }
+
+  get peer() {
+    return this.#terms.peer;
+  }
+
+  /** @returns {CallState} */
+  get state() {
+    if (this.#connection.state === "connected") return "connected";
+    if (this.#switching) return "switching";
+    return this.#everConnected ? "reconnecting" : "connecting";
+  }
+
+  /** Sends the tracks there are now. */
+  attach() {
+    return this.#connection.attach();
+  }
+
+  /**
+   * Takes what the other side sent through signaling. What belongs to a connection given up is for nobody; what
+   * belongs to a later one than ours means that the other side has moved on, and so do we.
+   * @param {{ description?: Numbered<RTCSessionDescriptionInit>, candidate?: Numbered<RTCIceCandidateInit> | null }} message
+   */
+  async take({ description, candidate = null }) {
+    const round = (description ?? candidate)?.round ?? this.#round;
+    if (round < this.#round) return;
+    if (round > this.#round) this.#renew(round);
+    if (description) {
+      this.#progressed(description.type === "offer" ? "offer" : "answer");
+      for (const line of (description.sdp ?? "").match(/^a=candidate:.*/gm) ?? []) this.#listed("remote", line);
+      await this.#connection.describe(description);
+    } else {
+      if (candidate?.candidate) this.#listed("remote", candidate.candidate, candidate.usernameFragment);
+      await this.#connection.candidate(candidate);
+    }
+  }
+
+  /**
+   * Allows or forbids direct paths; a call under way moves to a new connection under the new rule.
+   * @param {boolean} on
+   */
+  async setRelayOnly(on) {
+    if (on === this.#relayOnly) return;
+    this.#relayOnly = on;
+    await this.#refresh();
+    if (this.#closed || on !== this.#relayOnly) return;
+    this.#patience = PATIENCE.first;
+    this.#renew(this.#round + 1);
+    await this.#connection.attach();
+  }
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    clearInterval(this.#readings);
+    this.#connection.close();
+  }
+
+  #connect() {
+    const { peer, polite, media, signaling } = this.#terms;
+    const round = this.#round;
+    const connection = new Connection({
+      polite,
+      media,
+      configuration: this.#configuration(),
+      sendDescription: (description) => {
+        const name = description.type === "offer" ? "offer" : "answer";
+        signaling.send(name, { to: peer.id, description: { ...description.toJSON(), round } });
+        this.#progressed(name);
+      },
+      sendCandidate: (candidate) => {
+        const body = candidate?.toJSON() ?? { candidate: "" };
+        signaling.send("candidate", { to: peer.id, candidate: { ...body, round } });
+        if (candidate?.candidate) this.#listed("local", candidate.candidate, candidate.usernameFragment);
+      },
+    });
+    connection.addEventListener("state", () => this.#moved(connection));
+    connection.addEventListener("track", (event) => this.#arrived(/** @type {CustomEvent} */ (event).detail));
+    connection.addEventListener("unanswered", (event) => {
+      const { detail } = /** @type {CustomEvent} */ (event);
+      this.dispatchEvent(new CustomEvent("candidate", { detail: { side: "local", error: detail } }));
+    });
+    this.#retryIn(this.#patience);
+    return connection;
+  }
+
+  /**
+   * Replaces the connection; whoever asked for it makes the offer.
+   * @param {number} round
+   */
+  #renew(round) {
+    this.#connection.close();
+    this.#round = round;
+    this.#switching = this.#everConnected;
+    this.path = null;
+    this.#connection = this.#connect();
+    this.#changed();
+  }
+
+  /** Searches for a path again, with credentials that are good for a while. */
+  async #restart() {
+    this.#patience = Math.min(this.#patience * 2, PATIENCE.limit);
+    this.#retryIn(this.#patience);
+    await this.#refresh();
+    if (!this.#closed) this.#connection.restart(this.#configuration());
+  }
+
+  async #refresh() {
+    try {
+      this.#ice = await this.#terms.signaling.ice();
+    } catch {
+      // Signaling is away; what we have may still be accepted.
+      return;
+    }
+  }
+
+  /** @param {number} delay */
+  #retryIn(delay) {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#restart(), delay);
+  }
+
+  /** @param {Connection} connection */
+  #moved(connection) {
+    if (connection !== this.#connection) return;
+    const { state } = connection;
+    if (state === "connected") {
+      clearTimeout(this.#retry);
+      this.#everConnected = true;
+      this.#switching = false;
+      this.#patience = PATIENCE.first;
+      this.#read();
+    } else if (state === "disconnected") {
+      this.#retryIn(GRACE);
+    } else if (state === "failed") {
+      // One side begins; the polite one only when the other has not.
+      this.#retryIn(this.#terms.polite ? GRACE : 0);
+    }
+    this.#changed();
+  }
+
+  async #read() {
+    const connection = this.#connection;
+    const { path, received } = await connection.read();
+    if (this.#closed || connection !== this.#connection) return;
+    this.path = path;
+    this.received = received;
+    this.dispatchEvent(new Event("reading"));
+  }
+
+  /** @returns {RTCConfiguration} */
+  #configuration() {
+    return { iceServers: this.#ice.iceServers, iceTransportPolicy: this.#relayOnly ? "relay" : "all" };
+  }
+
+  /**
+   * @param {"local" | "remote"} side
+   * @param {string} line
+   * @param {string | null} [ufrag]
+   */
+  #listed(side, line, ufrag) {
+    const candidate = parseCandidate(line);
+    if (!candidate) return;
+    candidate.ufrag ||= ufrag ?? "";
+    this.#progressed("candidates");
+    this.dispatchEvent(new CustomEvent("candidate", { detail: { side, candidate } }));
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #arrived(track) {
+    for (const old of this.remote.getTracks()) if (old.kind === track.kind) this.remote.removeTrack(old);
+    this.remote.addTrack(track);
+    for (const event of ["mute", "unmute", "ended"]) track.addEventListener(event, () => this.#changed());
+    this.#changed();
+  }
+
+  /** @param {keyof Call["progress"]} step */
+  #progressed(step) {
+    if (this.progress[step]) return;
+    this.progress[step] = true;
+    this.#changed();
+  }
+
+  #changed() {
+    if (!this.#closed) this.dispatchEvent(new Event("change"));
+  }
+}

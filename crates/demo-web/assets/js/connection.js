@@ -1,0 +1,106 @@
+/** One RTCPeerConnection: its lines, its negotiation, its readings. A call may need several in turn. */
+
+import { Negotiation } from "./negotiation.js";
+import { received, selectedPath } from "./path.js";
+
+const KINDS = /** @type {const} */ (["audio", "video"]);
+
+/**
+ * @typedef {object} Frame
+ * @property {boolean} polite
+ * @property {RTCConfiguration} configuration
+ * @property {import("./local-media.js").LocalMedia} media
+ * @property {(description: RTCSessionDescription) => void} sendDescription
+ * @property {(candidate: RTCIceCandidate | null) => void} sendCandidate
+ */
+
+/**
+ * Fires `state` when the connection state changes, `track` with each remote track as `detail`, and `unanswered`
+ * with `{ url, code }` when an ICE server does not answer.
+ */
+export class Connection extends EventTarget {
+  #pc;
+  #negotiation;
+  #media;
+
+  /** @param {Frame} frame */
+  constructor({ polite, configuration, media, sendDescription, sendCandidate }) {
+    super();
+    this.#media = media;
+    this.#pc = new RTCPeerConnection({ ...configuration, bundlePolicy: "max-bundle" });
+    this.#pc.addEventListener("connectionstatechange", () => this.dispatchEvent(new Event("state")));
+    this.#pc.addEventListener("track", ({ track }) => this.#tell("track", track));
+    this.#pc.addEventListener("icecandidateerror", ({ url, errorCode }) => {
+      this.#tell("unanswered", { url, code: errorCode });
+    });
+    const beforeAnswer = () => this.#answerWith();
+    this.#negotiation = new Negotiation(this.#pc, { polite, sendDescription, sendCandidate, beforeAnswer });
+  }
+
+  get state() {
+    return this.#pc.connectionState;
+  }
+
+  /** @param {RTCSessionDescriptionInit} description */
+  describe(description) {
+    return this.#negotiation.describe(description);
+  }
+
+  /** @param {RTCIceCandidateInit | null} candidate */
+  candidate(candidate) {
+    return this.#negotiation.candidate(candidate);
+  }
+
+  /** Puts the tracks we have on the lines, and makes the lines when nobody has yet; an offer follows by itself. */
+  async attach() {
+    const stream = this.#media.stream;
+    const replaced = KINDS.map((kind) => {
+      const track = this.#media.track(kind);
+      const direction = track ? "sendrecv" : "recvonly";
+      const line = this.#lines().find((line) => line.receiver.track.kind === kind);
+      if (!line) return this.#pc.addTransceiver(track ?? kind, { direction, streams: track ? [stream] : [] });
+      line.direction = direction;
+      if (track) line.sender.setStreams?.(stream);
+      return line.sender.track === track ? null : line.sender.replaceTrack(track);
+    });
+    await Promise.all(replaced);
+  }
+
+  /**
+   * Gathers and checks again, with other servers and credentials if need be.
+   * @param {RTCConfiguration} configuration
+   */
+  restart(configuration) {
+    this.#pc.setConfiguration({ ...configuration, bundlePolicy: "max-bundle" });
+    if (this.#lines().length > 0) this.#pc.restartIce();
+    else this.attach();
+  }
+
+  /** Reads which path is in use and what arrived by it. */
+  async read() {
+    const report = /** @type {ReadonlyMap<string, any>} */ (/** @type {unknown} */ (await this.#pc.getStats()));
+    return { path: this.state === "connected" ? selectedPath(report) : null, received: received(report) };
+  }
+
+  close() {
+    this.#pc.close();
+  }
+
+  /** Uses the lines just offered; lines of an offer of ours that gave way to it are not needed any more. */
+  async #answerWith() {
+    for (const line of this.#lines()) if (line.mid === null) line.stop();
+    await this.attach();
+  }
+
+  #lines() {
+    return this.#pc.getTransceivers().filter((line) => line.direction !== "stopped");
+  }
+
+  /**
+   * @param {string} name
+   * @param {unknown} detail
+   */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

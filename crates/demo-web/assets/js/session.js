@@ -1,0 +1,255 @@
+/** From entering a room to hanging up, without a look at the page. */
+
+import { Call } from "./call.js";
+import { LocalMedia } from "./local-media.js";
+import { lackingKeys, unavailable } from "./media.js";
+import { Problem, Signaling } from "./signaling.js";
+
+/** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
+const COME_BACK_EVERY = 3000;
+
+/**
+ * @typedef {{ key: string, params?: Record<string, string> }} Notice
+ * @typedef {import("./media.js").Wish} Wish
+ * @typedef {{ room: string, name: string, wish: Wish, relayOnly: boolean }} Entry
+ */
+
+/**
+ * Fires `change` when any of its facts changed, `call` with each new Call as `detail`, and what that call fires:
+ * `reading` and `candidate`.
+ */
+export class Session extends EventTarget {
+  media = new LocalMedia();
+  /** @type {import("./state.js").Facts["phase"]} */
+  phase = "lobby";
+  /** @type {import("./state.js").Facts["why"]} */
+  why = null;
+  linked = false;
+  /** @type {string | null} */
+  left = null;
+  /** @type {Call | null} */
+  call = null;
+  /** Sentences the user should read; empty when all is well. @type {Notice[]} */
+  notices = [];
+  relayOnly = false;
+
+  #url;
+  /** @type {Signaling | null} */
+  #signaling = null;
+  /** @type {Entry | null} */
+  #entry = null;
+  /** @type {import("./signaling.js").Ice} */
+  #ice = { iceServers: [], iceTtl: 0 };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #comeBack;
+
+  /** @param {string | null} url of signaling; null means the origin of the page */
+  constructor(url) {
+    super();
+    this.#url = url;
+    this.media.addEventListener("change", () => this.#changed());
+  }
+
+  /**
+   * Opens what is wished for, then enters the room and stays until `leave`.
+   * @param {Entry} entry
+   */
+  async enter(entry) {
+    this.#entry = entry;
+    this.relayOnly = entry.relayOnly;
+    this.#become("media", null);
+    const notices = await this.#openMedia(entry.wish);
+    if (this.#entry !== entry) return this.media.stop();
+    this.notices = notices;
+    this.#become("signaling", null);
+    this.#signaling = this.#listen(new Signaling(this.#url));
+    this.#signaling.open();
+  }
+
+  /** Hangs up; the other side is told. */
+  leave() {
+    this.#end("ended", []);
+  }
+
+  /** @param {boolean} on */
+  setRelayOnly(on) {
+    this.relayOnly = on;
+    this.call?.setRelayOnly(on);
+    this.#noteRelay();
+    this.#changed();
+  }
+
+  /**
+   * Switches a track, or opens the device when there is none yet.
+   * @param {import("./local-media.js").Kind} kind
+   */
+  async toggle(kind) {
+    if (this.media.track(kind)) return this.media.toggle(kind);
+    this.notices = await this.#openMedia({ audio: kind === "audio", video: kind === "video" });
+    await this.call?.attach();
+    this.#changed();
+  }
+
+  /**
+   * @param {Wish} wish
+   * @returns {Promise<Notice[]>}
+   */
+  async #openMedia(wish) {
+    if (!wish.audio && !wish.video) return [];
+    const reason = unavailable(window);
+    if (reason) return [{ key: `media.${reason}`, params: { origin: location.origin } }];
+    const lacking = await this.media.open(wish);
+    const sent = { audio: wish.audio || !!this.media.track("audio"), video: wish.video || !!this.media.track("video") };
+    return lackingKeys(lacking, sent).map((key) => ({ key }));
+  }
+
+  /** @param {Signaling} signaling */
+  #listen(signaling) {
+    /** @type {Record<string, (detail: any) => void>} */
+    const handlers = {
+      up: () => this.#join(),
+      down: () => this.#linkIs(false),
+      unreachable: () => this.#note({ key: "problem.unreachable" }),
+      // Somebody who has just left is no problem worth a word.
+      problem: (problem) => problem.code !== "unknown_peer" && this.#note(noticeOf(problem)),
+      "peer-joined": (peer) => this.#meet(peer, false),
+      "peer-left": ({ id }) => this.#part(id),
+      offer: (message) => this.#deliver(message),
+      answer: (message) => this.#deliver(message),
+      candidate: (message) => this.#deliver(message),
+    };
+    for (const [name, handle] of Object.entries(handlers)) {
+      signaling.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
+    }
+    return signaling;
+  }
+
+  async #join() {
+    const entry = this.#entry;
+    if (!entry || !this.#signaling) return;
+    try {
+      const joined = await this.#signaling.join(entry.room, entry.name);
+      this.#ice = joined;
+      this.notices = this.notices.filter(({ key }) => !key.startsWith("problem."));
+      this.#noteRelay();
+      this.#hangUpCall();
+      this.#become("joined", null);
+      this.#linkIs(true);
+      if (joined.peers.length > 0) this.#meet(joined.peers[0], true);
+    } catch (error) {
+      this.#notJoined(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  #notJoined(error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.code === "unreachable") return;
+    if (error.code === "room_full" && this.phase === "joined") {
+      this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
+    } else {
+      this.#end("refused", [noticeOf(error)]);
+    }
+  }
+
+  /**
+   * @param {{ id: string, name: string }} peer
+   * @param {boolean} polite
+   */
+  #meet(peer, polite) {
+    // Two ends make a call; whoever else a larger room admits is not ours to answer.
+    if (this.call || !this.#signaling) return;
+    const { relayOnly, media } = this;
+    const call = new Call({ peer, polite, signaling: this.#signaling, ice: this.#ice, relayOnly, media });
+    call.addEventListener("change", () => this.#changed());
+    call.addEventListener("reading", () => this.dispatchEvent(new Event("reading")));
+    call.addEventListener("candidate", (event) => {
+      const { detail } = /** @type {CustomEvent} */ (event);
+      this.dispatchEvent(new CustomEvent("candidate", { detail }));
+    });
+    this.call = call;
+    this.dispatchEvent(new CustomEvent("call", { detail: call }));
+    this.#changed();
+  }
+
+  /** @param {string} id */
+  #part(id) {
+    if (this.call?.peer.id !== id) return;
+    this.left = this.call.peer.name;
+    this.#hangUpCall();
+    this.#changed();
+  }
+
+  /** @param {{ from: string } & Parameters<Call["take"]>[0]} message */
+  async #deliver(message) {
+    const { call } = this;
+    if (call?.peer.id === message.from) await call.take(message);
+  }
+
+  /** @param {boolean} linked */
+  #linkIs(linked) {
+    this.linked = linked;
+    this.#changed();
+  }
+
+  /** Says so when only a relay is allowed and the server offered none. */
+  #noteRelay() {
+    const hasRelay = this.#ice.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+    this.notices = this.notices.filter(({ key }) => key !== "relay.none");
+    if (this.relayOnly && this.linked && !hasRelay) this.notices.push({ key: "relay.none" });
+  }
+
+  /** @param {Notice} notice */
+  #note(notice) {
+    if (!this.notices.some(({ key }) => key === notice.key)) this.notices = [...this.notices, notice];
+    this.#changed();
+  }
+
+  /**
+   * @param {"ended" | "refused"} why
+   * @param {Notice[]} notices
+   */
+  #end(why, notices) {
+    clearTimeout(this.#comeBack);
+    this.#entry = null;
+    this.#signaling?.close();
+    this.#signaling = null;
+    this.#hangUpCall();
+    this.media.stop();
+    this.linked = false;
+    this.notices = notices;
+    this.#become("lobby", why);
+  }
+
+  #hangUpCall() {
+    this.call?.close();
+    this.call = null;
+  }
+
+  /**
+   * @param {import("./state.js").Facts["phase"]} phase
+   * @param {import("./state.js").Facts["why"]} why
+   */
+  #become(phase, why) {
+    if (phase !== this.phase) this.left = null;
+    this.phase = phase;
+    this.why = why;
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/**
+ * @param {Problem} problem
+ * @returns {Notice}
+ */
+function noticeOf({ code, message }) {
+  const known = [
+    "bad_room", "bad_name", "room_full", "server_full", "too_large", "too_fast", "too_slow", "not_joined",
+    "already_joined", "unreachable",
+  ];
+  return known.includes(code) ? { key: `problem.${code}` } : { key: "problem.other", params: { message } };
+}

@@ -1,0 +1,153 @@
+/** The client side of the room protocol, over Socket.IO. */
+
+import { io } from "../vendor/socket.io.esm.min.js";
+
+/**
+ * @typedef {{ id: string, name: string }} Member
+ * @typedef {{ iceServers: RTCIceServer[], iceTtl: number }} Ice
+ * @typedef {{ self: Member, room: string, peers: Member[], waiting: boolean } & Ice} Joined
+ */
+
+/** Why the server refused; `code` is one of the room protocol's. */
+export class Problem extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const ANSWER_WITHIN = 8000;
+const FROM_PEERS = ["peer-joined", "peer-left", "waiting", "offer", "answer", "candidate"];
+
+/**
+ * Fires the server's events under their own names with the payload as `detail`, and besides them `up` and
+ * `down` (the connection), `unreachable` (a try to connect failed; the next follows by itself) and `problem`
+ * (a Problem nobody waits for).
+ */
+export class Signaling extends EventTarget {
+  #socket;
+  /** @type {Map<string, { resolve: (value: any) => void, reject: (problem: Problem) => void }>} */
+  #waiting = new Map();
+  /** @type {Promise<Ice> | null} */
+  #ice = null;
+
+  /** @param {string | null} url null means the origin of the page */
+  constructor(url) {
+    super();
+    const options = { transports: ["websocket", "polling"], autoConnect: false, reconnectionDelayMax: 4000 };
+    this.#socket = url ? io(url, options) : io(options);
+    this.#socket.on("connect", () => this.#fire("up"));
+    this.#socket.on("disconnect", () => this.#lost());
+    this.#socket.on("connect_error", () => this.#fire("unreachable"));
+    for (const name of FROM_PEERS) this.#socket.on(name, (/** @type {any} */ detail) => this.#fire(name, detail));
+    for (const name of ["joined", "ice"]) {
+      this.#socket.on(name, (/** @type {any} */ detail) => this.#settle(name, detail));
+    }
+    this.#socket.on("problem", (/** @type {any} */ detail) => this.#refused(detail));
+  }
+
+  get connected() {
+    return this.#socket.connected;
+  }
+
+  open() {
+    this.#socket.connect();
+  }
+
+  /**
+   * Enters a room.
+   * @param {string} room
+   * @param {string} name
+   * @returns {Promise<Joined>}
+   */
+  join(room, name) {
+    return this.#ask("join", "joined", { room, name });
+  }
+
+  /**
+   * Fetches fresh credentials, as an ICE restart needs them.
+   * @returns {Promise<Ice>}
+   */
+  ice() {
+    this.#ice ??= this.#ask("ice", "ice", {}).finally(() => (this.#ice = null));
+    return this.#ice;
+  }
+
+  /**
+   * Sends one event to one member of the room.
+   * @param {"offer" | "answer" | "candidate"} name
+   * @param {object} payload
+   */
+  send(name, payload) {
+    // Without a connection it is dropped, not kept: the member it was for will have another id then.
+    if (this.#socket.connected) this.#socket.emit(name, payload);
+  }
+
+  /** Leaves the room and ends the connection; nothing fires afterwards. */
+  close() {
+    if (this.#socket.connected) this.#socket.emit("leave", {});
+    this.#socket.off();
+    this.#socket.disconnect();
+  }
+
+  /**
+   * Sends a request; the answer comes as an acknowledgement or as an event, whichever is first.
+   * @param {string} name
+   * @param {string} answer
+   * @param {object} payload
+   * @returns {Promise<any>}
+   */
+  #ask(name, answer, payload) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#refused({ code: "unreachable" }, answer), ANSWER_WITHIN);
+      const once = (/** @type {(value: any) => void} */ act) => (/** @type {any} */ value) => {
+        clearTimeout(timer);
+        act(value);
+      };
+      this.#waiting.set(answer, { resolve: once(resolve), reject: once(reject) });
+      this.#socket.emit(name, payload, (/** @type {any} */ reply) => {
+        if (reply?.code) this.#refused(reply, answer);
+        else if (reply) this.#settle(answer, reply);
+      });
+    });
+  }
+
+  /**
+   * @param {string} answer
+   * @param {any} value
+   */
+  #settle(answer, value) {
+    this.#waiting.get(answer)?.resolve(value);
+    this.#waiting.delete(answer);
+  }
+
+  /**
+   * @param {{ code: string, message?: string }} detail
+   * @param {string} [answer] what was asked for; a problem sent by itself concerns whoever waits to join
+   */
+  #refused({ code, message = code }, answer = "joined") {
+    const problem = new Problem(code, message);
+    const waiting = this.#waiting.get(answer);
+    this.#waiting.delete(answer);
+    if (waiting) waiting.reject(problem);
+    else this.#fire("problem", problem);
+  }
+
+  #lost() {
+    for (const { reject } of this.#waiting.values()) reject(new Problem("unreachable", "disconnected"));
+    this.#waiting.clear();
+    this.#fire("down");
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} [detail]
+   */
+  #fire(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

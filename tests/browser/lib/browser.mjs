@@ -1,0 +1,187 @@
+/** Chromium with a fake camera, and pages that remember what they asked for and what went wrong. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import puppeteer from "puppeteer-core";
+
+/** A name that leads to 127.0.0.1 without being localhost: an origin that browsers do not trust over HTTP. */
+export const INSECURE_HOST = "watari.test";
+
+/** @param {string} executablePath */
+export async function launch(executablePath) {
+  const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
+  const browser = await puppeteer.launch({
+    executablePath,
+    headless: true,
+    userDataDir,
+    protocolTimeout: 60_000,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--allow-loopback-in-peer-connection",
+      "--autoplay-policy=user-gesture-required",
+      `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
+    ],
+  });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      await rm(userDataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/**
+ * Opens a page in a context of its own, as another person's browser would.
+ * @param {import("puppeteer-core").Browser} browser
+ * @param {{ language?: string, width?: number, height?: number, permissions?: "denied" }} [options]
+ */
+export async function open(browser, { language = "en-US", width = 1440, height = 900 } = {}) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  await page.setViewport({ width, height });
+  const session = await page.createCDPSession();
+  const userAgent = await browser.userAgent();
+  await session.send("Network.setUserAgentOverride", { userAgent, acceptLanguage: language });
+  await page.evaluateOnNewDocument(rememberConnections);
+  /** @type {string[]} */
+  const errors = [];
+  /** @type {Set<string>} */
+  const origins = new Set();
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("request", (request) => origins.add(new URL(request.url()).origin));
+  return new Person(page, errors, origins);
+}
+
+/** One page and the hands on it. */
+export class Person {
+  /**
+   * @param {import("puppeteer-core").Page} page
+   * @param {string[]} errors
+   * @param {Set<string>} origins
+   */
+  constructor(page, errors, origins) {
+    this.page = page;
+    this.errors = errors;
+    this.origins = origins;
+  }
+
+  /** @param {string} url */
+  async visit(url) {
+    await this.page.goto(url);
+    await this.page.waitForSelector("body[data-ready]");
+  }
+
+  /**
+   * Fills in the form and enters.
+   * @param {{ name: string, room?: string, relayOnly?: boolean, camera?: boolean, microphone?: boolean }} entry
+   */
+  async enter({ name, room, relayOnly = false, camera = true, microphone = true }) {
+    await this.type("#name", name);
+    if (room) await this.type("#room", room);
+    await this.set("#relay-only", relayOnly);
+    await this.set("#want-camera", camera);
+    await this.set("#want-microphone", microphone);
+    await this.page.click("#join");
+  }
+
+  /**
+   * @param {string} selector
+   * @param {string} text
+   */
+  async type(selector, text) {
+    await this.page.$eval(selector, (input) => (/** @type {HTMLInputElement} */ (input).value = ""));
+    await this.page.type(selector, text);
+  }
+
+  /**
+   * @param {string} selector of a switch
+   * @param {boolean} on
+   */
+  async set(selector, on) {
+    const is = await this.page.$eval(selector, (input) => /** @type {HTMLInputElement} */ (input).checked);
+    if (is !== on) await this.page.click(selector);
+  }
+
+  /** @param {string} selector */
+  text(selector) {
+    return this.page.$eval(selector, (element) => element.textContent?.trim() ?? "");
+  }
+
+  state() {
+    return this.text("#state-text");
+  }
+
+  /**
+   * Waits until the state line says it.
+   * @param {RegExp} pattern
+   * @param {number} [timeout] ms
+   */
+  async says(pattern, timeout = 20_000) {
+    const until = Date.now() + timeout;
+    for (;;) {
+      const text = await this.state();
+      if (pattern.test(text)) return text;
+      if (Date.now() > until) throw new Error(`the state line says "${text}", not ${pattern}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Reads the pair in use and what was decoded, from the newest connection's own statistics. */
+  stats() {
+    return this.page.evaluate(readStats);
+  }
+
+  /** What the page shows of the pair in use. */
+  async shown() {
+    return { local: await this.text("#path-local-type"), remote: await this.text("#path-remote-type") };
+  }
+
+  async close() {
+    await this.page.browserContext().close();
+  }
+}
+
+/** Runs in the page before anything else. */
+function rememberConnections() {
+  /** @type {RTCPeerConnection[]} */
+  const connections = [];
+  Object.defineProperty(window, "connections", { value: connections });
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    /** @param {RTCConfiguration} [configuration] */
+    constructor(configuration) {
+      super(configuration);
+      connections.push(this);
+    }
+  };
+}
+
+/** Runs in the page. */
+async function readStats() {
+  const connection = /** @type {any} */ (window).connections.at(-1);
+  const report = await connection.getStats();
+  const all = [...report.values()];
+  const transport = all.find((stat) => stat.type === "transport");
+  const pair = report.get(transport?.selectedCandidatePairId);
+  const inbound = (/** @type {string} */ kind) => all.find((s) => s.type === "inbound-rtp" && s.kind === kind);
+  return {
+    local: report.get(pair?.localCandidateId)?.candidateType ?? null,
+    remote: report.get(pair?.remoteCandidateId)?.candidateType ?? null,
+    bytes: (pair?.bytesSent ?? 0) + (pair?.bytesReceived ?? 0),
+    frames: inbound("video")?.framesDecoded ?? 0,
+    samples: inbound("audio")?.totalSamplesReceived ?? 0,
+    energy: inbound("audio")?.totalAudioEnergy ?? 0,
+    credentials: connection.getConfiguration().iceServers.map((/** @type {any} */ s) => s.username ?? ""),
+  };
+}
