@@ -17,7 +17,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 3001)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             signaling: None,
         }
     }

@@ -9,9 +9,11 @@
 mod config;
 mod headers;
 mod page;
+mod standalone;
 
 pub use config::{Config, SignalingUrl, UrlError};
 pub use page::router;
+pub use standalone::main;
 
 #[cfg(test)]
 mod tests;
