@@ -1,0 +1,287 @@
+//! The signaling server's part of a configuration file.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use settings::{Check, Report};
+
+use crate::{ice::check_url, site::Site};
+
+/// Says where the server listens, whom it lets in and how much of everything it takes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the stand-alone server listens; the suite serves these routes beside its page instead.
+    pub listen: SocketAddr,
+    /// Origins of pages on other hosts that may use this server; `"*"` admits every page.
+    pub allowed_origins: Vec<String>,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Rooms and their members.
+    pub rooms: RoomsConfig,
+    /// What one connection or one address may use up.
+    pub limits: LimitsConfig,
+    /// The servers that joining members are told to use.
+    pub ice: IceConfig,
+    /// The endpoints `/turn` and `/ice` for other applications.
+    pub credentials: CredentialsConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3002)),
+            allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            rooms: RoomsConfig::default(),
+            limits: LimitsConfig::default(),
+            ice: IceConfig::default(),
+            credentials: CredentialsConfig::default(),
+        }
+    }
+}
+
+/// Bounds rooms.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoomsConfig {
+    /// Members a room takes, 2 to 64.
+    pub capacity: usize,
+    /// Rooms that may exist at a time.
+    pub max: usize,
+}
+
+impl Default for RoomsConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 2,
+            max: 10_000,
+        }
+    }
+}
+
+/// Bounds connections and their messages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one IPv4 address or one IPv6 /64.
+    pub connections_per_address: u32,
+    /// New connections a second that an address may make once it has made that many.
+    pub arrivals_per_second: u32,
+    /// Bytes a message may have; one that is larger is refused, one twice as large ends the connection.
+    pub message_bytes: usize,
+    /// Messages a second that a connection may send for long.
+    pub messages_per_second: u32,
+    /// Messages that it may send at once after a pause.
+    pub message_burst: u32,
+    /// Messages kept for a slow receiver before it is disconnected.
+    pub outgoing_messages: usize,
+    /// Seconds between two pings; who does not answer one within as long again is gone.
+    pub ping_seconds: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_address: 100,
+            arrivals_per_second: 5,
+            message_bytes: 64 * 1024,
+            messages_per_second: 20,
+            message_burst: 120,
+            outgoing_messages: 64,
+            ping_seconds: 25,
+        }
+    }
+}
+
+/// Names the STUN and TURN servers and the secret that makes credentials for them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IceConfig {
+    /// URIs (`stun:`, `stuns:`, `turn:`, `turns:`); empty: made from the host name the page was asked for.
+    pub urls: Vec<String>,
+    /// Port of the TURN server in URIs made from the host name.
+    pub port: u16,
+    /// Seconds a credential lives unless the request asks for fewer.
+    pub ttl: u64,
+    /// The most seconds a request to `/turn` or `/ice` may ask for.
+    pub max_ttl: u64,
+    /// The secret shared with the TURN server; the suite mints and shares its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Hidden>,
+    /// A file that holds the secret, with white space around it ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+}
+
+impl IceConfig {
+    /// The lifetime of a credential when nobody asks for another.
+    pub fn ttl(&self) -> Duration {
+        Duration::from_secs(self.ttl)
+    }
+}
+
+impl Default for IceConfig {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            port: 3478,
+            ttl: 6 * 3600,
+            max_ttl: 24 * 3600,
+            secret: None,
+            secret_file: None,
+        }
+    }
+}
+
+/// Says who may fetch credentials from `/turn` and `/ice`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CredentialsConfig {
+    /// Keys that open the endpoints, 16 characters or more each.
+    pub api_keys: Vec<Hidden>,
+    /// Opens the endpoints to everyone.
+    pub anonymous: bool,
+    /// Requests a second that one address may make for long.
+    pub requests_per_second: u32,
+    /// Requests that it may make at once after a pause.
+    pub request_burst: u32,
+}
+
+impl Default for CredentialsConfig {
+    fn default() -> Self {
+        Self {
+            api_keys: Vec::new(),
+            anonymous: false,
+            requests_per_second: 5,
+            request_burst: 50,
+        }
+    }
+}
+
+/// Text that is never printed by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// The fewest characters of an API key: fewer could be guessed at the rate the endpoints allow.
+const MIN_KEY_CHARS: usize = 16;
+
+impl Check for Config {
+    fn check(&self, report: &mut Report<'_>) {
+        for (index, origin) in self.allowed_origins.iter().enumerate() {
+            if !is_origin(origin) {
+                report.mistake(
+                    &format!("allowed_origins[{index}]"),
+                    "must be \"*\" or scheme://host[:port] with nothing after it",
+                );
+            }
+        }
+        report.within("rooms", |report| self.rooms.check(report));
+        report.within("limits", |report| self.limits.check(report));
+        report.within("ice", |report| self.ice.check(report));
+        report.within("credentials", |report| self.credentials.check(report));
+    }
+}
+
+/// Tells whether `text` is an origin as browsers write it.
+fn is_origin(text: &str) -> bool {
+    let is_http = |text: &str| {
+        let authority = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme));
+        authority.is_some_and(|authority| Site::parse(authority).is_some())
+    };
+    text == "*" || text == "null" || is_http(text)
+}
+
+impl Check for RoomsConfig {
+    fn check(&self, report: &mut Report<'_>) {
+        if !(2..=64).contains(&self.capacity) {
+            report.mistake("capacity", "must be 2 to 64");
+        }
+        at_least_one(report, "max", self.max as u64);
+    }
+}
+
+impl Check for LimitsConfig {
+    fn check(&self, report: &mut Report<'_>) {
+        at_least_one(report, "connections", self.connections as u64);
+        at_least_one(
+            report,
+            "connections_per_address",
+            self.connections_per_address.into(),
+        );
+        at_least_one(report, "arrivals_per_second", self.arrivals_per_second.into());
+        at_least_one(report, "messages_per_second", self.messages_per_second.into());
+        if self.message_burst < 20 {
+            report.mistake(
+                "message_burst",
+                "must be at least 20: a call begins with a burst of candidates",
+            );
+        }
+        if !(4096..=1 << 20).contains(&self.message_bytes) {
+            report.mistake("message_bytes", "must be 4096 to 1048576");
+        }
+        if !(8..=4096).contains(&self.outgoing_messages) {
+            report.mistake("outgoing_messages", "must be 8 to 4096");
+        }
+        if !(1..=300).contains(&self.ping_seconds) {
+            report.mistake("ping_seconds", "must be 1 to 300");
+        }
+    }
+}
+
+impl Check for IceConfig {
+    fn check(&self, report: &mut Report<'_>) {
+        for (index, url) in self.urls.iter().enumerate() {
+            if let Err(what) = check_url(url) {
+                report.mistake(&format!("urls[{index}]"), what);
+            }
+        }
+        at_least_one(report, "port", self.port.into());
+        at_least_one(report, "ttl", self.ttl);
+        if self.max_ttl < self.ttl || self.max_ttl > 30 * 24 * 3600 {
+            report.mistake("max_ttl", "must be at least ttl and at most 2592000 (30 days)");
+        }
+        if self.secret.is_some() && self.secret_file.is_some() {
+            report.mistake("secret_file", "give either secret or secret_file");
+        }
+    }
+}
+
+impl Check for CredentialsConfig {
+    fn check(&self, report: &mut Report<'_>) {
+        for (index, Hidden(key)) in self.api_keys.iter().enumerate() {
+            if key.chars().count() < MIN_KEY_CHARS || key.trim() != key {
+                report.mistake(
+                    &format!("api_keys[{index}]"),
+                    "must have 16 characters or more and no outer spaces",
+                );
+            }
+        }
+        if self.anonymous && !self.api_keys.is_empty() {
+            report.mistake(
+                "anonymous",
+                "opens the endpoints to everyone: give either api_keys or anonymous",
+            );
+        }
+        at_least_one(report, "requests_per_second", self.requests_per_second.into());
+        at_least_one(report, "request_burst", self.request_burst.into());
+    }
+}
+
+fn at_least_one(report: &mut Report<'_>, key: &str, value: u64) {
+    if value == 0 {
+        report.mistake(key, "must be at least 1");
+    }
+}

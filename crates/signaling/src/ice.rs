@@ -1,0 +1,311 @@
+//! The servers a member is told to use, with credentials that die by themselves.
+
+use std::{
+    fmt, fs, io,
+    net::IpAddr,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+use turn_credentials::{Secret, mint};
+
+use crate::{
+    config::{Hidden, IceConfig},
+    site::Site,
+};
+
+/// Makes `iceServers` lists: which STUN and TURN servers there are, and the secret to mint credentials with.
+#[derive(Debug, Clone)]
+pub struct IceServers {
+    secret: Secret,
+    urls: Vec<String>,
+    port: u16,
+    lan: Option<IpAddr>,
+    ttl: Duration,
+    max_ttl: Duration,
+}
+
+impl IceServers {
+    /// Mints with `secret`, for the servers that `config` names.
+    pub fn new(secret: Secret, config: &IceConfig) -> Self {
+        Self {
+            secret,
+            urls: config.urls.clone(),
+            port: config.port,
+            lan: None,
+            ttl: Duration::from_secs(config.ttl),
+            max_ttl: Duration::from_secs(config.max_ttl),
+        }
+    }
+
+    /// Takes the secret from `config` itself: its `secret`, or else its `secret_file`.
+    pub fn from_config(config: &IceConfig) -> Result<Self, SecretError> {
+        let text = match (&config.secret, &config.secret_file) {
+            (Some(Hidden(secret)), _) => secret.clone(),
+            (None, Some(path)) => fs::read_to_string(path).map_err(|error| SecretError::Unreadable {
+                path: path.clone(),
+                error,
+            })?,
+            (None, None) => return Err(SecretError::Missing),
+        };
+        match text.trim() {
+            "" => Err(SecretError::Missing),
+            secret => Ok(Self::new(Secret::new(secret), config)),
+        }
+    }
+
+    /// Uses this port of the TURN server in URIs made from a host name.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Offers this address too when a page was asked for under `localhost`, so that a browser which
+    /// gathers only on its network interface reaches the relay.
+    #[must_use]
+    pub fn with_lan_address(mut self, address: Option<IpAddr>) -> Self {
+        self.lan = address;
+        self
+    }
+
+    /// Makes the list for one user, who reached this server as `site`.
+    ///
+    /// `ttl` is what the user asked for; it is clamped to the configured bounds.
+    pub(crate) fn grant(&self, site: &Site, user: &str, ttl: Option<Duration>) -> Grant {
+        let bounds = Duration::from_secs(1)..=self.max_ttl;
+        let ttl = ttl.unwrap_or(self.ttl).clamp(*bounds.start(), *bounds.end());
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let credential = mint(&self.secret, Some(user), now.as_secs() + ttl.as_secs());
+        let (relays, plain) = self
+            .urls_for(site)
+            .into_iter()
+            .partition(|url| url.starts_with("turn"));
+        Grant {
+            plain,
+            relays,
+            username: credential.username,
+            password: credential.password,
+            ttl: ttl.as_secs(),
+        }
+    }
+
+    fn urls_for(&self, site: &Site) -> Vec<String> {
+        if !self.urls.is_empty() {
+            return self.urls.clone();
+        }
+        let port = self.port;
+        let hosts = site.uri_hosts(self.lan);
+        let stun = hosts.iter().map(|host| format!("stun:{host}:{port}"));
+        let turn = hosts
+            .iter()
+            .map(|host| format!("turn:{host}:{port}?transport=udp"));
+        stun.chain(turn).collect()
+    }
+}
+
+/// Why there is no secret to mint credentials with.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Neither key is set, or the file is empty.
+    #[error("set ice.secret or ice.secret_file to the secret that the TURN server checks credentials with")]
+    Missing,
+    /// The file cannot be read.
+    #[error("ice.secret_file {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// One user's servers and credential.
+pub(crate) struct Grant {
+    plain: Vec<String>,
+    pub(crate) relays: Vec<String>,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    /// Seconds from now until the credential expires.
+    pub(crate) ttl: u64,
+}
+
+impl Grant {
+    /// The list in the shape of `RTCConfiguration.iceServers`.
+    pub(crate) fn ice_servers(&self) -> Vec<IceServer> {
+        let mut servers = Vec::with_capacity(2);
+        if !self.plain.is_empty() {
+            servers.push(IceServer {
+                urls: self.plain.clone(),
+                username: None,
+                credential: None,
+            });
+        }
+        if !self.relays.is_empty() {
+            servers.push(IceServer {
+                urls: self.relays.clone(),
+                username: Some(self.username.clone()),
+                credential: Some(self.password.clone()),
+            });
+        }
+        servers
+    }
+}
+
+/// An `RTCIceServer` dictionary.
+#[derive(Serialize)]
+pub(crate) struct IceServer {
+    urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says what is wrong with a configured URI (RFC 7064, RFC 7065), if anything is.
+pub(crate) fn check_url(url: &str) -> Result<(), &'static str> {
+    let (scheme, rest) = url.split_once(':').ok_or("has no scheme")?;
+    let (host, query) = match rest.split_once('?') {
+        Some((host, query)) => (host, Some(query)),
+        None => (rest, None),
+    };
+    match (scheme, query) {
+        ("stun" | "stuns" | "turn" | "turns", None) => {}
+        ("turn" | "turns", Some("transport=udp" | "transport=tcp")) => {}
+        ("turn" | "turns", Some(_)) => return Err("takes ?transport=udp or ?transport=tcp only"),
+        ("stun" | "stuns", Some(_)) => return Err("takes no ? part"),
+        (_, _) => return Err("must begin with stun:, stuns:, turn: or turns:"),
+    }
+    match Site::parse(host) {
+        Some(_) => Ok(()),
+        None if host.starts_with("//") => Err("takes no // before the host"),
+        None => Err("has no valid host (an IPv6 address needs brackets) or port"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use turn_credentials::derive_password;
+
+    use super::*;
+
+    fn servers(config: &IceConfig) -> IceServers {
+        IceServers::new(Secret::new("north"), config)
+    }
+
+    fn site() -> Site {
+        Site::parse("localhost:3001").unwrap()
+    }
+
+    #[test]
+    fn uris_come_from_the_host_unless_they_are_configured() {
+        let derived = servers(&IceConfig::default())
+            .with_port(4000)
+            .with_lan_address(Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(
+            derived.urls_for(&site()),
+            [
+                "stun:127.0.0.1:4000",
+                "stun:192.0.2.1:4000",
+                "turn:127.0.0.1:4000?transport=udp",
+                "turn:192.0.2.1:4000?transport=udp",
+            ]
+        );
+        let urls = vec!["turns:turn.example:443?transport=tcp".to_owned()];
+        let configured = servers(&IceConfig {
+            urls: urls.clone(),
+            ..IceConfig::default()
+        });
+        assert_eq!(configured.urls_for(&site()), urls);
+    }
+
+    #[test]
+    fn only_relays_get_the_credential_and_the_secret_explains_it() {
+        let grant = servers(&IceConfig::default()).grant(&site(), "u", None);
+        assert_eq!(
+            grant.password,
+            derive_password(&Secret::new("north"), &grant.username)
+        );
+        let list = grant.ice_servers();
+        assert_eq!(list[0].urls, ["stun:127.0.0.1:3478"]);
+        assert!(list[0].username.is_none() && list[0].credential.is_none());
+        assert_eq!(list[1].urls, ["turn:127.0.0.1:3478?transport=udp"]);
+        assert!(list[1].username.as_deref().unwrap().ends_with(":u"));
+    }
+
+    #[test]
+    fn a_lifetime_is_clamped_to_the_configured_most() {
+        let servers = servers(&IceConfig {
+            ttl: 100,
+            max_ttl: 200,
+            ..IceConfig::default()
+        });
+        let ttl = |asked: Option<u64>| servers.grant(&site(), "u", asked.map(Duration::from_secs)).ttl;
+        assert_eq!(ttl(None), 100);
+        assert_eq!(ttl(Some(150)), 150);
+        assert_eq!(ttl(Some(u64::MAX)), 200);
+        assert_eq!(ttl(Some(0)), 1);
+    }
+
+    #[test]
+    fn a_wrong_uri_is_told_what_is_wrong() {
+        for url in [
+            "stun:192.0.2.1",
+            "stuns:stun.example:5349",
+            "turn:[2001:db8::1]:3478?transport=udp",
+            "turns:turn.example:443?transport=tcp",
+        ] {
+            assert_eq!(check_url(url), Ok(()), "{url}");
+        }
+        for url in [
+            "turn.example",
+            "http://turn.example",
+            "turn://turn.example",
+            "turn:",
+            "turn:2001:db8::1",
+            "turn:a?transport=sctp",
+            "stun:a?transport=udp",
+            "turn:user@a",
+        ] {
+            assert!(check_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_secret_file_may_end_in_a_newline_but_not_be_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let config = IceConfig {
+            secret_file: Some(path.clone()),
+            ..IceConfig::default()
+        };
+        assert!(matches!(
+            IceServers::from_config(&config),
+            Err(SecretError::Unreadable { .. })
+        ));
+        fs::write(&path, " \n").unwrap();
+        assert!(matches!(
+            IceServers::from_config(&config),
+            Err(SecretError::Missing)
+        ));
+        fs::write(&path, "north\n").unwrap();
+        let grant = IceServers::from_config(&config)
+            .unwrap()
+            .grant(&site(), "u", None);
+        assert_eq!(
+            grant.password,
+            derive_password(&Secret::new("north"), &grant.username)
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! What the server counts; labels are drawn from fixed sets, never from what strangers send.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The server's metrics, registered once.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) connections: IntGauge,
+    pub(crate) rooms: IntGauge,
+    pub(crate) credentials: IntCounter,
+    messages: IntCounterVec,
+    drops: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            connections: IntGauge::new(
+                "signaling_connections",
+                "Connections that can send messages, both dialects.",
+            )?,
+            rooms: IntGauge::new("signaling_rooms", "Rooms with at least one member.")?,
+            credentials: IntCounter::new(
+                "signaling_credentials_total",
+                "TURN credentials handed out, by joins, renewals and the endpoints.",
+            )?,
+            messages: IntCounterVec::new(
+                Opts::new(
+                    "signaling_messages_total",
+                    "Messages from clients that took effect.",
+                ),
+                &["event"],
+            )?,
+            drops: IntCounterVec::new(
+                Opts::new(
+                    "signaling_drops_total",
+                    "Messages, connections and requests refused or ended by the server.",
+                ),
+                &["reason"],
+            )?,
+        };
+        registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.rooms.clone()))?;
+        registry.register(Box::new(metrics.credentials.clone()))?;
+        registry.register(Box::new(metrics.messages.clone()))?;
+        registry.register(Box::new(metrics.drops.clone()))?;
+        Ok(metrics)
+    }
+
+    pub(crate) fn message(&self, event: &'static str) {
+        self.messages.with_label_values(&[event]).inc();
+    }
+
+    pub(crate) fn drop(&self, reason: &'static str) {
+        self.drops.with_label_values(&[reason]).inc();
+    }
+}

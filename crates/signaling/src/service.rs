@@ -1,0 +1,178 @@
+//! Puts the parts together into routes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, Method, StatusCode, header},
+    middleware,
+    routing::{any, get},
+};
+use lifecycle::Shutdown;
+use prometheus::Registry;
+use socketioxide::SocketIo;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::{
+    address::{AddressLimits, Addresses},
+    bucket::Rate,
+    config::Config,
+    credentials::{self, Endpoints, Keys},
+    gate::{self, Gate, Origins},
+    hub::Hub,
+    ice::IceServers,
+    metrics::Metrics,
+    socket_io,
+    web_socket::{self, Dialect},
+};
+
+/// How long clients have to take their farewell when the server stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a request to `/turn` or `/ice` may carry in its body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Makes the routes `/socket.io/`, `/ws`, `/turn` and `/ice`.
+///
+/// **Serve them with `into_make_service_with_connect_info::<SocketAddr>()`**: limits count per address, and
+/// without it all clients share those of one. Clients are told and disconnected once `shutdown` is
+/// requested; [`Signaling`] also lets the caller wait for that.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn router(
+    config: &Config,
+    ice: IceServers,
+    registry: &Registry,
+    shutdown: Shutdown,
+) -> Result<Router, SetupError> {
+    Signaling::start(config, ice, registry, shutdown).map(|signaling| signaling.router)
+}
+
+/// A signaling server without its listener.
+#[derive(Debug)]
+pub struct Signaling {
+    /// The routes; see [`router`].
+    pub router: Router,
+    drained: JoinHandle<()>,
+}
+
+/// Why the server could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The registry has metrics of the same name already.
+    #[error("signaling metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Signaling {
+    /// Makes the routes and starts waiting for `shutdown`.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(
+        config: &Config,
+        ice: IceServers,
+        registry: &Registry,
+        shutdown: Shutdown,
+    ) -> Result<Self, SetupError> {
+        let hub = Hub::new(config, ice, Metrics::register(registry)?);
+        let gate = Gate {
+            addresses: Addresses::new(AddressLimits::from(config)),
+            origins: Arc::new(Origins::new(config)),
+            proxies: config.trusted_proxies.clone().into(),
+            hub: Arc::clone(&hub),
+            shutdown: shutdown.clone(),
+        };
+        let (layer, io) = socket_io::layer(Arc::clone(&hub), &config.limits);
+        let tasks = TaskTracker::new();
+        let dialect = Dialect::new(Arc::clone(&hub), &config.limits, tasks.clone());
+
+        let router = Router::new()
+            // The layer answers this path itself; the handler only gives it a route to be on.
+            .route("/socket.io/", any(async || StatusCode::NOT_FOUND))
+            .layer(layer)
+            .route("/ws", get(web_socket::upgrade).with_state(dialect))
+            .layer(middleware::from_fn_with_state(gate.clone(), gate::admit))
+            .layer(cors(listed(&gate.origins)))
+            .merge(endpoints(config, &gate));
+        let drained = tokio::spawn(drain(hub, io, tasks, shutdown));
+        Ok(Self { router, drained })
+    }
+
+    /// Waits until, after a shutdown, all clients have been told and disconnected.
+    pub async fn drained(self) {
+        // The task ends by itself and does not panic; if it did there is nothing left to wait for.
+        let _ = self.drained.await;
+    }
+}
+
+fn endpoints(config: &Config, gate: &Gate) -> Router {
+    let state = Endpoints {
+        hub: Arc::clone(&gate.hub),
+        addresses: Arc::clone(&gate.addresses),
+        proxies: Arc::clone(&gate.proxies),
+        keys: Arc::new(Keys::new(&config.credentials)),
+    };
+    // A key is the caller's right, from whatever page it calls. Without keys only known pages may read.
+    let origins = match config.credentials.anonymous {
+        true => listed(&gate.origins),
+        false => AllowOrigin::from(Any),
+    };
+    Router::new()
+        .route("/turn", get(credentials::turn).post(credentials::turn))
+        .route("/ice", get(credentials::ice).post(credentials::ice))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(cors(origins))
+        .with_state(state)
+}
+
+fn listed(origins: &Arc<Origins>) -> AllowOrigin {
+    let origins = Arc::clone(origins);
+    AllowOrigin::predicate(move |origin, _| origins.lists(origin))
+}
+
+fn cors(origins: AllowOrigin) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static("x-api-key"),
+        ])
+        .max_age(Duration::from_secs(3600))
+}
+
+async fn drain(hub: Arc<Hub>, io: SocketIo, tasks: TaskTracker, shutdown: Shutdown) {
+    shutdown.wait().await;
+    hub.drain();
+    tasks.close();
+    let closed = async {
+        tokio::join!(io.close(), tasks.wait());
+    };
+    if timeout(DRAIN_TIMEOUT, closed).await.is_err() {
+        tracing::debug!("some clients did not take their farewell in time");
+    }
+}
+
+impl From<&Config> for AddressLimits {
+    fn from(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            arrivals: Rate {
+                per_second: limits.arrivals_per_second,
+                burst: limits.connections_per_address,
+            },
+            requests: Rate {
+                per_second: config.credentials.requests_per_second,
+                burst: config.credentials.request_burst,
+            },
+        }
+    }
+}

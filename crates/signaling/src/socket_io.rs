@@ -1,0 +1,176 @@
+//! The room protocol over Socket.IO v4, namespace `/`.
+//!
+//! Handlers are implemented on types of our own instead of closures: socketioxide spawns a task for each
+//! call of a closure, and then messages of one client could overtake each other.
+
+use std::{
+    cell::Cell,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketioxide::{
+    ParserConfig, SendError, SocketError, SocketIo,
+    adapter::LocalAdapter,
+    extract::AckSender,
+    handler::{ConnectHandler, FromMessageParts as _, MessageHandler, Value},
+    layer::SocketIoLayer,
+    socket::Socket,
+};
+
+use crate::{
+    config::LimitsConfig,
+    gate::Visit,
+    hub::{Clogged, Hub, Outbox, Sink},
+    protocol::{Envelope, Event, Problem},
+    session::{MessageLimits, Session},
+};
+
+/// How long a client may take from the handshake to joining the namespace.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes the layer that answers `/socket.io/`, and the handle that closes its sockets.
+pub(crate) fn layer(hub: Arc<Hub>, limits: &LimitsConfig) -> (SocketIoLayer, SocketIo) {
+    let messages = MessageLimits::from(limits);
+    let ping = Duration::from_secs(limits.ping_seconds);
+    // A message over the limit is told so; one that is twice as large ends the connection.
+    let most = messages.bytes * 2;
+    let (layer, io) = SocketIo::builder()
+        .ping_interval(ping)
+        .ping_timeout(ping)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .max_buffer_size(limits.outgoing_messages)
+        .max_payload(most as u64)
+        .ws_max_message_size(most)
+        .ws_max_frame_size(most)
+        .with_parser(
+            ParserConfig::common()
+                .max_incoming_binaries(0)
+                .max_incoming_binary_buf_size(0),
+        )
+        .build_layer();
+    io.ns("/", Entrance { hub, messages });
+    (layer, io)
+}
+
+/// Opens a session for each client that enters the namespace.
+#[derive(Clone)]
+struct Entrance {
+    hub: Arc<Hub>,
+    messages: MessageLimits,
+}
+
+type Admission<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn std::fmt::Display + Send>>> + Send + 'a>>;
+
+impl ConnectHandler<LocalAdapter, ()> for Entrance {
+    /// Opens the session before the client is told that it is connected, so that its first message
+    /// finds the handler in place.
+    fn call_middleware<'a>(&'a self, socket: Arc<Socket>, _auth: &'a Option<Value>) -> Admission<'a> {
+        let visit = socket.req_parts().extensions.get::<Arc<Visit>>().cloned();
+        let admitted = visit.map(|visit| {
+            let outbox = Arc::new(SocketOutbox(Arc::downgrade(&socket)));
+            let session = Session::open(Arc::clone(&self.hub), visit, self.messages, outbox);
+            // The handler owns the session, the socket owns the handler: the session ends with it.
+            socket.on_fallback(Receiver(session));
+        });
+        Box::pin(async move {
+            admitted.ok_or_else(|| Box::new("not admitted") as Box<dyn std::fmt::Display + Send>)
+        })
+    }
+
+    fn call(&self, _socket: Arc<Socket>, _auth: Option<Value>) {}
+}
+
+/// Takes every event of one client, in order.
+struct Receiver(Session);
+
+impl MessageHandler<LocalAdapter, ()> for Receiver {
+    fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
+        let sender = ack.and_then(|_| AckSender::from_message_parts(&socket, &mut value, &ack).ok());
+        let reply = Reply {
+            outbox: SocketOutbox(Arc::downgrade(&socket)),
+            ack: Cell::new(sender),
+        };
+        let text = value.as_str().map_or("", |text| text);
+        self.0.receive(text.len(), || open(text), &reply);
+    }
+}
+
+/// Reads `["event", payload]`; a missing payload is a null one.
+fn open(text: &str) -> Option<Envelope<'_>> {
+    let parts: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    Some(Envelope {
+        event: serde_json::from_str(parts.first()?.get()).ok()?,
+        payload: parts.get(1).copied().unwrap_or(RawValue::NULL),
+    })
+}
+
+/// Sends to one client as events.
+struct SocketOutbox(Weak<Socket>);
+
+impl Sink for SocketOutbox {
+    fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
+        let (Some(socket), Some(name)) = (self.0.upgrade(), event.name()) else {
+            return Ok(());
+        };
+        outcome(socket.emit(name, event))
+    }
+}
+
+impl Outbox for SocketOutbox {
+    fn close(&self, reason: Problem) {
+        let Some(socket) = self.0.upgrade() else { return };
+        // When the server stops, `SocketIo::close` ends the transports, and clients come back by themselves.
+        if reason == Problem::Closing {
+            return;
+        }
+        let event = reason.event();
+        if self.send(&event).is_err() {
+            // The queue is full, but a volatile message has a place of its own.
+            let _ = socket.volatile().emit("problem", &event);
+        }
+        // A full queue has no place for the farewell either; then the next heartbeat ends the transport.
+        let _ = socket.disconnect();
+    }
+}
+
+/// Answers one message: by its acknowledgement if the client asked for one, else by an event.
+struct Reply {
+    outbox: SocketOutbox,
+    ack: Cell<Option<AckSender>>,
+}
+
+impl Sink for Reply {
+    fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
+        let Some(ack) = self.ack.take() else {
+            return self.outbox.send(event);
+        };
+        #[derive(Serialize)]
+        struct Refused<'a> {
+            problem: &'a Event<'a>,
+        }
+        outcome(match event {
+            Event::Problem { .. } => ack.send(&Refused { problem: event }),
+            Event::Done {}
+            | Event::Joined { .. }
+            | Event::PeerJoined(_)
+            | Event::PeerLeft { .. }
+            | Event::Waiting {}
+            | Event::Description { .. }
+            | Event::Candidate { .. }
+            | Event::Ice { .. } => ack.send(event),
+        })
+    }
+}
+
+/// A closed socket needs no eviction: its session is about to end.
+fn outcome(sent: Result<(), SendError>) -> Result<(), Clogged> {
+    match sent {
+        Ok(()) | Err(SendError::Socket(SocketError::Closed)) => Ok(()),
+        Err(SendError::Socket(SocketError::InternalChannelFull) | SendError::Serialize(_)) => Err(Clogged),
+    }
+}
