@@ -35,4 +35,4 @@ pub use portable::Portable;
 pub use route::{host_addresses, local_address_towards};
 pub use socket::{Socket, open_listeners, open_relay};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
-pub use worker::{Stop, WorkerEnd, spawn_worker};
+pub use worker::{Crew, Stop, WorkerError};

@@ -47,31 +47,7 @@ pub enum StartError {
 }
 
 /// Why the server ended although nobody had asked.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RunError {
-    /// A worker's loop gave up.
-    #[error("{worker} failed: {error}")]
-    Failed {
-        /// The thread's name.
-        worker: String,
-        /// What it said.
-        error: String,
-    },
-    /// A worker panicked; that is a mistake in this program.
-    #[error("{worker} panicked: {message}")]
-    Panicked {
-        /// The thread's name.
-        worker: String,
-        /// What it said.
-        message: String,
-    },
-    /// A worker ended by itself.
-    #[error("{worker} ended by itself")]
-    Ended {
-        /// The thread's name.
-        worker: String,
-    },
-}
+pub type RunError = datagram_io::WorkerError;
 
 /// Says what to do about an address that cannot be bound.
 fn advice(address: &SocketAddr, error: &io::Error) -> String {

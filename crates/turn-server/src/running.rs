@@ -2,15 +2,15 @@
 
 mod build;
 
-use std::{net::SocketAddr, thread::JoinHandle};
+use std::net::SocketAddr;
 
-use datagram_io::{Stop, WorkerEnd};
+use datagram_io::{Crew, Stop, WorkerError};
 use lifecycle::Shutdown;
 use prometheus::Registry;
 use telemetry::Health;
-use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
-use crate::{Config, RunError, StartError};
+use crate::{Config, StartError};
 
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
@@ -28,39 +28,27 @@ pub fn start(
     shutdown: Shutdown,
 ) -> Result<Running, StartError> {
     let built = build::build(config, registry)?;
-    let (ends, ended) = mpsc::unbounded_channel();
-    let mut running = Running {
-        listeners: built.listeners,
-        workers: Vec::new(),
-        ended,
-        health: health.clone(),
-        shutdown,
-    };
+    let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {
-        let name = format!("turn-{index}");
-        let ends = ends.clone();
-        let told = name.clone();
-        let on_end = move |end| {
-            // When nobody listens any more, the process is ending.
-            let _ = ends.send((told, end));
-        };
-        let thread = datagram_io::spawn_worker(&name, move || worker.run(), on_end).map_err(|source| {
-            StartError::System {
+        crew.spawn(&format!("turn-{index}"), stop, move || worker.run())
+            .map_err(|source| StartError::System {
                 what: "a worker thread",
                 source,
-            }
-        })?;
-        running.workers.push((stop, Some(thread)));
+            })?;
     }
     health.set_ready(COMPONENT, true);
-    Ok(running)
+    Ok(Running {
+        listeners: built.listeners,
+        crew,
+        health: health.clone(),
+        shutdown,
+    })
 }
 
 /// A server at work. Dropping it ends the workers, too.
 pub struct Running {
     listeners: Vec<SocketAddr>,
-    workers: Vec<(Stop, Option<JoinHandle<()>>)>,
-    ended: mpsc::UnboundedReceiver<(String, WorkerEnd)>,
+    crew: Crew,
     health: Health,
     shutdown: Shutdown,
 }
@@ -73,58 +61,50 @@ impl Running {
 
     /// How many worker threads there are.
     pub fn workers(&self) -> usize {
-        self.workers.len()
+        self.crew.len()
     }
 
     /// Serves until the shutdown is requested and every worker has finished its batch and closed its sockets.
     ///
     /// # Errors
-    /// [`RunError`] as soon as a worker ends by itself; the others are stopped then.
-    pub async fn finished(mut self) -> Result<(), RunError> {
-        let shutdown = self.shutdown.clone();
-        let early = tokio::select! {
-            () = shutdown.wait() => None,
-            early = self.ended.recv() => early,
+    /// [`RunError`](crate::RunError) as soon as a worker ends by itself; the others are stopped then.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn finished(self) -> Result<(), WorkerError> {
+        let Self {
+            crew,
+            health,
+            shutdown,
+            ..
+        } = self;
+        let stopping = Stopping {
+            stops: crew.stops(),
+            health,
         };
-        self.health.set_ready(COMPONENT, false);
-        self.request_stop();
-        let mut result = early.map_or(Ok(()), |(worker, end)| Err(as_error(worker, end)));
-        let mut left = self.workers.len() - usize::from(result.is_err());
-        while left > 0 {
-            let Some((worker, end)) = self.ended.recv().await else {
-                break;
-            };
-            left -= 1;
-            if result.is_ok() && end != WorkerEnd::Finished {
-                result = Err(as_error(worker, end));
-            }
-        }
-        result
-    }
-
-    fn request_stop(&self) {
-        for (stop, _) in &self.workers {
-            stop.request();
-        }
+        let mut waiting = spawn_blocking(move || crew.wait());
+        let ended = tokio::select! {
+            () = shutdown.wait() => None,
+            ended = &mut waiting => Some(ended),
+        };
+        drop(stopping);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => waiting.await,
+        };
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
 
-impl Drop for Running {
+/// Stops the workers when [`Running::finished`] is told to, and also when it is dropped unfinished.
+struct Stopping {
+    stops: Vec<Stop>,
+    health: Health,
+}
+
+impl Drop for Stopping {
     fn drop(&mut self) {
-        self.request_stop();
-        for (_, thread) in &mut self.workers {
-            if let Some(thread) = thread.take() {
-                // A worker never blocks longer than its batch; its panic was already reported.
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-fn as_error(worker: String, end: WorkerEnd) -> RunError {
-    match end {
-        WorkerEnd::Finished => RunError::Ended { worker },
-        WorkerEnd::Failed(error) => RunError::Failed { worker, error },
-        WorkerEnd::Panicked(message) => RunError::Panicked { worker, message },
+        self.health.set_ready(COMPONENT, false);
+        self.stops.iter().for_each(Stop::request);
     }
 }
