@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+mod binding;
 mod health;
 mod logging;
 mod pages;
@@ -11,6 +12,7 @@ pub use prometheus;
 #[doc(hidden)]
 pub use tracing;
 
+pub use binding::BindingRequests;
 pub use health::Health;
 pub use logging::{Format, LogConfig, LogFilter, LoggingError, init_logging};
 pub use pages::{router, serve};

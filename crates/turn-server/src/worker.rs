@@ -10,6 +10,7 @@ use std::{
 
 use datagram_io::{Batch, Inbox, Origin, Outbox, Readiness, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
+use telemetry::BindingRequests;
 use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
 
 use crate::{
@@ -26,6 +27,8 @@ const BATCH: usize = 64;
 const FROM_LISTENER: usize = 32;
 /// A relay socket carries one client: most often there is one datagram, and one call tells that.
 const FROM_RELAY: usize = 4;
+/// How a Binding request begins (RFC 8489 §5).
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// How late the published figures may be. Publishing costs less than one datagram.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
@@ -47,6 +50,9 @@ pub(crate) struct Worker {
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: Vec<u32>,
     published: Arc<Published>,
+    binding_requests: BindingRequests,
+    /// Binding requests answered since they were last published, over IPv4 and IPv6.
+    bindings: [u64; 2],
     published_at: Instant,
     unpublished: bool,
     /// The last reading of the clock; what has passed since is too little to shorten a wait by.
@@ -64,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) outboxes: Vec<Option<Outbox>>,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
+    pub(crate) binding_requests: BindingRequests,
 }
 
 impl Worker {
@@ -83,6 +90,8 @@ impl Worker {
             stop: parts.stop,
             ready: Vec::with_capacity(1024),
             published: parts.published,
+            binding_requests: parts.binding_requests,
+            bindings: [0; 2],
             published_at: now,
             unpublished: true,
             woken_at: now,
@@ -188,9 +197,11 @@ impl Worker {
         let slot = &mut self.batch.filled_mut()[index];
         let (origin, source, destination, window) =
             (slot.origin(), slot.source(), slot.destination(), slot.window());
+        let from_client = matches!(origin, Origin::Socket(id) if id.index < self.listeners);
+        let binding = from_client && slot.payload().starts_with(&BINDING_REQUEST);
         let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
         let verdict = match origin {
-            Origin::Socket(id) if id.index < self.listeners => {
+            Origin::Socket(id) if from_client => {
                 let listener = ListenerId(id.index as u16);
                 let from = FiveTuple {
                     listener,
@@ -241,6 +252,8 @@ impl Worker {
             worker_busy: self.worker_busy,
         };
         self.published.publish(sources);
+        let [v4, v6] = std::mem::take(&mut self.bindings);
+        self.binding_requests.add(v4, v6);
         self.published_at = at;
         self.unpublished = false;
     }

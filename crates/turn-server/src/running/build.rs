@@ -8,6 +8,7 @@ use datagram_io::{
 };
 use mio::{Poll, Waker};
 use prometheus::Registry;
+use telemetry::BindingRequests;
 use tracing::{info, warn};
 use turn_core::{Server, Share};
 
@@ -61,8 +62,9 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
         what: "a poll",
         source,
     })?;
-    let workers = furnish(&plan, rooms, sockets, &published)?;
-    registry.register(Box::new(Metrics::new(published)?))?;
+    registry.register(Box::new(Metrics::new(published.clone())?))?;
+    let binding_requests = BindingRequests::register(registry)?;
+    let workers = furnish(&plan, rooms, sockets, &published, &binding_requests)?;
     Ok(Built { listeners, workers })
 }
 
@@ -162,6 +164,7 @@ fn furnish(
     rooms: Vec<Room>,
     sockets: Vec<Vec<Socket>>,
     published: &[Arc<Published>],
+    binding_requests: &BindingRequests,
 ) -> Result<Vec<(Worker, Stop)>, StartError> {
     let ledger = SharedQuota::new(plan.quota);
     let outboxes: Vec<_> = rooms.iter().map(|room| room.outbox.clone()).collect();
@@ -187,6 +190,7 @@ fn furnish(
             outboxes: others.collect(),
             stop: room.stop.clone(),
             published: Arc::clone(&published[index]),
+            binding_requests: binding_requests.clone(),
         });
         workers.push((worker, room.stop));
     }
