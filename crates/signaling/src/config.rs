@@ -8,7 +8,7 @@ use settings::{Check, Report};
 use crate::{ice::check_url, site::Site};
 
 /// Says where the server listens, whom it lets in and how much of everything it takes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the stand-alone server listens; the suite serves these routes beside its page instead.
@@ -42,7 +42,7 @@ impl Default for Config {
 }
 
 /// Bounds rooms.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoomsConfig {
     /// Members a room takes, 2 to 64.
@@ -61,7 +61,7 @@ impl Default for RoomsConfig {
 }
 
 /// Bounds connections and their messages.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Connections in all.
@@ -98,7 +98,7 @@ impl Default for LimitsConfig {
 }
 
 /// Names the STUN and TURN servers and the secret that makes credentials for them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IceConfig {
     /// URIs (`stun:`, `stuns:`, `turn:`, `turns:`); empty: made from the host name the page was asked for.
@@ -138,7 +138,7 @@ impl Default for IceConfig {
 }
 
 /// Says who may fetch credentials from `/turn` and `/ice`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialsConfig {
     /// Keys that open the endpoints, 16 characters or more each.

@@ -22,8 +22,12 @@ mod service;
 mod session;
 mod site;
 mod socket_io;
+mod standalone;
+mod tuning;
 mod web_socket;
 
 pub use config::{Config, CredentialsConfig, Hidden, IceConfig, LimitsConfig, RoomsConfig};
 pub use ice::{IceServers, SecretError};
-pub use service::{SetupError, Signaling, router};
+pub use service::{Drained, SetupError, Signaling, router};
+pub use standalone::main;
+pub use tuning::tune;

@@ -57,7 +57,20 @@ pub fn router(
 pub struct Signaling {
     /// The routes; see [`router`].
     pub router: Router,
-    drained: JoinHandle<()>,
+    /// Tells when everybody is gone after a shutdown.
+    pub drained: Drained,
+}
+
+/// Waits for the end of a shutdown.
+#[derive(Debug)]
+pub struct Drained(JoinHandle<()>);
+
+impl Drained {
+    /// Waits until, after a shutdown, all clients have been told and disconnected; some seconds at most.
+    pub async fn wait(self) {
+        // The task ends by itself and does not panic; if it did there is nothing left to wait for.
+        let _ = self.0.await;
+    }
 }
 
 /// Why the server could not be set up.
@@ -99,14 +112,8 @@ impl Signaling {
             .layer(middleware::from_fn_with_state(gate.clone(), gate::admit))
             .layer(cors(listed(&gate.origins)))
             .merge(endpoints(config, &gate));
-        let drained = tokio::spawn(drain(hub, io, tasks, shutdown));
+        let drained = Drained(tokio::spawn(drain(hub, io, tasks, shutdown)));
         Ok(Self { router, drained })
-    }
-
-    /// Waits until, after a shutdown, all clients have been told and disconnected.
-    pub async fn drained(self) {
-        // The task ends by itself and does not panic; if it did there is nothing left to wait for.
-        let _ = self.drained.await;
     }
 }
 

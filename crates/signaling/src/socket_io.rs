@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 use socketioxide::{
     ParserConfig, SendError, SocketError, SocketIo,
@@ -139,6 +138,8 @@ impl Outbox for SocketOutbox {
 }
 
 /// Answers one message: by its acknowledgement if the client asked for one, else by an event.
+///
+/// In an acknowledgement a problem is known by its `code`, which no other answer has.
 struct Reply {
     outbox: SocketOutbox,
     ack: Cell<Option<AckSender>>,
@@ -149,21 +150,7 @@ impl Sink for Reply {
         let Some(ack) = self.ack.take() else {
             return self.outbox.send(event);
         };
-        #[derive(Serialize)]
-        struct Refused<'a> {
-            problem: &'a Event<'a>,
-        }
-        outcome(match event {
-            Event::Problem { .. } => ack.send(&Refused { problem: event }),
-            Event::Done {}
-            | Event::Joined { .. }
-            | Event::PeerJoined(_)
-            | Event::PeerLeft { .. }
-            | Event::Waiting {}
-            | Event::Description { .. }
-            | Event::Candidate { .. }
-            | Event::Ice { .. } => ack.send(event),
-        })
+        outcome(ack.send(event))
     }
 }
 

@@ -1,0 +1,7 @@
+//! The stand-alone signaling server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    signaling::main()
+}
