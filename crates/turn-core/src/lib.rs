@@ -5,16 +5,41 @@
 //! datagram in a [`Packet`], does what the [`Verdict`] says, and performs every [`Output`].
 //!
 //! **Drain [`Server::poll_output`] to `None` after every `handle_*` and `relay_opened`.**
+#![warn(clippy::iter_over_hash_type)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+mod addresses;
+mod allocate;
+mod allocation;
+mod answer;
+mod auth;
+mod challenge_limit;
+mod channel;
 mod config;
 mod counters;
 mod credentials;
+mod deadlines;
+mod ending;
+mod freed;
+mod indication;
+mod invariants;
+mod nonce;
+mod opening;
 mod output;
 mod packet;
 mod peer_policy;
+mod permission;
+mod ports;
 mod quota;
+mod refresh;
+mod relay;
+mod request;
+mod reservations;
 mod server;
+mod slots;
+mod table;
+#[cfg(test)]
+mod testing;
 mod types;
 
 pub use turn_credentials::Secret;
@@ -29,7 +54,7 @@ pub use crate::{
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,
-    quota::{Ledger, LedgerFull, Parked, ParkedState, Quota, QuotaLimits},
+    quota::{Ledger, LedgerFull, Parked, Quota, QuotaLimits},
     server::Server,
     types::{Family, FiveTuple, ListenerId, Now, RelayId, RelayedAddress, ReservationToken},
 };

@@ -82,14 +82,14 @@ impl<'a> Packet<'a> {
         Ok(())
     }
 
-    /// Shows buffer and window to a function that answers in place, and moves the window to the range it
-    /// returns.
+    /// Lets `answer` replace the bytes in the window, given the buffer from there on and their number, and
+    /// ends the window where the answer ends.
     pub(crate) fn answer_in_place<E>(
         &mut self,
-        answer: impl FnOnce(&mut [u8], Range<usize>) -> Result<Range<usize>, E>,
+        answer: impl FnOnce(&mut [u8], usize) -> Result<usize, E>,
     ) -> Result<(), E> {
-        let range = answer(self.buffer, self.start..self.end)?;
-        (self.start, self.end) = (range.start, range.end);
+        let len = self.end - self.start;
+        self.end = self.start + answer(&mut self.buffer[self.start..], len)?;
         Ok(())
     }
 }

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Instant};
 
 use crate::types::{RelayedAddress, ReservationToken};
 
-/// Keeps the counts and reservations of the whole process. It is called only when an allocation is made or
-/// freed, never on the datagram path; a shell with several workers puts one [`Quota`] behind a lock.
+/// Keeps the counts and reservations of the whole process; a shell with several workers puts one [`Quota`]
+/// behind a lock. It is called when an allocation is made or freed and when a reservation's timer fires; on
+/// the datagram path only to find the borrower of a reserved port, at most once a second for each.
 pub trait Ledger {
     /// Counts one more allocation of `user`, or tells which bound is reached.
     ///
@@ -20,18 +21,18 @@ pub trait Ledger {
     /// Puts a reserved port on display until someone claims it by its token (RFC 8656 §7.2, EVEN-PORT).
     fn park(&mut self, token: ReservationToken, parked: Parked);
 
-    /// Takes a parked port for an allocation of `worker`, if the token is valid, unclaimed, not expired and
-    /// `user`'s own.
+    /// Takes a parked port for a relay of `worker`, if the token is known, unclaimed, not expired and `user`'s
+    /// own.
     fn claim(&mut self, now: Instant, token: ReservationToken, user: &str, worker: u16) -> Option<Parked>;
 
     /// Returns a claimed port after use.
     fn give_back(&mut self, token: ReservationToken);
 
-    /// Tells what became of a parked port.
-    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState;
+    /// Tells which worker uses a parked port at present.
+    fn borrower(&self, token: ReservationToken) -> Option<u16>;
 
-    /// Takes a port off display for good: the home worker has it again.
-    fn unpark(&mut self, token: ReservationToken);
+    /// Takes a port off display, so that its home worker has it again, or tells which worker still uses it.
+    fn unpark(&mut self, token: ReservationToken) -> Option<u16>;
 }
 
 /// Says which bound an allocation would exceed.
@@ -56,17 +57,6 @@ pub struct Parked {
     pub user: Box<str>,
     /// When the token ceases to be valid.
     pub expires_at: Instant,
-}
-
-/// Says what became of a parked port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParkedState {
-    /// Still to be claimed.
-    Waiting,
-    /// In use by a relay of this worker.
-    Claimed(u16),
-    /// Expired, returned or never there: the home worker may have it.
-    Free,
 }
 
 /// Counts allocations per user and in total: the plain [`Ledger`].
@@ -186,16 +176,19 @@ impl Ledger for Quota {
         }
     }
 
-    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState {
+    fn borrower(&self, token: ReservationToken) -> Option<u16> {
         match self.parked.get(&token) {
-            Some((_, Claim::By(worker))) => ParkedState::Claimed(*worker),
-            Some((parked, Claim::Waiting)) if now < parked.expires_at => ParkedState::Waiting,
-            Some((_, Claim::Waiting | Claim::Returned)) | None => ParkedState::Free,
+            Some((_, Claim::By(worker))) => Some(*worker),
+            Some((_, Claim::Waiting | Claim::Returned)) | None => None,
         }
     }
 
-    fn unpark(&mut self, token: ReservationToken) {
-        self.parked.remove(&token);
+    fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
+        let borrower = self.borrower(token);
+        if borrower.is_none() {
+            self.parked.remove(&token);
+        }
+        borrower
     }
 }
 

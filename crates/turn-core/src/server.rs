@@ -2,40 +2,89 @@
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
+use ahash::RandomState;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use stun_wire::{Class, IntegrityKey, Kind, Message, Method, TransactionId, classify};
+
 use crate::{
+    addresses::Addresses,
+    challenge_limit::ChallengeLimit,
     config::Config,
-    counters::Counters,
-    output::{DropReason, OpenError, Output, Verdict},
+    counters::{CountedMethod, Counters},
+    deadlines::Deadlines,
+    freed::Freed,
+    indication::read_send,
+    nonce::Nonces,
+    output::{DropReason, Output, Verdict, Via},
     packet::Packet,
     quota::Ledger,
+    reservations::Reservations,
+    table::Table,
     types::{FiveTuple, Now, RelayId},
 };
 
 /// Serves the clients of one worker.
 pub struct Server {
-    config: Config,
-    ledger: Box<dyn Ledger + Send>,
-    counters: Counters,
-    outputs: VecDeque<Output>,
+    pub(crate) config: Config,
+    pub(crate) binding: stun_core::Config,
+    pub(crate) ledger: Box<dyn Ledger + Send>,
+    pub(crate) addresses: Addresses,
+    pub(crate) table: Table,
+    pub(crate) reservations: Reservations,
+    pub(crate) freed: Freed,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) nonces: Nonces,
+    pub(crate) challenge_limit: Option<ChallengeLimit>,
+    /// Verifies for users that do not exist.
+    pub(crate) nobodys_key: IntegrityKey,
+    pub(crate) indication_ids: IndicationIds,
+    pub(crate) rng: StdRng,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) counters: Counters,
 }
 
 impl Server {
     /// Starts without allocations. `seed` feeds ports, tokens and the hashing of tables: take it from the
-    /// system's random source.
+    /// system's random source, another one for each worker.
     pub fn new(config: Config, ledger: Box<dyn Ledger + Send>, seed: [u8; 32]) -> Self {
-        let _ = seed;
+        let mut rng = StdRng::from_seed(seed);
+        let hasher = RandomState::with_seeds(rng.random(), rng.random(), rng.random(), rng.random());
+        let challenge_limit = config
+            .unauthorized_limit
+            .map(|limit| ChallengeLimit::new(limit, hasher.clone()));
         Self {
-            config,
+            binding: stun_core::Config {
+                software: config.software.clone(),
+                classic: config.classic_stun,
+                behaviours: Vec::new(),
+                listeners: config.listeners.clone(),
+            },
             ledger,
-            counters: Counters::default(),
+            addresses: Addresses::new(&config),
+            table: Table::new(&hasher),
+            reservations: Reservations::new(hasher),
+            freed: Freed::default(),
+            deadlines: Deadlines::default(),
+            nonces: Nonces::new(&config),
+            challenge_limit,
+            nobodys_key: IntegrityKey::new(&rng.random::<[u8; 16]>()),
+            indication_ids: IndicationIds::new(&mut rng),
+            rng,
             outputs: VecDeque::new(),
+            counters: Counters::default(),
+            config,
         }
     }
 
     /// Takes a datagram that a listener received.
     pub fn handle_client(&mut self, now: Now, from: FiveTuple, packet: &mut Packet<'_>) -> Verdict {
-        let _ = (now, from, packet, &self.config, &self.ledger);
-        Verdict::Drop(DropReason::NotTurn)
+        let verdict = match packet.payload().first().map(|&byte| classify(byte)) {
+            Some(Kind::ChannelData) => self.relay_channel_data(now, from, packet),
+            Some(Kind::Stun) => self.handle_message(now, from, packet),
+            Some(Kind::Dtls | Kind::Other) => Err(DropReason::NotTurn),
+            None => Err(DropReason::Empty),
+        };
+        self.settle(verdict)
     }
 
     /// Takes a datagram that a relay socket received.
@@ -46,8 +95,8 @@ impl Server {
         from: SocketAddr,
         packet: &mut Packet<'_>,
     ) -> Verdict {
-        let _ = (now, relay, from, packet);
-        Verdict::Drop(DropReason::NoRelay)
+        let verdict = self.relay_to_client(now, relay, from, packet);
+        self.settle(verdict)
     }
 
     /// Takes a datagram that another worker's relay `from` sent to the relayed transport address `to`, whose
@@ -59,13 +108,8 @@ impl Server {
         to: SocketAddr,
         packet: &mut Packet<'_>,
     ) -> Verdict {
-        let _ = (now, from, to, packet);
-        Verdict::Drop(DropReason::NoRelay)
-    }
-
-    /// Takes the answer to an [`Output::OpenRelay`]: exactly one for each.
-    pub fn relay_opened(&mut self, now: Now, relay: RelayId, result: Result<(), OpenError>) {
-        let _ = (now, relay, result);
+        let verdict = self.relay_hairpin(now, from, to, packet);
+        self.settle(verdict)
     }
 
     /// Gives the next effect. **Drain it to `None` after every `handle_*` and `relay_opened`.**
@@ -75,12 +119,7 @@ impl Server {
 
     /// Tells when `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-
-    /// Ends what has expired.
-    pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        self.deadlines.next()
     }
 
     /// Shows what was counted since the start.
@@ -88,10 +127,110 @@ impl Server {
         &self.counters
     }
 
-    /// Checks that all tables agree with each other.
-    ///
-    /// # Panics
-    ///
-    /// With the name of the first broken invariant.
-    pub fn check_invariants(&self) {}
+    fn handle_message(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        packet: &mut Packet<'_>,
+    ) -> Result<Verdict, DropReason> {
+        let Ok(message) = Message::parse(packet.payload()) else {
+            return self.handle_classic(from, packet);
+        };
+        if message.verify_fingerprint() == Some(false) {
+            return Err(DropReason::BadFingerprint);
+        }
+        let (class, method) = (message.class(), message.method());
+        if matches!(class, Class::Success | Class::Error) {
+            return Err(DropReason::Response);
+        }
+        self.counters.count_request(CountedMethod::of(method));
+        match (class, method) {
+            (Class::Indication, Method::SEND) => {
+                let (peer, data) = read_send(&message)?;
+                self.relay_send(now, from, peer, data, packet)
+            }
+            (Class::Indication, Method::BINDING) => Err(DropReason::Keepalive),
+            (Class::Request, Method::BINDING) => self.answer_binding(from, packet),
+            (
+                Class::Request,
+                Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND,
+            ) => {
+                self.check_source(from)?;
+                self.handle_request(now, from, packet)
+            }
+            (Class::Request | Class::Indication | Class::Success | Class::Error, _) => {
+                Err(DropReason::UnknownMethod)
+            }
+        }
+    }
+
+    /// What is no message with a magic cookie may still be a Binding request of RFC 3489.
+    fn handle_classic(&mut self, from: FiveTuple, packet: &mut Packet<'_>) -> Result<Verdict, DropReason> {
+        if !self.config.classic_stun || Message::parse_classic(packet.payload()).is_err() {
+            return Err(DropReason::Malformed);
+        }
+        self.counters.count_request(CountedMethod::Binding);
+        self.answer_binding(from, packet)
+    }
+
+    fn answer_binding(&mut self, from: FiveTuple, packet: &mut Packet<'_>) -> Result<Verdict, DropReason> {
+        self.check_source(from)?;
+        let received = stun_core::Received {
+            source: from.client,
+            destination: from.server,
+        };
+        packet
+            .answer_in_place(|buffer, len| {
+                stun_core::answer(&self.binding, received, buffer, len).map(|reply| reply.len)
+            })
+            .map_err(|_| DropReason::BindingRefused)?;
+        Ok(Verdict::Send {
+            via: Via::Listener(from),
+            to: from.client,
+        })
+    }
+
+    /// Refuses to answer those who would answer our answer (CVE-2024-2169 and its kind).
+    fn check_source(&self, from: FiveTuple) -> Result<(), DropReason> {
+        /// Unspecified, quote of the day, character generator, time, DNS, NTP: services that answer
+        /// anything.
+        const REFLECTING: [u16; 5] = [0, 17, 19, 53, 123];
+        if REFLECTING.contains(&from.client.port()) {
+            return Err(DropReason::ReflectingPort);
+        }
+        if from.client == from.server || self.addresses.is_listener(from.client) {
+            return Err(DropReason::OwnListener);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, verdict: Result<Verdict, DropReason>) -> Verdict {
+        verdict.unwrap_or_else(|reason| {
+            self.counters.count_drop(reason);
+            Verdict::Drop(reason)
+        })
+    }
+}
+
+/// Numbers Data indications. Nobody answers them, so they need not be unpredictable, only different.
+pub(crate) struct IndicationIds {
+    prefix: u32,
+    count: u64,
+}
+
+impl IndicationIds {
+    fn new(rng: &mut StdRng) -> Self {
+        Self {
+            prefix: rng.random(),
+            count: rng.random(),
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> TransactionId {
+        self.count = self.count.wrapping_add(1);
+        let mut id = [0; 12];
+        id[..4].copy_from_slice(&self.prefix.to_be_bytes());
+        id[4..].copy_from_slice(&self.count.to_be_bytes());
+        TransactionId(id)
+    }
 }

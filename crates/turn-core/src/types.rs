@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use stun_wire::AddressFamily;
+
 /// Holds one reading of both clocks, taken once a batch of datagrams.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -67,27 +69,28 @@ impl Family {
         }
     }
 
-    /// Reads the family byte of REQUESTED-ADDRESS-FAMILY (RFC 8656 §18.6).
-    pub(crate) fn from_wire(byte: u8) -> Option<Self> {
-        match byte {
-            1 => Some(Self::V4),
-            2 => Some(Self::V6),
-            _ => None,
-        }
-    }
-
-    /// Gives the family byte of ADDRESS-ERROR-CODE (RFC 8656 §18.12).
-    pub(crate) fn to_wire(self) -> u8 {
-        match self {
-            Self::V4 => 1,
-            Self::V6 => 2,
-        }
-    }
-
     pub(crate) fn index(self) -> usize {
         match self {
             Self::V4 => 0,
             Self::V6 => 1,
+        }
+    }
+}
+
+impl From<AddressFamily> for Family {
+    fn from(family: AddressFamily) -> Self {
+        match family {
+            AddressFamily::V4 => Self::V4,
+            AddressFamily::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Family> for AddressFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4,
+            Family::V6 => Self::V6,
         }
     }
 }

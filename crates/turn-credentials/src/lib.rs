@@ -2,6 +2,7 @@
 //!
 //! The username carries the moment it expires, the password is an HMAC over it, so that a server that
 //! knows the secret needs no table of users (draft-uberti-behave-turn-rest-00).
+#![warn(clippy::iter_over_hash_type)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod username;

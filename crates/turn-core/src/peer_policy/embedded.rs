@@ -41,15 +41,21 @@ fn nat64_well_known(bits: u128) -> Option<Ipv4Addr> {
     (bits >> 32 == 0x0064_ff9b << 64).then(|| v4_at(bits, 0))
 }
 
-/// `64:ff9b:1:…:a.b.c.d`, a /96 within the /48 of RFC 8215.
+/// `64:ff9b:1:…:a.b.c.d`, a /96 within the /48 of RFC 8215. Zeros are no reading if the other layout has one.
 fn nat64_local_use_96(bits: u128) -> Option<Ipv4Addr> {
-    (bits >> 80 == NAT64_LOCAL_USE).then(|| v4_at(bits, 0))
+    let (last, around) = (v4_at(bits, 0), around_the_gap(bits));
+    (bits >> 80 == NAT64_LOCAL_USE && (!last.is_unspecified() || around.is_unspecified())).then_some(last)
 }
 
-/// `64:ff9b:1:AABB:00CC:DD00::`, the /48 itself: the address goes around bits 64 to 71 (RFC 6052 §2.2).
+/// `64:ff9b:1:AABB:00CC:DD00::`, the /48 itself.
 fn nat64_local_use_48(bits: u128) -> Option<Ipv4Addr> {
-    let around_the_gap = (bits >> 64 & 0xffff) << 16 | bits >> 40 & 0xffff;
-    (bits >> 80 == NAT64_LOCAL_USE).then(|| v4_at(around_the_gap, 0))
+    let around = around_the_gap(bits);
+    (bits >> 80 == NAT64_LOCAL_USE && !around.is_unspecified()).then_some(around)
+}
+
+/// Under a /48, the address goes around bits 64 to 71 (RFC 6052 §2.2).
+fn around_the_gap(bits: u128) -> Ipv4Addr {
+    v4_at((bits >> 64 & 0xffff) << 16 | bits >> 40 & 0xffff, 0)
 }
 
 /// An interface identifier `0:5efe:a.b.c.d` or `200:5efe:a.b.c.d` under any prefix (RFC 5214 §6.1).

@@ -1,20 +1,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::testing::start;
 
 fn quota(per_user: u32, total: u32) -> Quota {
     Quota::new(QuotaLimits {
         per_user: NonZeroU32::new(per_user).unwrap(),
         total: NonZeroU32::new(total).unwrap(),
     })
-}
-
-fn instant() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an Instant has no other origin; nothing compares it to the clock"
-    )]
-    Instant::now()
 }
 
 fn parked(user: &str, expires_at: Instant) -> Parked {
@@ -64,25 +57,24 @@ fn users_without_allocations_leave_nothing_behind() {
 
 #[test]
 fn a_parked_port_is_claimed_once_and_by_its_user_only() {
-    let now = instant();
+    let now = start();
     let mut quota = Quota::default();
     quota.park(TOKEN, parked("alice", now + Duration::from_secs(30)));
     assert_eq!(quota.claim(now, TOKEN, "bob", 1), None);
-    assert_eq!(quota.parked(now, TOKEN), ParkedState::Waiting);
+    assert_eq!(quota.borrower(TOKEN), None);
     assert!(quota.claim(now, TOKEN, "alice", 1).is_some());
     assert_eq!(quota.claim(now, TOKEN, "alice", 1), None);
-    assert_eq!(quota.parked(now, TOKEN), ParkedState::Claimed(1));
+    assert_eq!(quota.borrower(TOKEN), Some(1));
+    assert_eq!(quota.unpark(TOKEN), Some(1), "in use: it stays on display");
     quota.give_back(TOKEN);
-    assert_eq!(quota.parked(now, TOKEN), ParkedState::Free);
-    quota.unpark(TOKEN);
+    assert_eq!(quota.unpark(TOKEN), None);
     assert_eq!(quota.reservations(), 0);
 }
 
 #[test]
 fn a_token_is_void_when_its_time_is_over() {
-    let now = instant();
     let mut quota = Quota::default();
-    quota.park(TOKEN, parked("alice", now));
-    assert_eq!(quota.parked(now, TOKEN), ParkedState::Free);
-    assert_eq!(quota.claim(now, TOKEN, "alice", 1), None);
+    quota.park(TOKEN, parked("alice", start()));
+    assert_eq!(quota.claim(start(), TOKEN, "alice", 1), None);
+    assert_eq!(quota.unpark(TOKEN), None);
 }

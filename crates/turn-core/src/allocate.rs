@@ -1,0 +1,253 @@
+//! Allocate (RFC 8656 §7.2): checks first, then a socket is opened, then the client is told.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use stun_wire::{AddressFamily, AttributeError, AttributeType, Message};
+
+use crate::{
+    addresses::NoAddress,
+    allocation::{Allocation, Opening, Phase, Relay, RelayState},
+    answer::{Asked, Done, Refusal, Success},
+    auth::Identity,
+    channel::Channels,
+    output::Output,
+    permission::Permissions,
+    ports::Want,
+    quota::LedgerFull,
+    server::Server,
+    slots::Key,
+    types::{Family, FiveTuple, Now, RelayId, RelayedAddress, ReservationToken},
+};
+
+/// The number of UDP in REQUESTED-TRANSPORT.
+const UDP: u8 = 17;
+
+/// Holds what a client asked for, each combination one that RFC 8656 permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wish {
+    relays: Relays,
+    lifetime: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relays {
+    One(Family, Want),
+    Both(Want),
+    Reserved(ReservationToken),
+}
+
+/// Holds an address for a relay to come.
+struct Found {
+    address: RelayedAddress,
+    claimed: Option<ReservationToken>,
+}
+
+impl Server {
+    /// Answers Allocate, now or when its sockets are open.
+    pub(crate) fn allocate(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        identity: &Identity<'_>,
+        message: &Message<'_>,
+    ) -> Result<Done, Refusal> {
+        if let Some(key) = identity.allocation {
+            return self.allocate_again(key, message);
+        }
+        let wish = read_wish(message)?;
+        if self.table.len() >= self.config.limits.allocations as usize {
+            return Err(Refusal::InsufficientCapacity);
+        }
+        self.ledger.reserve(identity.user_id).map_err(|full| match full {
+            LedgerFull::User => Refusal::QuotaReached,
+            LedgerFull::Total => Refusal::InsufficientCapacity,
+        })?;
+        match self.find_addresses(now, from, identity.user_id, wish.relays) {
+            Ok((found, failed)) => {
+                self.open_relays(now, from, identity, message, wish, found, failed);
+                Ok(Done::Later)
+            }
+            Err(refusal) => {
+                self.ledger.release(identity.user_id);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// A retransmit gets the answer of the first; any other Allocate on the same five-tuple is a mismatch.
+    fn allocate_again(&self, key: Key, message: &Message<'_>) -> Result<Done, Refusal> {
+        let allocation = self.table.allocation(key).ok_or(Refusal::AllocationMismatch)?;
+        if allocation.transaction != message.transaction_id() {
+            return Err(Refusal::AllocationMismatch);
+        }
+        Ok(match &allocation.phase {
+            Phase::Opening(_) => Done::Later,
+            Phase::Ready(allocated) => Done::Now(Success::Allocated(allocated.clone())),
+        })
+    }
+
+    /// Finds an address for each relay wished. Of two families, one may fail.
+    #[expect(clippy::type_complexity, reason = "two values that are taken apart at once")]
+    fn find_addresses(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        user_id: &str,
+        relays: Relays,
+    ) -> Result<(ArrayVec<Found, 2>, Option<(Family, u16)>), Refusal> {
+        let mut found = ArrayVec::new();
+        let (families, want): (&[Family], _) = match relays {
+            Relays::Reserved(token) => {
+                let worker = self.config.share.index();
+                let parked = self.ledger.claim(now.instant, token, user_id, worker);
+                let parked = parked.ok_or(Refusal::InsufficientCapacity)?;
+                found.push(Found {
+                    address: parked.address,
+                    claimed: Some(token),
+                });
+                return Ok((found, None));
+            }
+            Relays::One(Family::V4, want) => (&[Family::V4], want),
+            Relays::One(Family::V6, want) => (&[Family::V6], want),
+            Relays::Both(want) => (&Family::ALL, want),
+        };
+        let mut failed: Option<(Family, Refusal)> = None;
+        for &family in families {
+            match self.addresses.take(family, from.server.ip(), want, &mut self.rng) {
+                Ok(address) => found.push(Found {
+                    address,
+                    claimed: None,
+                }),
+                // Where both fail, the client learns why the family it asked for first did.
+                Err(why) => failed = failed.or(Some((family, Refusal::from(why)))),
+            }
+        }
+        match failed {
+            Some((_, refusal)) if found.is_empty() => Err(refusal),
+            Some((family, refusal)) => Ok((found, Some((family, refusal.code().0)))),
+            None => Ok((found, None)),
+        }
+    }
+
+    /// Notes the allocation and asks for its sockets.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the one place where a request becomes an allocation"
+    )]
+    fn open_relays(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        identity: &Identity<'_>,
+        message: &Message<'_>,
+        wish: Wish,
+        found: ArrayVec<Found, 2>,
+        failed: Option<(Family, u16)>,
+    ) {
+        let lifetime = self.config.lifetimes.grant(wish.lifetime);
+        let want = match wish.relays {
+            Relays::One(_, want) | Relays::Both(want) => want,
+            Relays::Reserved(_) => Want::Any,
+        };
+        let outstanding = found.len() as u8;
+        let opening = Opening {
+            asked: Asked::by(message),
+            lifetime,
+            outstanding,
+            want,
+            failed,
+        };
+        let user_id = (identity.user_id != identity.username).then(|| identity.user_id.into());
+        let key = self.table.insert(Allocation {
+            five_tuple: from,
+            username: identity.username.into(),
+            user_id,
+            credential_expires: identity.expires_unix,
+            key: identity.key.clone(),
+            relays: [None; 2],
+            permissions: Permissions::default(),
+            channels: Channels::default(),
+            created_at: now.instant,
+            transaction: message.transaction_id(),
+            phase: Phase::Opening(Box::new(opening)),
+        });
+        for Found { address, claimed } in found {
+            let relay = self.table.insert_relay(Relay {
+                allocation: key,
+                address,
+                state: RelayState::Opening { tries: 1 },
+                expires_at: now.instant + Duration::from_secs(lifetime.into()),
+                wakes_at: None,
+                claimed,
+            });
+            self.ask_to_open(relay, address);
+        }
+    }
+
+    pub(crate) fn ask_to_open(&mut self, relay: RelayId, address: RelayedAddress) {
+        self.outputs.push_back(Output::OpenRelay {
+            relay,
+            address: address.local,
+        });
+    }
+}
+
+/// Reads the attributes of Allocate in the order RFC 8656 §7.2 checks them.
+fn read_wish(message: &Message<'_>) -> Result<Wish, Refusal> {
+    match message.requested_transport() {
+        Some(Ok(UDP)) => {}
+        Some(Ok(_)) => return Err(Refusal::UnsupportedTransport),
+        Some(Err(_)) | None => return Err(Refusal::BadRequest),
+    }
+    let malformed = |_: AttributeError| Refusal::BadRequest;
+    let token = message.reservation_token().transpose().map_err(malformed)?;
+    let even_port = message.even_port().transpose().map_err(malformed)?;
+    let lifetime = message.lifetime().transpose().map_err(malformed)?;
+    let additional = message.additional_address_family();
+    let requests_family = message
+        .attribute(AttributeType::REQUESTED_ADDRESS_FAMILY)
+        .is_some();
+
+    if let Some(token) = token {
+        if even_port.is_some() || requests_family || additional.is_some() {
+            return Err(Refusal::BadRequest);
+        }
+        return Ok(Wish {
+            relays: Relays::Reserved(ReservationToken(token)),
+            lifetime,
+        });
+    }
+    let want = match even_port {
+        None => Want::Any,
+        Some(false) => Want::Even,
+        Some(true) => Want::Pair,
+    };
+    let relays = match additional {
+        None => Relays::One(requested_family(message)?, want),
+        // Only IPv6 can be additional, IPv4 being what is given anyway.
+        Some(Ok(AddressFamily::V6)) if !requests_family && want != Want::Pair => Relays::Both(want),
+        Some(_) => return Err(Refusal::BadRequest),
+    };
+    Ok(Wish { relays, lifetime })
+}
+
+fn requested_family(message: &Message<'_>) -> Result<Family, Refusal> {
+    match message.requested_address_family() {
+        None => Ok(Family::V4),
+        Some(Ok(family)) => Ok(family.into()),
+        Some(Err(AttributeError::Family)) => Err(Refusal::FamilyNotSupported),
+        Some(Err(AttributeError::Length | AttributeError::Text | AttributeError::Value)) => {
+            Err(Refusal::BadRequest)
+        }
+    }
+}
+
+impl From<NoAddress> for Refusal {
+    fn from(why: NoAddress) -> Self {
+        match why {
+            NoAddress::Family => Self::FamilyNotSupported,
+            NoAddress::Port => Self::InsufficientCapacity,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What one client holds: an allocation with a relay in one family or in both.
+
+use std::time::Instant;
+
+use stun_wire::{IntegrityKey, TransactionId};
+
+use crate::{
+    answer::{Allocated, Asked},
+    channel::Channels,
+    permission::Permissions,
+    ports::Want,
+    slots::Key,
+    types::{Family, FiveTuple, RelayId, RelayedAddress, ReservationToken},
+};
+
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) five_tuple: FiveTuple,
+    pub(crate) username: Box<str>,
+    /// Whom the ledger counts it for; `None` where that is the username.
+    pub(crate) user_id: Option<Box<str>>,
+    /// When a time-limited username ceases to be valid.
+    pub(crate) credential_expires: Option<u64>,
+    /// Ready to verify and to sign.
+    pub(crate) key: IntegrityKey,
+    /// By [`Family::index`].
+    pub(crate) relays: [Option<RelayId>; 2],
+    pub(crate) permissions: Permissions,
+    pub(crate) channels: Channels,
+    pub(crate) created_at: Instant,
+    /// The Allocate that made it: its retransmits get the same answer.
+    pub(crate) transaction: TransactionId,
+    pub(crate) phase: Phase,
+}
+
+/// Opening a relay socket is two-phase: nobody is promised an address that failed to bind.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Opening(Box<Opening>),
+    /// Holds what the Allocate was answered, for its retransmits.
+    Ready(Box<Allocated>),
+}
+
+/// Holds what is needed to answer Allocate once its sockets are open.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) asked: Asked,
+    pub(crate) lifetime: u32,
+    /// Sockets still to open.
+    pub(crate) outstanding: u8,
+    pub(crate) want: Want,
+    /// The family that could not be served of two, and its error code.
+    pub(crate) failed: Option<(Family, u16)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) allocation: Key,
+    pub(crate) address: RelayedAddress,
+    pub(crate) state: RelayState,
+    pub(crate) expires_at: Instant,
+    /// The earliest entry in the heap that wakes it.
+    pub(crate) wakes_at: Option<Instant>,
+    /// Set when its port came from a reservation; then the ledger, not a pool, gets it back.
+    pub(crate) claimed: Option<ReservationToken>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelayState {
+    /// Waits for `relay_opened`.
+    Opening {
+        /// How many ports were tried.
+        tries: u8,
+    },
+    /// Never got a socket; waits for its twin of the other family.
+    Failed,
+    /// Waits for `relay_opened` only to close what it opened: its allocation is gone.
+    Abandoned,
+    Open,
+}
+
+impl Allocation {
+    /// Tells whom the ledger counts this allocation for.
+    pub(crate) fn user_id(&self) -> &str {
+        self.user_id.as_deref().unwrap_or(&self.username)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+
+    pub(crate) fn relay_ids(&self) -> impl Iterator<Item = RelayId> + use<> {
+        self.relays.into_iter().flatten()
+    }
+
+    /// The token of the port that was reserved with it.
+    pub(crate) fn token(&self) -> Option<ReservationToken> {
+        match &self.phase {
+            Phase::Ready(allocated) => allocated.token,
+            Phase::Opening(_) => None,
+        }
+    }
+}

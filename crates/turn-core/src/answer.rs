@@ -1,0 +1,222 @@
+//! Success and refusal on the wire: the only place that signs.
+
+use std::net::SocketAddr;
+
+use arrayvec::ArrayVec;
+use stun_wire::{
+    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, WriteError,
+};
+
+use crate::{
+    config::Config,
+    nonce::NONCE_LEN,
+    types::{Family, ReservationToken},
+};
+
+/// Holds what of a request its answer needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) id: TransactionId,
+    /// An answer carries FINGERPRINT if its request did.
+    pub(crate) fingerprint: bool,
+    pub(crate) len: usize,
+}
+
+impl Asked {
+    pub(crate) fn by(message: &Message<'_>) -> Self {
+        Self {
+            method: message.method(),
+            id: message.transaction_id(),
+            fingerprint: message.has_fingerprint(),
+            len: message.as_bytes().len(),
+        }
+    }
+}
+
+/// Says how a request that was granted is answered.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Now(Success),
+    /// Once a relay socket is open.
+    Later,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Success {
+    Allocated(Box<Allocated>),
+    Refreshed { lifetime: u32 },
+    Permitted,
+    Bound,
+}
+
+/// Holds what a successful Allocate tells its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Allocated {
+    pub(crate) relayed: ArrayVec<SocketAddr, 2>,
+    pub(crate) mapped: SocketAddr,
+    pub(crate) lifetime: u32,
+    pub(crate) token: Option<ReservationToken>,
+    /// Of two families asked, the one that failed and why.
+    pub(crate) failed: Option<(Family, u16)>,
+}
+
+/// Says why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    UnknownAttributes(ArrayVec<AttributeType, MAX_UNKNOWN>),
+    AllocationMismatch,
+    StaleNonce,
+    FamilyNotSupported,
+    WrongCredentials,
+    UnsupportedTransport,
+    PeerFamilyMismatch,
+    QuotaReached,
+    InsufficientCapacity,
+}
+
+/// A client with more unknown attributes than that learns of the first ones.
+pub(crate) const MAX_UNKNOWN: usize = 16;
+
+impl Refusal {
+    /// Gives the code, which is one of [`ERROR_CODES`](crate::ERROR_CODES), and the reason phrase.
+    pub(crate) fn code(&self) -> (u16, &'static str) {
+        match self {
+            Self::BadRequest => (400, "Bad Request"),
+            Self::Unauthorized => (401, "Unauthorized"),
+            Self::Forbidden => (403, "Forbidden"),
+            Self::UnknownAttributes(_) => (420, "Unknown Attribute"),
+            Self::AllocationMismatch => (437, "Allocation Mismatch"),
+            Self::StaleNonce => (438, "Stale Nonce"),
+            Self::FamilyNotSupported => (440, "Address Family not Supported"),
+            Self::WrongCredentials => (441, "Wrong Credentials"),
+            Self::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
+            Self::PeerFamilyMismatch => (443, "Peer Address Family Mismatch"),
+            Self::QuotaReached => (486, "Allocation Quota Reached"),
+            Self::InsufficientCapacity => (508, "Insufficient Capacity"),
+        }
+    }
+
+    /// Tells whether the client is to try again with our realm and this nonce.
+    fn challenges(&self) -> bool {
+        matches!(self, Self::Unauthorized | Self::StaleNonce)
+    }
+}
+
+/// Says why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// It would be longer than allowed.
+    TooLong,
+    /// The buffer is too small.
+    NoRoom,
+}
+
+/// Writes and signs a success response.
+pub(crate) fn success(
+    config: &Config,
+    asked: Asked,
+    key: &IntegrityKey,
+    success: &Success,
+    out: &mut [u8],
+) -> Result<usize, WriteError> {
+    let mut writer = MessageWriter::new(out, Class::Success, asked.method, asked.id)?;
+    match success {
+        Success::Allocated(allocated) => write_allocated(&mut writer, allocated)?,
+        Success::Refreshed { lifetime } => {
+            writer.u32(AttributeType::LIFETIME, *lifetime)?;
+        }
+        Success::Permitted | Success::Bound => {}
+    }
+    if let Some(software) = &config.software {
+        writer.text(AttributeType::SOFTWARE, software)?;
+    }
+    seal(writer, asked, Some(key))
+}
+
+fn write_allocated(writer: &mut MessageWriter<'_>, allocated: &Allocated) -> Result<(), WriteError> {
+    for &relayed in &allocated.relayed {
+        writer.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed)?;
+    }
+    writer.u32(AttributeType::LIFETIME, allocated.lifetime)?;
+    if let Some(ReservationToken(token)) = allocated.token {
+        writer.attribute(AttributeType::RESERVATION_TOKEN, &token)?;
+    }
+    if let Some((family, code)) = allocated.failed {
+        writer.address_error_code(family.into(), code, "")?;
+    }
+    writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, allocated.mapped)?;
+    Ok(())
+}
+
+/// Writes an error response of at most `allowance` bytes, signed if there is a key. What the client can do
+/// without is left out before the answer is.
+pub(crate) fn refusal(
+    config: &Config,
+    asked: Asked,
+    key: Option<&IntegrityKey>,
+    nonce: &[u8; NONCE_LEN],
+    refusal: &Refusal,
+    allowance: usize,
+    out: &mut [u8],
+) -> Result<usize, NoAnswer> {
+    let mut outcome = Err(NoAnswer::NoRoom);
+    for luxury in [Luxury::Software, Luxury::ReasonPhrase, Luxury::None] {
+        outcome = match write_refusal(config, asked, key, nonce, refusal, luxury, out) {
+            Ok(len) if len <= allowance => return Ok(len),
+            Ok(_) => Err(NoAnswer::TooLong),
+            Err(_) => Err(NoAnswer::NoRoom),
+        };
+    }
+    outcome
+}
+
+/// Says how much of an error response is there for people to read; each includes the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Luxury {
+    Software,
+    ReasonPhrase,
+    None,
+}
+
+fn write_refusal(
+    config: &Config,
+    asked: Asked,
+    key: Option<&IntegrityKey>,
+    nonce: &[u8; NONCE_LEN],
+    refusal: &Refusal,
+    luxury: Luxury,
+    out: &mut [u8],
+) -> Result<usize, WriteError> {
+    let (code, phrase) = refusal.code();
+    let mut writer = MessageWriter::new(out, Class::Error, asked.method, asked.id)?;
+    writer.error_code(code, if luxury == Luxury::None { "" } else { phrase })?;
+    if let Refusal::UnknownAttributes(unknown) = refusal {
+        writer.unknown_attributes(unknown)?;
+    }
+    if refusal.challenges() {
+        writer.text(AttributeType::REALM, config.realm.as_str())?;
+        writer.attribute(AttributeType::NONCE, nonce)?;
+    }
+    if let (Luxury::Software, Some(software)) = (luxury, &config.software) {
+        writer.text(AttributeType::SOFTWARE, software)?;
+    }
+    seal(writer, asked, key)
+}
+
+fn seal(
+    mut writer: MessageWriter<'_>,
+    asked: Asked,
+    key: Option<&IntegrityKey>,
+) -> Result<usize, WriteError> {
+    if let Some(key) = key {
+        writer.integrity(key)?;
+    }
+    if asked.fingerprint {
+        writer.fingerprint()?;
+    }
+    Ok(writer.finish())
+}

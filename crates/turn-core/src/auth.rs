@@ -1,0 +1,257 @@
+//! Long-term credentials (RFC 8489 §9.2): who asks, and may he be believed. It leaves no state behind.
+
+use std::net::SocketAddr;
+
+use stun_wire::{IntegrityKey, Message, Method};
+
+use crate::{
+    answer::Refusal,
+    counters::AuthFailure,
+    nonce::NonceCheck,
+    server::Server,
+    slots::Key,
+    types::{FiveTuple, Now},
+};
+
+/// Holds who is known to have sent a request.
+#[derive(Debug)]
+pub(crate) struct Identity<'m> {
+    pub(crate) username: &'m str,
+    /// Whom quotas count: stays the same when a time-limited username is renewed.
+    pub(crate) user_id: &'m str,
+    /// Signs the answer.
+    pub(crate) key: IntegrityKey,
+    pub(crate) expires_unix: Option<u64>,
+    /// The allocation on this five-tuple; it is this user's.
+    pub(crate) allocation: Option<Key>,
+    /// Whether its relay is open, so that the client may know of it.
+    ready: bool,
+}
+
+impl Identity<'_> {
+    /// Gives the allocation that requests after Allocate need.
+    pub(crate) fn ready_allocation(&self) -> Result<Key, Refusal> {
+        self.allocation
+            .filter(|_| self.ready)
+            .ok_or(Refusal::AllocationMismatch)
+    }
+}
+
+/// Holds a refusal of someone who is not known.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) refusal: Refusal,
+    /// With a key only when the password was right.
+    pub(crate) key: Option<Box<IntegrityKey>>,
+    pub(crate) failure: AuthFailure,
+    pub(crate) standing: Standing,
+}
+
+/// Says what an address proved, which bounds what is sent there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It showed a nonce that was sent to it.
+    Proven,
+    /// It asked for the first time: the answer may be three times as long.
+    Newcomer,
+    /// It sent credentials that prove nothing: the answer may be as long as the request.
+    Unproven,
+}
+
+impl Rejected {
+    fn new(failure: AuthFailure, refusal: Refusal, standing: Standing) -> Self {
+        Self {
+            refusal,
+            key: None,
+            failure,
+            standing,
+        }
+    }
+}
+
+/// Holds the attributes of the long-term credential mechanism.
+struct Presented<'m> {
+    username: &'m str,
+    realm: &'m str,
+    nonce: &'m [u8],
+}
+
+/// Holds what the credentials say about a username.
+struct Candidate<'m> {
+    user_id: &'m str,
+    expires_unix: Option<u64>,
+    key: IntegrityKey,
+}
+
+impl Server {
+    /// Finds out who sent a request.
+    ///
+    /// An unknown user and a wrong password cost the same time and get the same answer. An expired credential
+    /// is noticed only after its password was found right.
+    pub(crate) fn authenticate<'m>(
+        &self,
+        now: Now,
+        from: FiveTuple,
+        message: &Message<'m>,
+    ) -> Result<Identity<'m>, Rejected> {
+        let presented = presented(message)?;
+        let nonce = self.nonces.check(now, from.client, presented.nonce);
+        let standing = if nonce == NonceCheck::Foreign {
+            Standing::Unproven
+        } else {
+            Standing::Proven
+        };
+        let rejected = |failure, refusal| Rejected::new(failure, refusal, standing);
+
+        let candidate = self.candidate(from, presented.username, message);
+        let candidate = candidate.map_err(|failure| rejected(failure, Refusal::Unauthorized))?;
+        if presented.realm != self.config.realm.as_str() {
+            return Err(rejected(AuthFailure::WrongRealm, Refusal::Unauthorized));
+        }
+        if nonce != NonceCheck::Fresh {
+            return Err(rejected(AuthFailure::StaleNonce, Refusal::StaleNonce));
+        }
+        if self.is_over(now, &candidate, message) {
+            return Err(rejected(AuthFailure::Expired, Refusal::Unauthorized));
+        }
+        self.identify(from, presented.username, candidate, message.method())
+    }
+
+    /// Joins the user with the allocation on this five-tuple; other users than its own get 441, or 437 for
+    /// Allocate.
+    fn identify<'m>(
+        &self,
+        from: FiveTuple,
+        username: &'m str,
+        candidate: Candidate<'m>,
+        method: Method,
+    ) -> Result<Identity<'m>, Rejected> {
+        let existing = self
+            .table
+            .client(from)
+            .and_then(|key| Some((key, self.table.allocation(key)?)));
+        let own = existing.filter(|(_, allocation)| *allocation.username == *username);
+        if existing.is_some() && own.is_none() {
+            let refusal = if method == Method::ALLOCATE {
+                Refusal::AllocationMismatch
+            } else {
+                Refusal::WrongCredentials
+            };
+            let rejected = Rejected::new(AuthFailure::OtherUser, refusal, Standing::Proven);
+            return Err(Rejected {
+                key: Some(Box::new(candidate.key)),
+                ..rejected
+            });
+        }
+        let ready = own.is_some_and(|(_, allocation)| allocation.is_ready());
+        let allocation = own.map(|(key, _)| key);
+        let Candidate {
+            user_id,
+            expires_unix,
+            key,
+        } = candidate;
+        Ok(Identity {
+            username,
+            user_id,
+            key,
+            expires_unix,
+            allocation,
+            ready,
+        })
+    }
+
+    /// Finds the key under which the message's integrity holds.
+    fn candidate<'m>(
+        &self,
+        from: FiveTuple,
+        username: &'m str,
+        message: &Message<'m>,
+    ) -> Result<Candidate<'m>, AuthFailure> {
+        let verifies = |key: &IntegrityKey| message.verify_integrity(key).is_ok();
+        let parsed = self.config.credentials.time_limited(username);
+        let user_id = parsed.map_or(username, |parsed| parsed.user_id);
+        let expires_unix = parsed.map(|parsed| parsed.expires_unix);
+
+        let existing = self.table.client(from).and_then(|key| self.table.allocation(key));
+        if let Some(allocation) = existing.filter(|allocation| *allocation.username == *username) {
+            let known = Candidate {
+                user_id,
+                expires_unix: allocation.credential_expires,
+                key: allocation.key.clone(),
+            };
+            return if verifies(&known.key) {
+                Ok(known)
+            } else {
+                Err(AuthFailure::WrongPassword)
+            };
+        }
+        if let Some(key) = self.config.credentials.static_key(username) {
+            let known = Candidate {
+                user_id: username,
+                expires_unix: None,
+                key: key.clone(),
+            };
+            return if verifies(key) {
+                Ok(known)
+            } else {
+                Err(AuthFailure::WrongPassword)
+            };
+        }
+        if parsed.is_some() {
+            let mut derived = self.config.credentials.derived_keys(&self.config.realm, username);
+            let key = derived.find(verifies).ok_or(AuthFailure::WrongPassword)?;
+            return Ok(Candidate {
+                user_id,
+                expires_unix,
+                key,
+            });
+        }
+        // The work of a known user, so that time does not tell which names exist.
+        let _ = verifies(&self.nobodys_key);
+        Err(AuthFailure::UnknownUser)
+    }
+
+    /// Tells whether a time-limited credential is past its time and this request minds. Refresh minds only
+    /// when so configured, and never when it frees the allocation.
+    fn is_over(&self, now: Now, candidate: &Candidate<'_>, message: &Message<'_>) -> bool {
+        let minds = match message.method() {
+            Method::ALLOCATE => true,
+            Method::REFRESH => !self.config.refresh_after_expiry && message.lifetime() != Some(Ok(0)),
+            _ => false,
+        };
+        minds
+            && candidate
+                .expires_unix
+                .is_some_and(|expires| expires <= now.unix.as_secs())
+    }
+
+    /// Tells how long an answer to an address of this standing may be, or that it may be as long as it likes.
+    pub(crate) fn allowance(standing: Standing, request_len: usize) -> usize {
+        match standing {
+            Standing::Proven => usize::MAX,
+            Standing::Newcomer => 3 * request_len,
+            Standing::Unproven => request_len,
+        }
+    }
+
+    /// Makes the nonce for a challenge.
+    pub(crate) fn nonce(&self, now: Now, client: SocketAddr) -> [u8; crate::nonce::NONCE_LEN] {
+        self.nonces.make(now, client)
+    }
+}
+
+fn presented<'m>(message: &Message<'m>) -> Result<Presented<'m>, Rejected> {
+    if !message.has_integrity() {
+        return Err(Rejected::new(
+            AuthFailure::Missing,
+            Refusal::Unauthorized,
+            Standing::Newcomer,
+        ));
+    }
+    let incomplete = || Rejected::new(AuthFailure::Incomplete, Refusal::BadRequest, Standing::Unproven);
+    Ok(Presented {
+        username: message.username().and_then(Result::ok).ok_or_else(incomplete)?,
+        realm: message.realm().and_then(Result::ok).ok_or_else(incomplete)?,
+        nonce: message.nonce().ok_or_else(incomplete)?,
+    })
+}

@@ -1,0 +1,220 @@
+//! The hot path, both directions, nothing else. It allocates nothing and moves no payload.
+
+use std::{net::SocketAddr, ops::Range};
+
+use stun_wire::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_channel_header};
+
+use crate::{
+    allocation::{Allocation, Relay, RelayState},
+    counters::Direction,
+    indication::wrap_data,
+    output::{DropReason, Verdict, Via},
+    packet::Packet,
+    permission::Scope,
+    server::Server,
+    slots::Key,
+    types::{Family, FiveTuple, Now, RelayId},
+};
+
+type Relayed = Result<Verdict, DropReason>;
+
+impl Server {
+    /// Client to peer by channel: the four bytes in front and the padding behind fall away. UDP needs no
+    /// padding, but may carry it (RFC 8656 §12.5).
+    ///
+    /// The channel alone lets it pass: its binding was checked as a permission is, and RFC 8656 §12.6 asks
+    /// for no more.
+    pub(crate) fn relay_channel_data(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        let data = ChannelData::parse(packet.payload()).map_err(|_| DropReason::Malformed)?;
+        let (number, len) = (data.channel, data.payload.len());
+        let (key, allocation) = self.client_allocation(from)?;
+        let channel = allocation
+            .channels
+            .by_number(now.instant, number)
+            .ok_or(DropReason::ChannelUnbound)?;
+        let (peer, scope) = (channel.peer, channel.scope);
+        packet.narrow(CHANNEL_HEADER_LEN..CHANNEL_HEADER_LEN + len);
+        self.relay_to_peer(now, key, peer, scope, packet)
+    }
+
+    /// Client to peer by Send indication: the window closes on the value of DATA.
+    pub(crate) fn relay_send(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        peer: SocketAddr,
+        data: Range<usize>,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        let (key, allocation) = self.client_allocation(from)?;
+        let scope = allocation
+            .permissions
+            .scope(now.instant, peer.ip())
+            .ok_or(DropReason::NoPermission)?;
+        packet.narrow(data);
+        self.relay_to_peer(now, key, peer, scope, packet)
+    }
+
+    /// Peer to client: by channel if one is bound, else as a Data indication.
+    pub(crate) fn relay_to_client(
+        &mut self,
+        now: Now,
+        id: RelayId,
+        from: SocketAddr,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        let (_, allocation) = self.live_relay(now, id)?;
+        match allocation.permissions.scope(now.instant, from.ip()) {
+            Some(Scope::Anywhere) => {}
+            Some(Scope::OwnRelays) => return Err(DropReason::PeerForbidden),
+            None => return Err(DropReason::NoPermission),
+        }
+        let from = self.addresses.external_form(from);
+        self.deliver(now, id, from, packet)
+    }
+
+    /// Relay to client, from another relay of this server: its permission is checked like any other's.
+    pub(crate) fn relay_hairpin(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        to: SocketAddr,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        let local = self.addresses.own_relay(to).ok_or(DropReason::NoRelay)?;
+        match self.table.relay_at(local) {
+            Some(id) => self.deliver(now, id, from, packet),
+            None => {
+                let worker = self.borrower(now, local).ok_or(DropReason::NoRelay)?;
+                Ok(Verdict::Send {
+                    via: Via::Worker { worker, from },
+                    to,
+                })
+            }
+        }
+    }
+
+    fn relay_to_peer(
+        &mut self,
+        now: Now,
+        key: Key,
+        peer: SocketAddr,
+        scope: Scope,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        let family = Family::of(peer.ip());
+        let allocation = self.table.allocation(key).ok_or(DropReason::NoAllocation)?;
+        let id = allocation.relays[family.index()].ok_or(DropReason::PeerFamily)?;
+        let (relay, _) = self.live_relay(now, id)?;
+        let from = relay.address.external;
+        if self.addresses.is_listener(peer) {
+            return Err(DropReason::PeerForbidden);
+        }
+        let bytes = packet.payload().len();
+        let verdict = match self.addresses.own_relay(peer) {
+            Some(local) => self.relay_to_relay(now, id, from, local, scope, packet)?,
+            None if scope == Scope::OwnRelays => return Err(DropReason::PeerForbidden),
+            None => Verdict::Send {
+                via: Via::Relay(id),
+                to: peer,
+            },
+        };
+        self.counters.count_relayed(Direction::ToPeer, bytes);
+        Ok(verdict)
+    }
+
+    /// The peer may be a relay of this server. If it lives in this worker, its client gets the datagram
+    /// straight away. If it may live in another one, that worker gets it, or the kernel carries it there
+    /// where the policy lets sockets reach the address.
+    fn relay_to_relay(
+        &mut self,
+        now: Now,
+        sender: RelayId,
+        from: SocketAddr,
+        local: SocketAddr,
+        scope: Scope,
+        packet: &mut Packet<'_>,
+    ) -> Relayed {
+        if let Some(target) = self.table.relay_at(local) {
+            return self.deliver(now, target, from, packet);
+        }
+        if scope == Scope::Anywhere {
+            return Ok(Verdict::Send {
+                via: Via::Relay(sender),
+                to: local,
+            });
+        }
+        let owner = self.config.share.owner(self.config.ports, local.port());
+        let worker = if owner == self.config.share.index() {
+            self.borrower(now, local)
+        } else {
+            Some(owner)
+        };
+        let worker = worker.ok_or(DropReason::NoRelay)?;
+        Ok(Verdict::Send {
+            via: Via::Worker { worker, from },
+            to: local,
+        })
+    }
+
+    fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
+        let (_, allocation) = self.live_relay(now, id)?;
+        allocation
+            .permissions
+            .scope(now.instant, from.ip())
+            .ok_or(DropReason::NoPermission)?;
+        let client = allocation.five_tuple;
+        let channel = allocation
+            .channels
+            .by_peer(now.instant, from)
+            .map(|channel| channel.number);
+        let bytes = packet.payload().len();
+        match channel {
+            Some(number) => wrap_channel_data(packet, number)?,
+            None => {
+                let id = self.indication_ids.next();
+                wrap_data(packet, from, id)?;
+            }
+        }
+        self.counters.count_relayed(Direction::ToClient, bytes);
+        Ok(Verdict::Send {
+            via: Via::Listener(client),
+            to: client.client,
+        })
+    }
+
+    fn client_allocation(&self, from: FiveTuple) -> Result<(Key, &Allocation), DropReason> {
+        let key = self.table.client(from).ok_or(DropReason::NoAllocation)?;
+        let allocation = self.table.allocation(key).ok_or(DropReason::NoAllocation)?;
+        Ok((key, allocation))
+    }
+
+    /// Expiry is compared here too: the timer may be late.
+    fn live_relay(&self, now: Now, id: RelayId) -> Result<(&Relay, &Allocation), DropReason> {
+        let relay = self.table.relay(id).ok_or(DropReason::NoRelay)?;
+        if relay.state != RelayState::Open || relay.expires_at <= now.instant {
+            return Err(DropReason::NoRelay);
+        }
+        let allocation = self
+            .table
+            .allocation(relay.allocation)
+            .ok_or(DropReason::NoRelay)?;
+        Ok((relay, allocation))
+    }
+}
+
+/// ```text
+/// | channel 2 | length 2 | payload |
+/// ```
+fn wrap_channel_data(packet: &mut Packet<'_>, number: ChannelNumber) -> Result<(), DropReason> {
+    let len = u16::try_from(packet.payload().len()).map_err(|_| DropReason::TooLong)?;
+    let head = packet.grow_front(CHANNEL_HEADER_LEN).ok_or(DropReason::NoRoom)?;
+    let head = head.first_chunk_mut().ok_or(DropReason::NoRoom)?;
+    write_channel_header(head, number, len);
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! All allocations and relays of a worker, and the two ways to find them: by five-tuple and by relay address.
+
+use std::net::SocketAddr;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use crate::{
+    allocation::{Allocation, Relay, RelayState},
+    config::Limits,
+    slots::{Key, Slots},
+    types::{Family, FiveTuple, RelayId},
+};
+
+pub(crate) struct Table {
+    allocations: Slots<Allocation>,
+    relays: Slots<Relay>,
+    /// Strangers choose these keys, hence ahash with a random seed: they cannot make them collide.
+    by_client: HashMap<FiveTuple, Key, RandomState>,
+    /// Open relays by their local address.
+    by_relay: HashMap<SocketAddr, RelayId, RandomState>,
+}
+
+impl Table {
+    pub(crate) fn new(hasher: &RandomState) -> Self {
+        Self {
+            allocations: Slots::new(),
+            relays: Slots::new(),
+            by_client: HashMap::with_hasher(hasher.clone()),
+            by_relay: HashMap::with_hasher(hasher.clone()),
+        }
+    }
+
+    pub(crate) fn client(&self, five_tuple: FiveTuple) -> Option<Key> {
+        self.by_client.get(&five_tuple).copied()
+    }
+
+    pub(crate) fn relay_at(&self, local: SocketAddr) -> Option<RelayId> {
+        self.by_relay.get(&local).copied()
+    }
+
+    pub(crate) fn allocation(&self, key: Key) -> Option<&Allocation> {
+        self.allocations.get(key)
+    }
+
+    pub(crate) fn allocation_mut(&mut self, key: Key) -> Option<&mut Allocation> {
+        self.allocations.get_mut(key)
+    }
+
+    pub(crate) fn relay(&self, relay: RelayId) -> Option<&Relay> {
+        self.relays.get(relay.into())
+    }
+
+    pub(crate) fn relay_mut(&mut self, relay: RelayId) -> Option<&mut Relay> {
+        self.relays.get_mut(relay.into())
+    }
+
+    /// Counts allocations.
+    pub(crate) fn len(&self) -> usize {
+        self.allocations.len()
+    }
+
+    /// Counts relays, those included whose socket is still to open.
+    pub(crate) fn relays(&self) -> usize {
+        self.relays.len()
+    }
+
+    pub(crate) fn insert(&mut self, allocation: Allocation) -> Key {
+        let five_tuple = allocation.five_tuple;
+        let key = self.allocations.insert(allocation);
+        let former = self.by_client.insert(five_tuple, key);
+        debug_assert!(former.is_none(), "two allocations for one five-tuple");
+        key
+    }
+
+    /// Adds a relay whose socket is still to open.
+    pub(crate) fn insert_relay(&mut self, relay: Relay) -> RelayId {
+        let (allocation, family) = (relay.allocation, Family::of(relay.address.local.ip()));
+        let id = self.relays.insert(relay).into();
+        if let Some(allocation) = self.allocations.get_mut(allocation) {
+            allocation.relays[family.index()] = Some(id);
+        }
+        id
+    }
+
+    /// Makes an opening relay one that datagrams reach.
+    pub(crate) fn open(&mut self, id: RelayId) {
+        if let Some(relay) = self.relays.get_mut(id.into()) {
+            relay.state = RelayState::Open;
+            self.by_relay.insert(relay.address.local, id);
+        }
+    }
+
+    /// Forgets an allocation; its relays are removed one by one before.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Allocation> {
+        let allocation = self.allocations.remove(key)?;
+        self.by_client.remove(&allocation.five_tuple);
+        Some(allocation)
+    }
+
+    pub(crate) fn remove_relay(&mut self, id: RelayId) -> Option<Relay> {
+        let relay = self.relays.remove(id.into())?;
+        if relay.state == RelayState::Open {
+            self.by_relay.remove(&relay.address.local);
+        }
+        self.detach(relay.allocation, id);
+        Some(relay)
+    }
+
+    /// Leaves an opening relay to itself until its answer comes.
+    pub(crate) fn abandon_relay(&mut self, id: RelayId) {
+        let Some(relay) = self.relays.get_mut(id.into()) else {
+            return;
+        };
+        relay.state = RelayState::Abandoned;
+        let allocation = relay.allocation;
+        self.detach(allocation, id);
+    }
+
+    fn detach(&mut self, allocation: Key, id: RelayId) {
+        if let Some(allocation) = self.allocations.get_mut(allocation) {
+            allocation
+                .relays
+                .iter_mut()
+                .filter(|relay| **relay == Some(id))
+                .for_each(|relay| *relay = None);
+        }
+    }
+
+    pub(crate) fn iter_relays(&self) -> impl Iterator<Item = (RelayId, &Relay)> {
+        self.relays.iter().map(|(key, relay)| (key.into(), relay))
+    }
+
+    pub(crate) fn check_invariants(&self, limits: Limits) {
+        assert_eq!(
+            self.by_client.len(),
+            self.allocations.len(),
+            "five-tuples and allocations differ in number"
+        );
+        for (key, allocation) in self.allocations.iter() {
+            assert_eq!(
+                self.client(allocation.five_tuple),
+                Some(key),
+                "an allocation is not found by its five-tuple"
+            );
+            for id in allocation.relay_ids() {
+                let relay = self.relay(id).map(|relay| relay.allocation);
+                assert_eq!(relay, Some(key), "an allocation's relay is gone or another's");
+            }
+            assert!(
+                allocation.relay_ids().next().is_some(),
+                "an allocation has no relay"
+            );
+            allocation
+                .permissions
+                .check_invariants(limits.permissions_per_allocation);
+            allocation
+                .channels
+                .check_invariants(limits.channels_per_allocation);
+        }
+        let mut open = 0;
+        for (id, relay) in self.iter_relays() {
+            let family = Family::of(relay.address.local.ip()).index();
+            let owner = self
+                .allocation(relay.allocation)
+                .and_then(|allocation| allocation.relays[family]);
+            assert_eq!(
+                owner == Some(id),
+                relay.state != RelayState::Abandoned,
+                "a relay has no allocation"
+            );
+            let is_open = relay.state == RelayState::Open;
+            open += usize::from(is_open);
+            let found = self.relay_at(relay.address.local) == Some(id);
+            assert_eq!(
+                found, is_open,
+                "a relay is not found by its address exactly while it is open"
+            );
+        }
+        assert_eq!(
+            self.by_relay.len(),
+            open,
+            "relay addresses and open relays differ in number"
+        );
+    }
+}
