@@ -33,6 +33,6 @@ pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use linux::Mmsg;
 pub use portable::Portable;
 pub use route::{host_addresses, local_address_towards};
-pub use socket::{Socket, open_listeners, open_relay};
+pub use socket::{Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
 pub use worker::{Crew, Stop, WorkerError};

@@ -65,6 +65,29 @@ pub fn open_listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Socke
     Ok(sockets)
 }
 
+/// Says what to do about an `address`, set by `key`, that could not be bound; empty or a sentence after ". ".
+pub fn bind_advice(address: SocketAddr, error: &io::Error, key: &str) -> String {
+    let port = address.port();
+    if error.kind() == io::ErrorKind::AddrInUse {
+        format!(
+            ". Another program holds the port: `ss -lunp 'sport = :{port}'` shows which. Stop it, or choose \
+             another address in {key}"
+        )
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        format!(". Ports below 1024 need the capability CAP_NET_BIND_SERVICE: grant it, or correct {key}")
+    } else if error.kind() == io::ErrorKind::AddrNotAvailable {
+        format!(". No interface has that address: `ip address` lists those there are. Correct {key}")
+    } else {
+        String::new()
+    }
+}
+
+/// Whether an address could not be bound because the machine has no IPv6.
+pub fn is_missing_ipv6(address: SocketAddr, error: &io::Error) -> bool {
+    let unknown_family = error.raw_os_error() == Some(libc::EAFNOSUPPORT);
+    address.is_ipv6() && (unknown_family || error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 /// Opens a socket on a relayed transport address, shared with nobody.
 ///
 /// # Errors
@@ -131,6 +154,10 @@ mod tests {
         let ours = open_listeners("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let refused = open_listeners(ours[0].local_address(), 2).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        let advice = bind_advice("0.0.0.0:3478".parse().unwrap(), &refused, "turn.listen");
+        for part in ["ss -lunp 'sport = :3478'", "turn.listen"] {
+            assert!(advice.contains(part), "{advice}");
+        }
     }
 
     #[test]

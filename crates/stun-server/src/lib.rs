@@ -1,1 +1,19 @@
 //! A STUN binding server over UDP with NAT behaviour discovery (RFC 5780).
+//!
+//! [`start`] binds the listeners and returns at once; worker threads ask `stun_core::answer` about each
+//! datagram. With two addresses and two ports a worker holds four sockets, and the reply leaves by the one that
+//! the client asked for.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod config;
+mod error;
+mod metrics;
+mod plan;
+mod running;
+mod standalone;
+mod worker;
+
+pub use config::{Behaviour, BehaviourAddress, Config, DEFAULT_FILE};
+pub use error::{RunError, StartError};
+pub use running::{Running, start};
+pub use standalone::{Arguments, MetricsPages, Settings, main};

@@ -61,7 +61,7 @@ mod tests {
         let values: Vec<_> = family
             .get_metric()
             .iter()
-            .map(|metric| metric.get_counter().value())
+            .map(|metric| metric.get_counter().get_value())
             .collect();
         assert_eq!(values, [3.0, 4.0]);
     }

@@ -16,7 +16,7 @@ pub enum StartError {
         what: String,
     },
     /// A listening address cannot be bound.
-    #[error("cannot listen on UDP {address}: {source}{}", advice(.address, .source))]
+    #[error("cannot listen on UDP {address}: {source}{}", datagram_io::bind_advice(*.address, .source, "turn.listen"))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -48,39 +48,3 @@ pub enum StartError {
 
 /// Why the server ended although nobody had asked.
 pub type RunError = datagram_io::WorkerError;
-
-/// Says what to do about an address that cannot be bound.
-fn advice(address: &SocketAddr, error: &io::Error) -> String {
-    let port = address.port();
-    if error.kind() == io::ErrorKind::AddrInUse {
-        format!(
-            ". Another program holds the port: `ss -lunp 'sport = :{port}'` shows which. Stop it, or choose \
-             another address in turn.listen"
-        )
-    } else if error.kind() == io::ErrorKind::PermissionDenied {
-        format!(
-            ". Ports below 1024 need the capability CAP_NET_BIND_SERVICE; {port} is one, or a rule forbids it"
-        )
-    } else if error.kind() == io::ErrorKind::AddrNotAvailable {
-        ". No interface has that address: `ip addr` lists those there are. Correct turn.listen".to_owned()
-    } else {
-        String::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_in_use_says_which_and_what_to_do() {
-        let error = StartError::Listen {
-            address: "0.0.0.0:3478".parse().unwrap(),
-            source: io::ErrorKind::AddrInUse.into(),
-        };
-        let text = error.to_string();
-        for part in ["0.0.0.0:3478", "ss -lunp 'sport = :3478'", "turn.listen"] {
-            assert!(text.contains(part), "{text}");
-        }
-    }
-}

@@ -14,6 +14,9 @@ use crate::{
     config::{Channels, Config, PeerRange},
 };
 
+/// RFC 8489 §14.14: less than 128 characters.
+const MAX_SOFTWARE: usize = 127;
+
 /// Something that keeps a configuration from being used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
@@ -44,6 +47,9 @@ impl Plan {
         let mut reader = Reader { found: Vec::new() };
         let realm = reader.realm(&config.realm);
         let mut core = turn_core::Config::new(realm, nonce_key);
+        if config.software.chars().count() > MAX_SOFTWARE {
+            reader.note("software", format!("is longer than {MAX_SOFTWARE} characters"));
+        }
         core.software = (!config.software.is_empty()).then(|| config.software.clone());
         core.credentials = reader.credentials(config, &core.realm);
         core.nonce_lifetime = reader.seconds("lifetimes.nonce", config.lifetimes.nonce);

@@ -200,6 +200,9 @@ async fn serve_until_told(settings: &Settings) -> Result<(), End> {
         })?;
     let running = start(&settings.turn, &registry, &health, shutdown.clone()).map_err(start_end)?;
     announce(&running, settings);
+    if let Ok(address) = pages.local_addr() {
+        info!("metrics at http://{address}/metrics");
+    }
 
     let pages = tokio::spawn(telemetry::serve(
         pages,
@@ -237,5 +240,4 @@ fn announce(running: &Running, settings: &Settings) {
         workers = running.workers(),
         "relay ports {} to {}", relay.min_port, relay.max_port
     );
-    info!("metrics at http://{}/metrics", settings.metrics.listen);
 }

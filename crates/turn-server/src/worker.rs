@@ -225,6 +225,7 @@ impl Worker {
                 via: Via::Listener(five_tuple),
                 to,
             } => {
+                self.bindings[usize::from(to.is_ipv6())] += u64::from(binding);
                 slot.send(listener(five_tuple.listener), window, five_tuple.server, to);
             }
             Verdict::Send {

@@ -3,8 +3,8 @@
 use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread};
 
 use datagram_io::{
-    Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, open_listeners, open_relay,
-    raise_descriptor_limit,
+    Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, is_missing_ipv6, open_listeners,
+    open_relay, raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
 use prometheus::Registry;
@@ -122,16 +122,12 @@ fn try_relay_addresses(plan: &Plan) -> Result<(), StartError> {
 fn listen(config: &Config, address: SocketAddr, count: usize) -> Result<Option<Vec<Socket>>, StartError> {
     match open_listeners(address, count) {
         Ok(sockets) => Ok(Some(sockets)),
-        Err(error) if config.listens_by_default() && address.is_ipv6() && no_ipv6(&error) => {
+        Err(error) if config.listens_by_default() && is_missing_ipv6(address, &error) => {
             info!(%address, "this machine has no IPv6, listening on IPv4 only");
             Ok(None)
         }
         Err(source) => Err(StartError::Listen { address, source }),
     }
-}
-
-fn no_ipv6(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// Where a worker lives: its poll, and the way other threads reach it.

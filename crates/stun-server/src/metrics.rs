@@ -1,0 +1,91 @@
+//! What a STUN server counts.
+
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use stun_core::Refused;
+use telemetry::BindingRequests;
+
+/// The names of [`Refused`] and of the ways a datagram dies between the core and the network.
+const REASONS: [&str; 11] = [
+    "malformed",
+    "fingerprint",
+    "not_request",
+    "not_binding",
+    "source_port",
+    "source_address",
+    "own_listener",
+    "no_room",
+    "send_blocked",
+    "send_failed",
+    "receive_error",
+];
+
+/// Handles on the server's metrics; clones share them.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    pub(crate) answered: BindingRequests,
+    dropped: Vec<(&'static str, IntCounter)>,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let dropped = IntCounterVec::new(
+            Opts::new(
+                "stun_dropped_datagrams_total",
+                "Datagrams that died at the STUN server, by reason.",
+            ),
+            &["reason"],
+        )?;
+        registry.register(Box::new(dropped.clone()))?;
+        let build = IntGaugeVec::new(
+            Opts::new("stun_build_info", "Always 1; the labels say what is running."),
+            &["version", "revision"],
+        )?;
+        registry.register(Box::new(build.clone()))?;
+        build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION])
+            .set(1);
+        Ok(Self {
+            answered: BindingRequests::register(registry)?,
+            dropped: REASONS
+                .map(|reason| (reason, dropped.with_label_values(&[reason])))
+                .into(),
+        })
+    }
+
+    pub(crate) fn refused(&self, reason: Refused) {
+        self.lost(reason.name(), 1);
+    }
+
+    pub(crate) fn lost(&self, reason: &str, datagrams: u64) {
+        if let Some((_, counter)) = self.dropped.iter().find(|(known, _)| *known == reason) {
+            counter.inc_by(datagrams);
+        }
+    }
+}
+
+/// The commit this was built from, if whoever built it said so.
+const REVISION: &str = match option_env!("WATARI_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_counter() {
+        use Refused::*;
+        let refusals = [
+            Malformed(stun_wire::ParseError::TooShort),
+            Fingerprint,
+            NotRequest,
+            NotBinding,
+            SourcePort,
+            SourceAddress,
+            OwnListener,
+            NoRoom,
+        ];
+        assert!(refusals.iter().all(|refused| REASONS.contains(&refused.name())));
+    }
+}
