@@ -57,3 +57,35 @@ macro_rules! integrity_key {
 
 integrity_key!(IntegrityKey, Hmac<Sha1>, SHA1_LEN);
 integrity_key!(IntegrityKeySha256, Hmac<Sha256>, SHA256_LEN);
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_key_is_wiped_when_it_is_dropped() {
+        // HMAC's state is that of its two hashes, which wipe themselves.
+        fn is_wiped<T: ZeroizeOnDrop>() {}
+        is_wiped::<Sha1>();
+        is_wiped::<Sha256>();
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        assert_eq!(format!("{:?}", IntegrityKey::new(b"secret")), "IntegrityKey(..)");
+    }
+
+    #[test]
+    fn the_length_given_takes_the_place_of_the_one_in_the_header() {
+        let mut header = *b"Hi There Hi There Hi";
+        let key = IntegrityKey::new(b"key");
+        let expected = key.code(&header, u16::from_be_bytes(*b" T"));
+        header[2..4].fill(0);
+        assert_eq!(key.code(&header, u16::from_be_bytes(*b" T")), expected);
+        assert!(key.matches(&header, u16::from_be_bytes(*b" T"), &expected));
+        assert!(!key.matches(&header, 0, &expected));
+        assert!(!key.matches(&header, u16::from_be_bytes(*b" T"), &expected[..19]));
+    }
+}

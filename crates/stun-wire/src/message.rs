@@ -27,12 +27,15 @@ pub struct Message<'a> {
     pub(crate) marks: Marks,
 }
 
-/// Where the attributes stand that cover all that comes before them; 0 is "absent".
+/// Where the attributes stand that seal a message; 0 is "absent". Each seal that is present stands behind the ones
+/// above it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Marks {
     pub(crate) integrity: u32,
     pub(crate) integrity_sha256: u32,
     pub(crate) fingerprint: u32,
+    /// Where the first seal stands, or the end of the message.
+    open_end: u32,
 }
 
 /// One attribute as it stands in the message.
@@ -110,10 +113,18 @@ impl<'a> Message<'a> {
     /// After MESSAGE-INTEGRITY only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT are shown, after MESSAGE-INTEGRITY-SHA256
     /// only FINGERPRINT, after that nothing (RFC 8489 §14.5–14.7): nobody vouches for the rest.
     pub fn attributes(&self) -> Attributes<'a> {
+        let Marks {
+            integrity,
+            integrity_sha256,
+            fingerprint,
+            open_end,
+        } = self.marks;
+        let seals = [integrity, integrity_sha256, fingerprint];
         Attributes {
             bytes: self.bytes,
             at: HEADER_LEN,
-            seal: Seal::Open,
+            open_end: open_end as usize,
+            seals,
         }
     }
 
@@ -134,24 +145,33 @@ impl<'a> Message<'a> {
 pub struct Attributes<'a> {
     bytes: &'a [u8],
     at: usize,
-    seal: Seal,
+    open_end: usize,
+    /// The marks still to be shown once the open part is through.
+    seals: [u32; 3],
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((kind, len)) = head_at(self.bytes, self.at) {
-            let offset = self.at + 4;
-            // `walk` has seen that the value lies within the message.
-            let value = self.bytes.get(offset..offset + len)?;
-            self.at = offset + padded(len);
-            if let Some(seal) = self.seal.after(kind) {
-                self.seal = seal;
-                return Some(Attribute { kind, value, offset });
-            }
-        }
-        None
+        let at = if self.at < self.open_end {
+            self.at
+        } else {
+            self.next_seal()?
+        };
+        // `walk` has seen that the attribute lies within the message.
+        let (kind, len) = head_at(self.bytes, at)?;
+        let offset = at + 4;
+        let value = self.bytes.get(offset..offset + len)?;
+        self.at = offset + padded(len);
+        Some(Attribute { kind, value, offset })
+    }
+}
+
+impl Attributes<'_> {
+    fn next_seal(&mut self) -> Option<usize> {
+        let seal = self.seals.iter_mut().find(|seal| **seal != 0)?;
+        Some(std::mem::take(seal) as usize)
     }
 }
 
@@ -193,7 +213,10 @@ fn check_header(bytes: &[u8]) -> Result<(), ParseError> {
 
 /// Checks that every attribute ends within the message and notes the ones that seal it.
 fn walk(bytes: &[u8]) -> Result<Marks, ParseError> {
-    let mut marks = Marks::default();
+    let mut marks = Marks {
+        open_end: bytes.len() as u32,
+        ..Marks::default()
+    };
     let mut seal = Seal::Open;
     let mut at = HEADER_LEN;
     while at < bytes.len() {
@@ -226,6 +249,7 @@ impl Marks {
             Seal::Fingerprint => (&mut self.fingerprint, len == fingerprint::ATTRIBUTE_LEN - 4),
         };
         *mark = at as u32;
+        self.open_end = self.open_end.min(at as u32);
         if fits {
             Ok(())
         } else {
