@@ -1,0 +1,129 @@
+/** The same client over each dialect: `send`, `next`, `close`. */
+
+import { io } from "socket.io-client";
+import WebSocket from "ws";
+
+import { within } from "./server.mjs";
+
+const EVENTS = [
+  "joined", "peer-joined", "peer-left", "waiting", "offer", "answer", "candidate", "ice", "problem",
+];
+
+/** Keeps what a client was sent, until the test asks for it. */
+class Inbox {
+  #kept = [];
+  #waiting = [];
+  #ended = Promise.withResolvers?.() ?? deferred();
+
+  push(type, payload) {
+    const taker = this.#waiting.shift();
+    if (taker) taker([type, payload]);
+    else this.#kept.push([type, payload]);
+  }
+
+  /** The next event, which must be of this type. */
+  async next(type) {
+    const taken = this.#kept.shift();
+    const arrival = taken ?? (await within(5000, new Promise((resolve) => this.#waiting.push(resolve)), type));
+    if (arrival[0] !== type) throw new Error(`wanted ${type}, got ${JSON.stringify(arrival)}`);
+    return arrival[1];
+  }
+
+  /** How many events have come that nobody asked for. */
+  get spare() {
+    return this.#kept;
+  }
+
+  end(reason) {
+    this.#ended.resolve(reason);
+  }
+
+  get ended() {
+    return within(60_000, this.#ended.promise, "the end of the connection");
+  }
+}
+
+function deferred() {
+  const it = {};
+  it.promise = new Promise((resolve) => (it.resolve = resolve));
+  return it;
+}
+
+/** Connects with socket.io-client; `options` are its own. */
+export async function socketIo(server, options = {}) {
+  const inbox = new Inbox();
+  const socket = io(server.url, { reconnection: false, forceNew: true, ...options });
+  for (const event of EVENTS) socket.on(event, (payload) => inbox.push(event, payload));
+  socket.on("disconnect", (reason) => inbox.end(reason));
+  const connected = new Promise((resolve, reject) => {
+    socket.on("connect", resolve);
+    socket.on("connect_error", reject);
+  });
+  await within(5000, connected, "the connection");
+  return {
+    socket,
+    send: (type, payload = {}) => socket.emit(type, payload),
+    ask: (type, payload = {}) => socket.timeout(5000).emitWithAck(type, payload),
+    next: (type) => inbox.next(type),
+    close: () => socket.disconnect(),
+    ended: () => inbox.ended,
+    spare: () => inbox.spare,
+  };
+}
+
+/** Connects with ws; `options` are its own. */
+export async function plain(server, options = {}) {
+  const inbox = new Inbox();
+  const socket = new WebSocket(server.ws, options);
+  socket.on("message", (data) => {
+    const { type, ...payload } = JSON.parse(data.toString());
+    inbox.push(type, payload);
+  });
+  socket.on("close", (code, reason) => inbox.end({ code, reason: reason.toString() }));
+  const opened = new Promise((resolve, reject) => {
+    socket.on("open", resolve);
+    socket.on("error", reject);
+  });
+  await within(5000, opened, "the connection");
+  return {
+    socket,
+    send: (type, payload = {}) => socket.send(JSON.stringify({ type, ...payload })),
+    next: (type) => inbox.next(type),
+    close: () => socket.close(),
+    ended: () => inbox.ended,
+    spare: () => inbox.spare,
+  };
+}
+
+/** Every way in: a name, and a function that connects. */
+export const WAYS = [
+  ["Socket.IO, polling only", (server, more) => socketIo(server, { transports: ["polling"], ...more })],
+  ["Socket.IO, WebSocket only", (server, more) => socketIo(server, { transports: ["websocket"], ...more })],
+  ["Socket.IO, upgraded", upgraded],
+  ["plain WebSocket", plain],
+];
+
+async function upgraded(server, more) {
+  const client = await socketIo(server, more);
+  const { engine } = client.socket.io;
+  if (engine.transport.name !== "websocket") {
+    await within(5000, new Promise((resolve) => engine.once("upgrade", resolve)), "the upgrade");
+  }
+  return client;
+}
+
+/** Joins and returns the answer. */
+export async function join(client, room, name = "") {
+  client.send("join", { room, name });
+  return client.next("joined");
+}
+
+/** Two clients in one room, and their ids. */
+export async function pair(server, room, first = plain, second = plain) {
+  const anna = await first(server);
+  const ben = await second(server);
+  const annas = (await join(anna, room, "Anna")).self.id;
+  const bens = (await join(ben, room, "Ben")).self.id;
+  await anna.next("peer-joined");
+  return { anna, ben, annas, bens };
+}

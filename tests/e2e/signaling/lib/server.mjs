@@ -1,0 +1,82 @@
+/** Starts the real server on free ports and ends it. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+const BINARY = process.env.SIGNALING_BIN ?? "signaling";
+export const SECRET = "a secret of the tests";
+export const KEY = "a-key-of-the-tests-0123456789";
+
+/**
+ * Runs the server with these settings over its defaults; the keys are those of the file's [signaling].
+ * @param {Record<string, unknown>} settings
+ */
+export async function start(settings = {}) {
+  const process = run({ "ice.secret": SECRET, listen: "127.0.0.1:0", ...settings });
+  const url = await process.says(/signaling at (http:\S+)/);
+  const metricsUrl = await process.says(/metrics at (http:\S+)/);
+  return { ...process, url, ws: `${url.replace("http", "ws")}/ws`, metric: metric(metricsUrl) };
+}
+
+/**
+ * Runs the command, which may end by itself.
+ * @param {Record<string, unknown>} settings
+ * @param {string[]} args
+ */
+export function run(settings, args = []) {
+  const sets = Object.entries(settings).flatMap(([key, value]) => [
+    "--set",
+    `signaling.${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  ]);
+  const filter = "signaling=trace,tower_http=trace,axum=trace,info";
+  const all = [...args, ...sets, "--set", "metrics.listen=127.0.0.1:0", "--set", `log.filter=${filter}`];
+  const child = spawn(BINARY, all, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: "" } });
+  const exited = once(child, "exit");
+  let output = "";
+  child.stdout.on("data", (data) => (output += data));
+  child.stderr.on("data", (data) => (output += data));
+
+  const says = async (/** @type {RegExp} */ pattern) => {
+    const until = Date.now() + 10_000;
+    for (;;) {
+      const match = output.match(pattern);
+      if (match) return match[1];
+      if (child.exitCode !== null || Date.now() > until) throw new Error(`no ${pattern} in:\n${output}`);
+      await sleep(10);
+    }
+  };
+  const ended = async () => {
+    const [code] = await within(10_000, exited, "the server's end");
+    return { code, output };
+  };
+  const stop = () => {
+    child.kill("SIGTERM");
+    return ended();
+  };
+  return { says, stop, ended, output: () => output };
+}
+
+/** Reads one sample of the metrics; 0 if it is not there. */
+const metric = (/** @type {string} */ url) => async (/** @type {string} */ name) => {
+  const text = await (await fetch(url)).text();
+  const line = text.split("\n").find((line) => line.startsWith(`${name} `));
+  return line ? Number(line.split(" ")[1]) : 0;
+};
+
+export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * Waits for a promise, but not for ever.
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} promise
+ * @param {string} what
+ * @returns {Promise<T>}
+ */
+export function within(ms, promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
