@@ -125,7 +125,7 @@ impl Addresses {
             return Err(Crowded::Address);
         }
         let arrivals = self.limits.arrivals;
-        usage.arrivals.take(arrivals, now).map_err(Crowded::Arrivals)?;
+        usage.arrivals.take(1, arrivals, now).map_err(Crowded::Arrivals)?;
         usage.connections += 1;
         table.connections += 1;
         Ok(Lease {
@@ -138,7 +138,7 @@ impl Addresses {
     pub(crate) fn request(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut table = self.lock();
         let (_, usage) = table.usage(address.into(), &self.limits, now);
-        usage.requests.take(self.limits.requests, now)
+        usage.requests.take(1, self.limits.requests, now)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {

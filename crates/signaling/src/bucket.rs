@@ -26,14 +26,15 @@ impl TokenBucket {
         }
     }
 
-    /// Takes one token, or tells how long until there is one.
-    pub(crate) fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
+    /// Takes `count` tokens, but never more than a full bucket holds; or tells how long until they are there.
+    pub(crate) fn take(&mut self, count: u32, rate: Rate, now: Instant) -> Result<(), Duration> {
         self.fill(rate, now);
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        let count = f64::from(count.min(rate.burst));
+        if self.tokens >= count {
+            self.tokens -= count;
             return Ok(());
         }
-        let missing = 1.0 - self.tokens;
+        let missing = count - self.tokens;
         Err(Duration::from_secs_f64(
             missing / f64::from(rate.per_second.max(1)),
         ))
@@ -67,12 +68,20 @@ mod tests {
         let start = Instant::now();
         let mut bucket = TokenBucket::full(RATE, start);
         for _ in 0..3 {
-            assert_eq!(bucket.take(RATE, start), Ok(()));
+            assert_eq!(bucket.take(1, RATE, start), Ok(()));
         }
-        assert_eq!(bucket.take(RATE, start), Err(Duration::from_millis(500)));
+        assert_eq!(bucket.take(1, RATE, start), Err(Duration::from_millis(500)));
         let later = start + Duration::from_millis(500);
-        assert_eq!(bucket.take(RATE, later), Ok(()));
-        assert!(bucket.take(RATE, later).is_err());
+        assert_eq!(bucket.take(1, RATE, later), Ok(()));
+        assert!(bucket.take(1, RATE, later).is_err());
+    }
+
+    #[test]
+    fn what_costs_more_than_a_full_bucket_takes_all_of_it() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::full(RATE, start);
+        assert_eq!(bucket.take(9, RATE, start), Ok(()));
+        assert_eq!(bucket.take(9, RATE, start), Err(Duration::from_millis(1500)));
     }
 
     #[test]
@@ -81,9 +90,9 @@ mod tests {
         let mut bucket = TokenBucket::full(RATE, start);
         let later = start + Duration::from_secs(3600);
         for _ in 0..3 {
-            assert_eq!(bucket.take(RATE, later), Ok(()));
+            assert_eq!(bucket.take(1, RATE, later), Ok(()));
         }
-        assert!(bucket.take(RATE, later).is_err());
+        assert!(bucket.take(1, RATE, later).is_err());
     }
 
     #[test]
@@ -91,9 +100,9 @@ mod tests {
         let start = Instant::now() + Duration::from_secs(60);
         let mut bucket = TokenBucket::full(RATE, start);
         for _ in 0..3 {
-            bucket.take(RATE, start).unwrap();
+            bucket.take(1, RATE, start).unwrap();
         }
-        assert!(bucket.take(RATE, start - Duration::from_secs(50)).is_err());
-        assert!(bucket.take(RATE, start).is_err());
+        assert!(bucket.take(1, RATE, start - Duration::from_secs(50)).is_err());
+        assert!(bucket.take(1, RATE, start).is_err());
     }
 }

@@ -72,7 +72,7 @@ pub struct LimitsConfig {
     pub arrivals_per_second: u32,
     /// Bytes a message may have; one that is larger is refused, one twice as large ends the connection.
     pub message_bytes: usize,
-    /// Messages a second that a connection may send for long.
+    /// Messages a second that a connection may send for long; each 4096 bytes of one count as a message more.
     pub messages_per_second: u32,
     /// Messages that it may send at once after a pause.
     pub message_burst: u32,
@@ -91,7 +91,7 @@ impl Default for LimitsConfig {
             message_bytes: 64 * 1024,
             messages_per_second: 20,
             message_burst: 120,
-            outgoing_messages: 64,
+            outgoing_messages: 256,
             ping_seconds: 25,
         }
     }
@@ -232,8 +232,12 @@ impl Check for LimitsConfig {
         if !(4096..=1 << 20).contains(&self.message_bytes) {
             report.mistake("message_bytes", "must be 4096 to 1048576");
         }
-        if !(8..=4096).contains(&self.outgoing_messages) {
-            report.mistake("outgoing_messages", "must be 8 to 4096");
+        let outgoing = u32::try_from(self.outgoing_messages).unwrap_or(u32::MAX);
+        if outgoing < self.message_burst || outgoing > 4096 {
+            report.mistake(
+                "outgoing_messages",
+                "must be at least message_burst, or a burst would disconnect its receiver, and at most 4096",
+            );
         }
         if !(1..=300).contains(&self.ping_seconds) {
             report.mistake("ping_seconds", "must be 1 to 300");

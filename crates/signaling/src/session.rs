@@ -16,6 +16,9 @@ use crate::{
     rooms::{Input, Notice},
 };
 
+/// A large message counts as several, so that the rate bounds bytes too: those that receivers' queues hold.
+const BYTES_PER_TOKEN: usize = 4096;
+
 /// Limits on what one connection sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MessageLimits {
@@ -107,7 +110,7 @@ impl Session {
         open: impl FnOnce() -> Option<Envelope<'a>>,
         reply: &dyn Sink,
     ) -> Result<(), Refused> {
-        self.admit()?;
+        self.admit(bytes)?;
         if bytes > self.limits.bytes {
             return Err(Problem::TooLarge.into());
         }
@@ -120,11 +123,12 @@ impl Session {
     }
 
     /// Lets a message through, or refuses it; who goes on regardless is disconnected.
-    fn admit(&self) -> Result<(), Refused> {
+    fn admit(&self, bytes: usize) -> Result<(), Refused> {
         let rate = self.limits.rate;
+        let tokens = u32::try_from(1 + bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
         let refused = {
             let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-            match meter.bucket.take(rate, Instant::now()) {
+            match meter.bucket.take(tokens, rate, Instant::now()) {
                 Ok(()) => {
                     meter.refused = 0;
                     return Ok(());
