@@ -1,6 +1,6 @@
 /** The client side of the room protocol, over Socket.IO. */
 
-import { io } from "../vendor/socket.io.esm.min.js";
+import { io } from "/vendor/socket.io.esm.min.js";
 
 /**
  * @typedef {{ id: string, name: string }} Member

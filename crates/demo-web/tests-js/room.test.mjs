@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { linkTo, randomRoom, roomOf } from "../assets/js/room.js";
+
+test("made-up rooms are readable, plain in a link, and differ", () => {
+  const made = new Set(Array.from({ length: 500 }, () => randomRoom()));
+  assert.equal(made.size, 500);
+  for (const room of made) {
+    assert.match(room, /^[a-z]+-[2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4}$/);
+    assert.equal(encodeURIComponent(room), room);
+  }
+});
+
+test("every letter is equally likely: bytes that would favour some are thrown away", () => {
+  const bytes = [255, 254, 3, 248, 7];
+  let used = 0;
+  const room = randomRoom((into) => {
+    into[0] = bytes[Math.min(used++, bytes.length - 1)];
+    return into;
+  });
+  // 255 and 254 are beyond 250 = 25 × 10 birds, 248 is beyond 8 × 31 letters.
+  assert.equal(room.split("-")[0], "goose");
+  assert.equal(room.slice(room.indexOf("-")), "-9999-9999");
+});
+
+test("a link leads into the room and carries nothing else", () => {
+  const link = linkTo("http://localhost:3001/somewhere?room=old&x=1#y", "渡り & co");
+  assert.equal(link, "http://localhost:3001/?room=%E6%B8%A1%E3%82%8A+%26+co");
+  assert.equal(roomOf(link), "渡り & co");
+  assert.equal(roomOf("http://localhost:3001/"), "");
+});
