@@ -9,8 +9,11 @@ import puppeteer from "puppeteer-core";
 /** A name that leads to 127.0.0.1 without being localhost: an origin that browsers do not trust over HTTP. */
 export const INSECURE_HOST = "watari.test";
 
-/** @param {string} executablePath */
-export async function launch(executablePath) {
+/**
+ * @param {string} executablePath
+ * @param {"fake" | "refused" | "none"} [camera] and microphone alike
+ */
+export async function launch(executablePath, camera = "fake") {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
   const browser = await puppeteer.launch({
     executablePath,
@@ -25,8 +28,8 @@ export async function launch(executablePath) {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      "--use-fake-device-for-media-stream",
-      "--use-fake-ui-for-media-stream",
+      ...(camera === "none" ? [] : ["--use-fake-device-for-media-stream"]),
+      `--use-fake-ui-for-media-stream${camera === "refused" ? "=deny" : ""}`,
       "--allow-loopback-in-peer-connection",
       "--autoplay-policy=user-gesture-required",
       `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
@@ -44,7 +47,7 @@ export async function launch(executablePath) {
 /**
  * Opens a page in a context of its own, as another person's browser would.
  * @param {import("puppeteer-core").Browser} browser
- * @param {{ language?: string, width?: number, height?: number, permissions?: "denied" }} [options]
+ * @param {{ language?: string, width?: number, height?: number }} [options]
  */
 export async function open(browser, { language = "en-US", width = 1440, height = 900 } = {}) {
   const context = await browser.createBrowserContext();
@@ -75,11 +78,14 @@ export class Person {
     this.page = page;
     this.errors = errors;
     this.origins = origins;
+    /** The origin the page was visited at. @type {string | null} */
+    this.home = null;
   }
 
   /** @param {string} url */
   async visit(url) {
-    await this.page.goto(url);
+    this.home = new URL(url).origin;
+    await this.page.goto(url, { waitUntil: "domcontentloaded" });
     await this.page.waitForSelector("body[data-ready]");
   }
 
@@ -178,7 +184,7 @@ async function readStats() {
   return {
     local: report.get(pair?.localCandidateId)?.candidateType ?? null,
     remote: report.get(pair?.remoteCandidateId)?.candidateType ?? null,
-    bytes: (pair?.bytesSent ?? 0) + (pair?.bytesReceived ?? 0),
+    sent: pair?.bytesSent ?? 0,
     frames: inbound("video")?.framesDecoded ?? 0,
     samples: inbound("audio")?.totalSamplesReceived ?? 0,
     energy: inbound("audio")?.totalAudioEnergy ?? 0,

@@ -184,6 +184,11 @@ export class Call extends EventTarget {
     this.#retry = setTimeout(() => this.#restart(), delay);
   }
 
+  /** One side begins a search; the polite one only when the other has not. */
+  get #courtesy() {
+    return this.#terms.polite ? GRACE : 0;
+  }
+
   /** @param {Connection} connection */
   #moved(connection) {
     if (connection !== this.#connection) return;
@@ -195,10 +200,9 @@ export class Call extends EventTarget {
       this.#patience = PATIENCE.first;
       this.#read();
     } else if (state === "disconnected") {
-      this.#retryIn(GRACE);
+      this.#retryIn(GRACE + this.#courtesy);
     } else if (state === "failed") {
-      // One side begins; the polite one only when the other has not.
-      this.#retryIn(this.#terms.polite ? GRACE : 0);
+      this.#retryIn(this.#courtesy);
     }
     this.#changed();
   }

@@ -22,7 +22,6 @@ export default {
 
   "guest": "Guest",
   "you": "You",
-  "other": "Other side",
 
   "control.microphone.on": "Mute the microphone",
   "control.microphone.off": "Unmute the microphone",

@@ -22,7 +22,6 @@ export default {
 
   "guest": "ゲスト",
   "you": "自分",
-  "other": "相手",
 
   "control.microphone.on": "マイクを切る",
   "control.microphone.off": "マイクを入れる",

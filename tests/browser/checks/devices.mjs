@@ -1,0 +1,106 @@
+/** Camera and microphone: refused, not there, not allowed on this origin, switched during the call. */
+
+import assert from "node:assert/strict";
+
+import { INSECURE_HOST, launch, open } from "../lib/browser.mjs";
+import { check, eventually } from "../lib/report.mjs";
+
+/** @param {import("../run.mjs").Stage} stage */
+export async function devices({ browser, suite, chromium, keep }) {
+  const aoi = keep(await open(browser));
+  await aoi.visit(suite.page);
+  await aoi.enter({ name: "Aoi" });
+  await aoi.says(/^Waiting/);
+  const link = aoi.page.url();
+
+  const sora = keep(await open(browser));
+  await check("a camera can be started during the call", async () => {
+    await sora.visit(link);
+    await sora.enter({ name: "Sora", camera: false });
+    await aoi.says(/^Connected to Sora/);
+    assert.equal(await sora.page.$eval("button#toggle-camera", (button) => button.ariaLabel), "Start the camera");
+    await sora.page.click("#toggle-camera");
+    await eventually("frames", () => aoi.stats(), ({ frames }) => frames > 5);
+  });
+  await check("mute means silence, camera off means black", async () => {
+    await sora.page.click("#toggle-microphone");
+    await sora.page.click("#toggle-camera");
+    assert.equal(await sora.page.$eval("button#toggle-microphone", (button) => button.ariaLabel), "Unmute the microphone");
+    await eventually("silence", () => quiet(aoi), (silent) => silent, 10_000);
+    await eventually("black", () => brightness(aoi), (light) => light < 16, 10_000);
+    await sora.page.click("#toggle-microphone");
+    await sora.page.click("#toggle-camera");
+    await eventually("sound", () => quiet(aoi), (silent) => !silent, 10_000);
+    await eventually("a picture", () => brightness(aoi), (light) => light > 32, 10_000);
+  });
+  await sora.close();
+
+  await check("over plain HTTP from another host the page says why there is no camera", async () => {
+    const page = new URL(link);
+    page.hostname = INSECURE_HOST;
+    const guest = keep(await open(browser));
+    await guest.visit(page.href);
+    assert.match(await guest.text("#notice"), /only over HTTPS or at localhost, because/);
+    assert.equal(await guest.page.$eval("input#want-camera", (input) => input.disabled), true);
+    assert.equal(await guest.text("#join"), "Enter without sending");
+    await guest.page.click("#join");
+    await guest.says(/^Connected to Aoi/);
+    await eventually("frames", () => guest.stats(), ({ frames }) => frames > 5);
+    assert.equal((await aoi.stats()).frames, 0);
+    assert.equal(await aoi.page.$eval("div#stage", (stage) => stage.dataset.remote), "sound");
+    await guest.close();
+    await aoi.says(/has left/);
+  });
+
+  await check("who refuses camera and microphone is told so and still receives", async () => {
+    await watch(chromium, "refused", link, /camera was refused\. The microphone was refused\. You receive only/);
+    await aoi.says(/has left/);
+  });
+  await check("a machine without camera and microphone is told so and still receives", () =>
+    watch(chromium, "none", link, /No camera was found\. No microphone was found\. You receive only/));
+  await aoi.close();
+}
+
+/**
+ * Enters from a browser that gets no camera, and waits for the other side's picture.
+ * @param {string} chromium
+ * @param {"refused" | "none"} camera
+ * @param {string} link
+ * @param {RegExp} told
+ */
+async function watch(chromium, camera, link, told) {
+  const { browser, close } = await launch(chromium, camera);
+  try {
+    const guest = await open(browser);
+    await guest.visit(link);
+    await guest.enter({ name: "Guest" });
+    await guest.says(/^Connected to Aoi/);
+    assert.match(await guest.text("#notice"), told);
+    assert.equal(await guest.page.$eval("div#stage", (stage) => stage.dataset.self), "nothing");
+    await eventually("frames", () => guest.stats(), ({ frames }) => frames > 5);
+  } finally {
+    await close();
+  }
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+async function quiet(person) {
+  const { energy } = await person.stats();
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  return (await person.stats()).energy - energy < 1e-4;
+}
+
+/**
+ * The mean brightness of the other side's picture, 0 to 255.
+ * @param {import("../lib/browser.mjs").Person} person
+ */
+function brightness(person) {
+  return person.page.$eval("video#remote", (video) => {
+    const canvas = new OffscreenCanvas(32, 18);
+    const context = canvas.getContext("2d");
+    if (!context) throw new Error("no canvas");
+    context.drawImage(video, 0, 0, 32, 18);
+    const { data } = context.getImageData(0, 0, 32, 18);
+    return data.reduce((sum, value, i) => (i % 4 === 3 ? sum : sum + value), 0) / (32 * 18 * 3);
+  });
+}

@@ -1,0 +1,72 @@
+/** The page's own negotiation between two real connections, with offers that cross on purpose. */
+
+import assert from "node:assert/strict";
+
+import { open } from "../lib/browser.mjs";
+import { check } from "../lib/report.mjs";
+
+const TRIALS = 12;
+
+/** @param {import("../run.mjs").Stage} stage */
+export async function negotiation({ browser, suite, keep }) {
+  const person = keep(await open(browser));
+  await person.visit(suite.page);
+  await check(`offers that cross, ${TRIALS} times with other delays, end in one connection`, async () => {
+    for (let trial = 0; trial < TRIALS; trial += 1) {
+      const { states, crossed } = await person.page.evaluate(cross, trial);
+      assert.deepEqual(states, ["stable connected", "stable connected"], `trial ${trial}`);
+      assert.ok(crossed, `trial ${trial}: the offers did not cross`);
+    }
+  });
+  await person.close();
+}
+
+/**
+ * Runs in the page: both ends add lines at once, and later restart at once.
+ * @param {number} trial
+ */
+async function cross(trial) {
+  const module = "/js/negotiation.js";
+  const { Negotiation } = await import(module);
+  const connections = [new RTCPeerConnection(), new RTCPeerConnection()];
+  /** @type {any[]} */
+  const ends = [];
+  const offers = [0, 0];
+  for (const [i, pc] of connections.entries()) {
+    // In order, but each way with its own delay.
+    let last = Promise.resolve();
+    const deliver = (/** @type {(end: any) => Promise<void>} */ act) => {
+      const delay = new Promise((resolve) => setTimeout(resolve, ((trial * 7 + i * 13) % 5) * 8));
+      last = Promise.all([last, delay]).then(() => act(ends[1 - i]));
+    };
+    ends.push(
+      new Negotiation(pc, {
+        polite: i === trial % 2,
+        sendDescription: (/** @type {RTCSessionDescription} */ description) => {
+          if (description.type === "offer") offers[i] += 1;
+          deliver((end) => end.describe(description.toJSON()));
+        },
+        sendCandidate: (/** @type {RTCIceCandidate | null} */ candidate) => {
+          deliver((end) => end.candidate(candidate?.toJSON() ?? null));
+        },
+        beforeAnswer: async () => {},
+      }),
+    );
+  }
+  const settled = async () => {
+    const until = Date.now() + 10_000;
+    const states = () => connections.map((pc) => `${pc.signalingState} ${pc.connectionState}`);
+    while (Date.now() < until && states().some((state) => state !== "stable connected")) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return states();
+  };
+  for (const pc of connections) pc.addTransceiver("audio");
+  await settled();
+  const crossed = offers[0] > 0 && offers[1] > 0;
+  for (const pc of connections) pc.restartIce();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const states = await settled();
+  for (const pc of connections) pc.close();
+  return { states, crossed };
+}

@@ -1,0 +1,88 @@
+/** Direct calls, the relay switch during a call, and a path that breaks. */
+
+import assert from "node:assert/strict";
+
+import { open } from "../lib/browser.mjs";
+import { check, eventually } from "../lib/report.mjs";
+
+/** @param {import("../run.mjs").Stage} stage */
+export async function switched({ browser, suite, keep }) {
+  const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
+  await check("without the switch the call goes directly", async () => {
+    await meet(aoi, sora, suite.page, false);
+    const said = await aoi.says(/^Connected to Sora directly/);
+    assert.notEqual((await aoi.stats()).local, "relay");
+    return said;
+  });
+  await check("switching one side to relay only moves the call to a relay", async () => {
+    await aoi.set("#relay-only", true);
+    await aoi.says(/^Connected to Sora through a relay \(relay – /);
+    assert.equal((await aoi.stats()).local, "relay");
+    await sora.says(/^Connected to Aoi through a relay/);
+  });
+  await check("switching it off moves the call back", async () => {
+    await aoi.set("#relay-only", false);
+    await aoi.says(/^Connected to Sora directly/);
+    await sora.says(/^Connected to Aoi directly/);
+  });
+  await check("both sides switching at once still find each other, through the relay", async () => {
+    await Promise.all([aoi.set("#relay-only", true), sora.set("#relay-only", true)]);
+    await aoi.says(/^Connected to Sora through a relay \(relay – relay/);
+    await sora.says(/^Connected to Aoi through a relay \(relay – relay/);
+    const { frames } = await aoi.stats();
+    await eventually("frames on the new path", () => aoi.stats(), (now) => now.frames > frames + 5);
+  });
+  await aoi.close();
+  await sora.close();
+}
+
+/**
+ * The path breaks while signaling stays.
+ * @param {import("../run.mjs").Stage & { gate: import("../lib/udp-gate.mjs").Gate }} stage
+ */
+export async function broken({ browser, suite, gate, keep }) {
+  const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
+  await meet(aoi, sora, suite.page, true);
+  await aoi.says(/^Connected to Sora through a relay/);
+  const { credentials } = await aoi.stats();
+
+  await check("a broken path is noticed", async () => {
+    gate.shut();
+    return aoi.says(/^The path to Sora broke\. Reconnecting/, 30_000);
+  });
+  await check("the page searches again by itself, with fresh credentials", async () => {
+    const now = await eventually(
+      "credentials",
+      async () => (await aoi.stats()).credentials.join(),
+      (fresh) => fresh !== credentials.join(),
+      30_000,
+    );
+    assert.match(await aoi.state(), /^The path to Sora broke/);
+    assert.match(now, /\d+:/);
+  });
+  await check("once datagrams pass again the call is back", async () => {
+    gate.open();
+    const began = Date.now();
+    await aoi.says(/^Connected to Sora through a relay/, 60_000);
+    await sora.says(/^Connected to Aoi through a relay/, 60_000);
+    const now = await aoi.stats();
+    await eventually("frames on the new path", () => aoi.stats(), ({ frames }) => frames > now.frames + 5);
+    return `after ${((Date.now() - began) / 1000).toFixed(1)} s`;
+  });
+  await aoi.close();
+  await sora.close();
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} aoi
+ * @param {import("../lib/browser.mjs").Person} sora
+ * @param {string} page
+ * @param {boolean} relayOnly
+ */
+async function meet(aoi, sora, page, relayOnly) {
+  await aoi.visit(page);
+  await aoi.enter({ name: "Aoi", relayOnly });
+  await aoi.says(/^Waiting/);
+  await sora.visit(aoi.page.url());
+  await sora.enter({ name: "Sora", relayOnly });
+}

@@ -1,0 +1,81 @@
+/** The real suite, on free ports, with a state folder of its own. */
+
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const UP_WITHIN = 15_000;
+const DOWN_WITHIN = 10_000;
+
+/**
+ * Starts `watari up` and waits until it says where it listens.
+ * @param {string} binary
+ * @param {string[]} [settings] as `--set` takes them
+ */
+export async function up(binary, settings = []) {
+  const state = await mkdtemp(join(tmpdir(), "watari-state-"));
+  const turnPort = await freePort();
+  const argv = ["up", "--json", "--state", state, "--listen-web", "127.0.0.1:0"];
+  argv.push("--listen-metrics", "127.0.0.1:0", "--listen-turn", `127.0.0.1:${turnPort}`);
+  for (const setting of settings) argv.push("--set", setting);
+  const child = spawn(binary, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (chunk) => (log += chunk));
+  const ended = once(child, "exit");
+
+  const said = once(createInterface({ input: child.stdout }), "line");
+  const first = await Promise.race([said, ended.then(() => null), after(UP_WITHIN)]);
+  if (!first) {
+    child.kill("SIGKILL");
+    throw new Error(`${binary} did not come up:\n${log}`);
+  }
+  const announced = JSON.parse(first[0]);
+  return {
+    turnPort,
+    page: announced.page[0],
+    /** Everything it has logged. */
+    log: () => log,
+    /** @param {string} name sums up all samples of this metric */
+    metric: (name) => metric(announced.metrics[0], name),
+    /** Ends it as a service manager would, and complains when it does not go. */
+    async down() {
+      child.kill("SIGTERM");
+      const gone = await Promise.race([ended, after(DOWN_WITHIN)]);
+      if (!gone) child.kill("SIGKILL");
+      await rm(state, { recursive: true, force: true });
+      if (!gone || gone[0] !== 0) throw new Error(`watari ended with ${gone?.[0] ?? "a kill"}:\n${log}`);
+    },
+  };
+}
+
+/** @typedef {Awaited<ReturnType<typeof up>>} Suite */
+
+/** A UDP port of the loopback address that nobody uses at the moment. */
+async function freePort() {
+  const socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+/**
+ * @param {string} url
+ * @param {string} name
+ */
+async function metric(url, name) {
+  const text = await (await fetch(url)).text();
+  const samples = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+  if (samples.length === 0) throw new Error(`${url} has no ${name}`);
+  return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+}
+
+/** @param {number} ms @returns {Promise<null>} */
+function after(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms, null).unref());
+}

@@ -1,0 +1,91 @@
+/** Runs every browser check: run.mjs WATARI CHROMIUM [PICTURES]; see the `run` script beside it. */
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { devices } from "./checks/devices.mjs";
+import { negotiation } from "./checks/negotiation.mjs";
+import { page, pictures } from "./checks/page.mjs";
+import { broken, switched } from "./checks/paths.mjs";
+import { relayed } from "./checks/relayed.mjs";
+import { launch } from "./lib/browser.mjs";
+import { check } from "./lib/report.mjs";
+import { up } from "./lib/suite.mjs";
+import { openGate } from "./lib/udp-gate.mjs";
+
+/**
+ * @typedef {object} Stage
+ * @property {import("puppeteer-core").Browser} browser
+ * @property {string} chromium
+ * @property {import("./lib/suite.mjs").Suite} suite
+ * @property {(person: import("./lib/browser.mjs").Person) => import("./lib/browser.mjs").Person} keep remembers
+ *   a page, to look at its errors in the end
+ */
+
+const [watari, chromium, folder] = process.argv.slice(2);
+const leftovers = join(folder, "failed");
+/** @type {import("./lib/browser.mjs").Person[]} */
+const people = [];
+/** @type {(() => Promise<void> | void)[]} */
+const endings = [];
+
+/** @type {Stage["keep"]} */
+const keep = (person) => {
+  people.push(person);
+  return person;
+};
+
+try {
+  const { browser, close } = await launch(chromium);
+  endings.push(close);
+  const suite = await up(watari);
+  endings.push(() => suite.down());
+  const stage = { browser, chromium, suite, keep };
+
+  await page(stage);
+  await negotiation(stage);
+  await relayed(stage);
+  await switched(stage);
+  await devices(stage);
+  await pictures({ ...stage, folder });
+
+  const gate = await openGate();
+  endings.push(() => gate.close());
+  const gated = await up(watari, [`signaling.ice.urls=["turn:127.0.0.1:${gate.port}?transport=udp"]`]);
+  endings.push(() => gated.down());
+  gate.lead(gated.turnPort);
+  await broken({ ...stage, suite: gated, gate });
+
+  await check("no page asked another host for anything, and none had an error", async () => {
+    for (const { origins, errors, home } of people) {
+      if (errors.length > 0) throw new Error(errors.join("\n"));
+      if (home && [...origins].some((origin) => origin !== home)) throw new Error([...origins].join(" "));
+    }
+    return `${people.length} pages`;
+  });
+} catch (error) {
+  process.exitCode = 1;
+  process.stdout.write(`${error instanceof Error ? error.stack : error}\n`);
+  await lookBack();
+} finally {
+  for (const end of endings.reverse()) {
+    try {
+      await end();
+    } catch (error) {
+      process.exitCode = 1;
+      process.stdout.write(`not ok: ${error}\n`);
+    }
+  }
+}
+
+/** Says what the open pages showed when it went wrong. */
+async function lookBack() {
+  await mkdir(leftovers, { recursive: true });
+  for (const [i, person] of people.entries()) {
+    if (person.page.isClosed()) continue;
+    const path = join(leftovers, `page-${i}.png`);
+    await person.page.screenshot({ path, fullPage: true }).catch(() => {});
+    const state = await person.state().catch(String);
+    process.stdout.write(`  page ${i}: "${state}", errors: ${person.errors.join("; ") || "none"}, picture ${path}\n`);
+  }
+}
