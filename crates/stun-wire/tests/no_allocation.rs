@@ -1,53 +1,19 @@
 //! Nothing on the datagram path touches the heap: parsing, reading, writing, proving.
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
-#![expect(
-    unsafe_code,
-    reason = "counting allocations takes an allocator, and GlobalAlloc is an unsafe trait"
-)]
 
+mod counting;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod samples;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    hint::black_box,
-};
+use std::hint::black_box;
 
 use stun_wire::{
     AttributeType as Type, ChannelData, ChannelNumber, Class, IntegrityKey, IntegrityKeySha256, Message,
     MessageWriter, Method, TransactionId, stream, write_channel_header,
 };
 
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; the count is a plain thread-local number.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`, and the pointer came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
+use counting::allocations;
 
 #[test]
 fn the_counter_counts() {
