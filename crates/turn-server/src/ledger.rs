@@ -1,11 +1,11 @@
-//! One quota for all workers; touched only when an allocation is made or freed.
+//! One quota for all workers; see `Ledger` for when it is touched.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use turn_core::{Ledger, LedgerFull, Parked, ParkedState, Quota, QuotaLimits, ReservationToken};
+use turn_core::{Ledger, LedgerFull, Parked, Quota, QuotaLimits, ReservationToken};
 
 /// A handle on the quota that the workers share.
 #[derive(Clone)]
@@ -43,11 +43,11 @@ impl Ledger for SharedQuota {
         self.quota().give_back(token);
     }
 
-    fn parked(&self, now: Instant, token: ReservationToken) -> ParkedState {
-        self.quota().parked(now, token)
+    fn borrower(&self, token: ReservationToken) -> Option<u16> {
+        self.quota().borrower(token)
     }
 
-    fn unpark(&mut self, token: ReservationToken) {
-        self.quota().unpark(token);
+    fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
+        self.quota().unpark(token)
     }
 }
