@@ -62,7 +62,8 @@ async fn obey(mut terminate: Signal, mut interrupt: Signal, shutdown: Shutdown) 
             tracing::warn!(signal = name, "asked to end again, ending at once");
             process::exit(code);
         }
-        tracing::info!(signal = name, "draining; the same signal again ends at once");
+        // First the deed: whoever reads the log may be gone already.
         shutdown.request();
+        tracing::info!(signal = name, "draining; the same signal again ends at once");
     }
 }

@@ -42,7 +42,7 @@ fn exit_codes_tell_usage_configuration_and_ports_apart() {
 }
 
 #[test]
-fn a_term_signal_ends_it_cleanly() {
+fn a_term_signal_ends_it_cleanly_even_when_nobody_reads_its_log_any_more() {
     let arguments = ["--listen", "127.0.0.1:0", "--set", "metrics.listen=127.0.0.1:0"];
     let mut server = command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(server.stderr.take().unwrap()).lines();

@@ -77,7 +77,9 @@ pub enum LoggingError {
 pub fn init_logging(config: &LogConfig) -> Result<(), LoggingError> {
     let builder = fmt()
         .with_env_filter(config.filter.build()?)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // Complaining about a closed standard error on standard error would panic.
+        .log_internal_errors(false);
     let done = match config.format {
         Format::Text => builder.with_ansi(wants_colour()).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
