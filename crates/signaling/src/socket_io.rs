@@ -20,6 +20,7 @@ use socketioxide::{
     layer::SocketIoLayer,
     socket::Socket,
 };
+use tokio::time::sleep;
 
 use crate::{
     config::LimitsConfig,
@@ -31,6 +32,9 @@ use crate::{
 
 /// How long a client may take from the handshake to joining the namespace.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for a place in a full queue.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Makes the layer that answers `/socket.io/`, and the handle that closes its sockets.
 pub(crate) fn layer(hub: Arc<Hub>, limits: &LimitsConfig) -> (SocketIoLayer, SocketIo) {
@@ -132,8 +136,21 @@ impl Outbox for SocketOutbox {
             // The queue is full, but a volatile message has a place of its own.
             let _ = socket.volatile().emit("problem", &event);
         }
-        // A full queue has no place for the farewell either; then the next heartbeat ends the transport.
-        let _ = socket.disconnect();
+        if socket.disconnect().is_err() {
+            tokio::spawn(disconnect_later(self.0.clone()));
+        }
+    }
+}
+
+/// Disconnects a client once its queue has a place for that; if it never has, because the client has stopped
+/// reading for good, the heartbeat ends the connection.
+async fn disconnect_later(socket: Weak<Socket>) {
+    loop {
+        sleep(RETRY).await;
+        match socket.upgrade().map(Socket::disconnect) {
+            None | Some(Ok(())) => return,
+            Some(Err(_)) => {}
+        }
     }
 }
 

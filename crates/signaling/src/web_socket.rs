@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +29,9 @@ use crate::{
 
 /// How long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a client may take to see the close frame while what it sent is left unread.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What every connection of this dialect needs.
 #[derive(Clone)]
@@ -206,8 +209,15 @@ async fn ordered(closed: &mut watch::Receiver<Option<Problem>>) -> End {
 async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
     let reason = Utf8Bytes::from_static(reason);
     let frame = CloseFrame { code, reason };
-    // Who is gone needs no farewell.
-    let _ = socket.send(Message::Close(Some(frame))).await;
+    if socket.send(Message::Close(Some(frame))).await.is_err() {
+        return;
+    }
+    // Closing while something is unread would reset the connection, and the frame would not arrive.
+    while let Some(Ok(_)) = socket.recv().await {}
+    if code == close_code::SIZE {
+        // What is left of a message that was too large cannot be read.
+        sleep(LINGER).await;
+    }
 }
 
 /// axum hides the WebSocket library's error type, but not what it says.
