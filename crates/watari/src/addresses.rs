@@ -1,18 +1,50 @@
 //! Addresses as they stand in URIs.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The address by which other machines most likely reach this one; loopback when there is no network.
 pub(crate) fn of_this_machine() -> IpAddr {
-    // Connecting a UDP socket only asks the routing table which source address it would use.
-    let asked = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
-        socket.local_addr()
-    });
-    match asked {
-        Ok(address) if !address.ip().is_unspecified() => address.ip(),
-        Ok(_) | Err(_) => Ipv4Addr::LOCALHOST.into(),
-    }
+    on_the_network_v4()
+        .or_else(on_the_network_v6)
+        .unwrap_or(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The IPv4 address that others see without a NAT between.
+pub(crate) fn on_the_network_v4() -> Option<IpAddr> {
+    towards(
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
+    )
+}
+
+/// The IPv6 address that others see.
+pub(crate) fn on_the_network_v6() -> Option<IpAddr> {
+    let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    towards((Ipv6Addr::UNSPECIFIED, 0).into(), (documentation, 9).into())
+}
+
+/// Connecting a UDP socket sends nothing, it only asks the routing table which source address it would use.
+fn towards(from: SocketAddr, to: SocketAddr) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(from).ok()?;
+    socket.connect(to).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
+}
+
+/// Hosts in URIs under which a UDP listener is reached: for a wildcard, this machine's own of that family.
+pub(crate) fn reached_by(listener: SocketAddr) -> Vec<String> {
+    let addresses = match listener.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => on_the_network_v4()
+            .into_iter()
+            .chain([Ipv4Addr::LOCALHOST.into()])
+            .collect(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => on_the_network_v6().into_iter().collect(),
+        one => vec![one],
+    };
+    addresses
+        .iter()
+        .map(|address| in_uri(&address.to_string()))
+        .collect()
 }
 
 /// The host of a listener in a page's address: `localhost` for loopback, which browsers trust with a camera.

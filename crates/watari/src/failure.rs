@@ -24,8 +24,14 @@ pub(crate) enum Failure {
         address: SocketAddr,
         error: io::Error,
     },
-    #[error("{part}: {message}")]
-    Start { part: &'static str, message: String },
+    #[error("turn: {0}")]
+    Turn(#[from] turn_server::StartError),
+    #[error("stun: {0}")]
+    Stun(#[from] stun_server::StartError),
+    #[error(transparent)]
+    Signaling(#[from] signaling::SetupError),
+    #[error(transparent)]
+    IceSecret(#[from] signaling::SecretError),
     #[error(transparent)]
     Ended(#[from] lifecycle::Failure),
     #[error("the secret in {place} is empty")]
@@ -58,7 +64,10 @@ impl Failure {
             },
             Self::State(_)
             | Self::Listen { .. }
-            | Self::Start { .. }
+            | Self::Turn(_)
+            | Self::Stun(_)
+            | Self::Signaling(_)
+            | Self::IceSecret(_)
             | Self::Ended(_)
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
@@ -69,11 +78,13 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::State(_) | Self::EmptySecret { .. } | Self::Secret { .. } => {
-                exit::CONFIG
-            }
-            Self::Listen { .. } | Self::Start { .. } => exit::UNAVAILABLE,
-            Self::Ended(_) | Self::Io(_) => exit::FAILURE,
+            Self::Settings(_)
+            | Self::State(_)
+            | Self::EmptySecret { .. }
+            | Self::Secret { .. }
+            | Self::IceSecret(_) => exit::CONFIG,
+            Self::Listen { .. } | Self::Turn(_) | Self::Stun(_) => exit::UNAVAILABLE,
+            Self::Ended(_) | Self::Signaling(_) | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }
     }

@@ -20,6 +20,9 @@ pub(crate) const SAMPLE: &str = include_str!("../../../config/watari.toml");
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Suite {
+    pub(crate) turn: turn_server::Config,
+    pub(crate) stun: stun_server::Config,
+    pub(crate) signaling: signaling::Config,
     pub(crate) web: Web,
     pub(crate) metrics: Metrics,
     pub(crate) log: LogConfig,
@@ -73,6 +76,26 @@ impl Default for Metrics {
 
 impl Check for Suite {
     fn check(&self, report: &mut Report<'_>) {
+        report.within("turn", |report| self.turn.check(report));
+        report.within("stun", |report| self.stun.check(report));
+        report.within("signaling", |report| self.signaling.check(report));
+        if self.signaling.listen != signaling::Config::default().listen {
+            report.mistake(
+                "signaling.listen",
+                "means nothing here: the suite serves signaling at web.listen",
+            );
+        }
+        if self.has_foreign_secret() && self.signaling.ice.urls.is_empty() {
+            let key = if self.signaling.ice.secret.is_some() {
+                "secret"
+            } else {
+                "secret_file"
+            };
+            report.mistake(
+                &format!("signaling.ice.{key}"),
+                "belongs to a TURN server that signaling.ice.urls should name; for its own relay the suite mints one",
+            );
+        }
         if self.web.signaling.is_some() && self.web.listen.is_empty() {
             report.mistake(
                 "web.signaling",
@@ -83,10 +106,27 @@ impl Check for Suite {
 }
 
 impl Suite {
+    /// Whether credentials are minted for a TURN server that is not the suite's own.
+    pub(crate) fn has_foreign_secret(&self) -> bool {
+        self.signaling.ice.secret.is_some() || self.signaling.ice.secret_file.is_some()
+    }
+
+    /// Whether the STUN server could tell more than the relay, or was given an address of its own.
+    pub(crate) fn wants_stun(&self) -> bool {
+        !self.stun.behaviour.addresses.is_empty() || self.stun.listen != stun_server::Config::default().listen
+    }
+
     /// Where everything would listen, a line each.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
+        let stun = if self.wants_stun() {
+            self.stun.listen.as_slice()
+        } else {
+            &[]
+        };
         let parts = [
+            ("turn", self.turn.listen.as_slice()),
+            ("stun", stun),
             ("web", self.web.listen.as_slice()),
             ("metrics", &[self.metrics.listen]),
         ];

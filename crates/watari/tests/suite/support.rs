@@ -11,6 +11,19 @@ use std::{
 
 use serde_json::Value;
 
+/// How long anything may take on a machine busy with other tests.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Flags that make every part listen on loopback ports of the system's choice.
+pub(crate) const EPHEMERAL: [&str; 6] = [
+    "--listen-web",
+    "127.0.0.1:0",
+    "--listen-turn",
+    "127.0.0.1:0",
+    "--listen-metrics",
+    "127.0.0.1:0",
+];
+
 /// The program with nothing of this environment that it would read.
 pub(crate) fn watari() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watari"));
@@ -23,9 +36,21 @@ pub(crate) fn watari() -> Command {
     command
 }
 
-/// What the program answers when it ends by itself.
+/// What the program answers when it ends by itself; one that goes on for 20 s is killed.
 pub(crate) fn answer(arguments: &[&str]) -> Output {
-    watari().args(arguments).output().unwrap()
+    let mut command = watari();
+    let mut child = command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < LIMIT {
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait_with_output().unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
@@ -42,14 +67,8 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(state: &Path, more: &[&str]) -> Self {
         let mut child = watari()
-            .args([
-                "up",
-                "--json",
-                "--listen-web",
-                "127.0.0.1:0",
-                "--listen-metrics",
-                "127.0.0.1:0",
-            ])
+            .args(["up", "--json"])
+            .args(EPHEMERAL)
             .arg("--state")
             .arg(state)
             .args(more)
@@ -97,7 +116,7 @@ impl Running {
     /// Waits for the end; returns the exit code, how long it took, and what was logged.
     pub(crate) fn wait(mut self) -> (Option<i32>, Duration, String) {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(20) {
+        while start.elapsed() < LIMIT {
             if let Some(status) = self.child.try_wait().unwrap() {
                 let took = start.elapsed();
                 let mut log = String::new();

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Running, answer, folder, page, text, watari};
+use crate::support::{EPHEMERAL, Running, answer, folder, page, text, watari};
 
 #[test]
 fn the_suite_starts_within_a_second_serves_and_ends_when_asked() {
@@ -54,13 +54,8 @@ fn ctrl_c_ends_it_although_a_browser_keeps_its_connection() {
 fn without_json_a_table_says_where_everything_is_and_how_to_stop() {
     let (_folder, state) = folder();
     let mut child = watari()
-        .args([
-            "--listen-web",
-            "127.0.0.1:0",
-            "--listen-metrics",
-            "127.0.0.1:0",
-            "--state",
-        ])
+        .args(EPHEMERAL)
+        .arg("--state")
         .arg(&state)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
@@ -95,12 +90,52 @@ fn without_json_a_table_says_where_everything_is_and_how_to_stop() {
 fn a_port_in_use_is_named_with_a_remedy() {
     let (_folder, state) = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
-    let output = answer(&["up", "--state", state.to_str().unwrap(), "--listen-web", &address]);
+    let address = taken.local_addr().unwrap().to_string();
+    let output = answer(
+        &[
+            &["up", "--state", state.to_str().unwrap(), "--listen-web", &address],
+            &EPHEMERAL[2..],
+        ]
+        .concat(),
+    );
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{said}");
     for word in [&address, "in use", "ss -ltnp", "--listen-web", "web.listen"] {
+        assert!(said.contains(word), "{word} is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_second_suite_does_not_take_the_datagrams_of_the_first() {
+    let (_folder, state) = folder();
+    let first = Running::start(&state, &[]);
+    let turn = first.url("turn");
+    let port = turn
+        .trim_start_matches("turn:127.0.0.1:")
+        .trim_end_matches("?transport=udp");
+    let address = format!("127.0.0.1:{port}");
+    let output = answer(
+        &[
+            &[
+                "up",
+                "--state",
+                state.to_str().unwrap(),
+                "--listen-turn",
+                &address,
+            ],
+            &EPHEMERAL[..2],
+            &EPHEMERAL[4..],
+        ]
+        .concat(),
+    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for word in [
+        &address,
+        "Another program holds the port",
+        "ss -lunp",
+        "turn.listen",
+    ] {
         assert!(said.contains(word), "{word} is missing in: {said}");
     }
 }

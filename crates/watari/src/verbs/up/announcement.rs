@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    addresses::{host_of, literal_host_of},
+    addresses::{self, host_of, literal_host_of},
     cli::VERSION,
     say::Colours,
     state,
@@ -36,6 +36,20 @@ impl Announcement {
             state,
             ..Self::default()
         }
+    }
+
+    /// Adds the URIs of TURN, which is STUN too, served at these addresses.
+    pub(crate) fn turn(&mut self, listeners: &[SocketAddr]) {
+        for place in places(listeners) {
+            self.turn.push(format!("turn:{place}?transport=udp"));
+            self.stun.push(format!("stun:{place}"));
+        }
+    }
+
+    /// Adds the URIs of STUN served at these addresses.
+    pub(crate) fn stun(&mut self, listeners: &[SocketAddr]) {
+        self.stun
+            .extend(places(listeners).into_iter().map(|place| format!("stun:{place}")));
     }
 
     /// Adds the page, signaling and credential endpoints served at these addresses.
@@ -77,7 +91,7 @@ impl Announcement {
                 let _ = writeln!(text, "{}", line.trim_end());
             }
         };
-        row("Call page", &self.page, "open it twice, or on two machines");
+        row("Call page", &self.page, "open it in two tabs");
         row("TURN", &self.turn, "");
         row("STUN", &self.stun, "");
         row("Signaling", &self.signaling, "");
@@ -100,6 +114,17 @@ impl Announcement {
         );
         text
     }
+}
+
+/// `host:port` under which each UDP listener is reached.
+fn places(listeners: &[SocketAddr]) -> Vec<String> {
+    let reached = |listener: &SocketAddr| {
+        let port = listener.port();
+        addresses::reached_by(*listener)
+            .into_iter()
+            .map(move |host| format!("{host}:{port}"))
+    };
+    listeners.iter().flat_map(reached).collect()
 }
 
 /// `host:port` of each listener; those that come out the same, as both loopback addresses do, once.

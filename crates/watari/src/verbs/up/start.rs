@@ -1,10 +1,17 @@
 //! Starts the parts of the suite, each where its table says.
 
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
 use lifecycle::{Shutdown, Supervisor};
+use signaling::{IceConfig, IceServers, Signaling};
 use telemetry::{Health, prometheus::Registry};
+use turn_credentials::Secret;
 
 use super::{announcement::Announcement, web};
-use crate::{failure::Failure, state::Secrets, suite::Suite};
+use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
 
 /// What every part needs to start, and what grows as they do.
 pub(super) struct Start<'a> {
@@ -20,11 +27,37 @@ pub(super) struct Start<'a> {
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
     pub(super) async fn everything(&mut self) -> Result<(), Failure> {
-        self.web().await?;
+        let relay = self.turn()?;
+        self.stun()?;
+        self.web(&relay).await?;
         self.metrics().await
     }
 
-    async fn web(&mut self) -> Result<(), Failure> {
+    fn turn(&mut self) -> Result<Vec<SocketAddr>, Failure> {
+        let mut config = self.suite.turn.clone();
+        config
+            .shared_secrets
+            .push(self.secrets.turn_secret.as_str().into());
+        let running = turn_server::start(&config, &self.registry, &self.health, self.shutdown.clone())?;
+        let listeners = running.listeners().to_vec();
+        self.announcement.turn(&listeners);
+        self.supervisor.task("turn", running.finished());
+        Ok(listeners)
+    }
+
+    fn stun(&mut self) -> Result<(), Failure> {
+        if !self.suite.wants_stun() {
+            return Ok(());
+        }
+        let config = &self.suite.stun;
+        let running = stun_server::start(config, &self.registry, &self.health, self.shutdown.clone())?;
+        self.announcement.stun(running.listeners());
+        self.supervisor.task("stun", running.finished());
+        Ok(())
+    }
+
+    /// The page, and beside it signaling, which hands out credentials for `relay`.
+    async fn web(&mut self, relay: &[SocketAddr]) -> Result<(), Failure> {
         let listeners = web::bind("web", &self.suite.web.listen).await?;
         if listeners.is_empty() {
             return Ok(());
@@ -33,11 +66,52 @@ impl Start<'_> {
             signaling: self.suite.web.signaling.clone(),
             ..Default::default()
         };
-        let router = demo_web::router(&page);
+        let mut config = self.suite.signaling.clone();
+        config
+            .credentials
+            .api_keys
+            .push(signaling::Hidden(self.secrets.api_key.clone()));
+        let ice = self.ice_servers(relay)?;
+        let Signaling { router, drained } =
+            Signaling::start(&config, ice, &self.registry, self.shutdown.clone())?;
+
         self.announcement.web(&web::addresses(&listeners)?);
+        let router = demo_web::router(&page).merge(router);
         web::serve(&mut self.supervisor, "web", listeners, &router, &self.shutdown);
+        let shutdown = self.shutdown.clone();
+        self.supervisor.task("signaling", async move {
+            shutdown.wait().await;
+            drained.wait().await;
+            Ok::<(), Infallible>(())
+        });
         self.health.set_ready("web", true);
         Ok(())
+    }
+
+    /// What joining members are told: the suite's own relay unless the settings name others.
+    fn ice_servers(&self, relay: &[SocketAddr]) -> Result<IceServers, Failure> {
+        let config = &self.suite.signaling.ice;
+        if self.suite.has_foreign_secret() {
+            return Ok(IceServers::from_config(config)?);
+        }
+        let mut config = config.clone();
+        let is_there = |ip: IpAddr| {
+            let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
+            relay.iter().any(|at| at.ip() == ip || any(at))
+        };
+        if config.urls.is_empty() && !is_there(Ipv4Addr::LOCALHOST.into()) {
+            // A page asked for under localhost would be sent to a relay that does not listen there.
+            config.urls = [self.announcement.stun.clone(), self.announcement.turn.clone()].concat();
+        }
+        let lan = addresses::on_the_network_v4().filter(|address| is_there(*address));
+        let port = relay
+            .first()
+            .map(SocketAddr::port)
+            .filter(|_| config.port == IceConfig::default().port);
+        let secret = Secret::new(&self.secrets.turn_secret);
+        Ok(IceServers::new(secret, &config)
+            .with_port(port.unwrap_or(config.port))
+            .with_lan_address(lan))
     }
 
     async fn metrics(&mut self) -> Result<(), Failure> {

@@ -2,14 +2,14 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt as _};
 use lifecycle::{Shutdown, Supervisor};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 
 /// How long answers that are under way may take once the end was asked for.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// Binds all `addresses` of `what` (its table in the settings).
 ///
@@ -55,7 +55,8 @@ pub(crate) fn serve(
             .local_addr()
             .map_or_else(|_| String::new(), |address| format!(" on {address}"));
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());
+        let served = axum::serve(listener.tap_io(signaling::tune), service)
+            .with_graceful_shutdown(shutdown.wait_owned());
         let asked = shutdown.clone();
         supervisor.task(&format!("{name}{place}"), async move {
             tokio::select! {
