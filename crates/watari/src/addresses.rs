@@ -33,13 +33,13 @@ fn towards(from: SocketAddr, to: SocketAddr) -> Option<IpAddr> {
 
 /// Hosts in URIs under which a UDP listener is reached: for a wildcard, this machine's own of that family.
 pub(crate) fn reached_by(listener: SocketAddr) -> Vec<String> {
-    let addresses = match listener.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => on_the_network_v4()
+    let addresses: Vec<IpAddr> = match listener.ip() {
+        one if !one.is_unspecified() => vec![one],
+        IpAddr::V4(_) => on_the_network_v4()
             .into_iter()
             .chain([Ipv4Addr::LOCALHOST.into()])
             .collect(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => on_the_network_v6().into_iter().collect(),
-        one => vec![one],
+        IpAddr::V6(_) => on_the_network_v6().into_iter().collect(),
     };
     addresses
         .iter()
