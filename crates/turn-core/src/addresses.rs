@@ -19,6 +19,8 @@ pub(crate) struct Addresses {
     /// One per local address that relays were opened on. Few: strangers do not choose our addresses, except
     /// on a machine that answers for a whole prefix, hence [`MAX_POOLS`].
     pools: Vec<(IpAddr, Pool)>,
+    /// Where relays of this worker sit on ports of another one's share, once for each.
+    borrowed: Vec<IpAddr>,
 }
 
 /// Pools of addresses without a relay are dropped beyond this number.
@@ -42,6 +44,7 @@ impl Addresses {
             listeners: config.listeners.clone(),
             hosts: config.host_addresses.clone(),
             pools: Vec::new(),
+            borrowed: Vec::new(),
         }
     }
 
@@ -72,6 +75,18 @@ impl Addresses {
         let pool = self.pools.iter_mut().find(|(ip, _)| *ip == local.ip());
         let was_taken = pool.is_some_and(|(_, pool)| pool.put_back(local.port()));
         debug_assert!(was_taken, "a port that was not taken was put back");
+    }
+
+    /// Notes a relay whose port came from a reservation, wherever its home is.
+    pub(crate) fn borrow(&mut self, ip: IpAddr) {
+        self.borrowed.push(ip);
+    }
+
+    /// Forgets one of them.
+    pub(crate) fn give_back(&mut self, ip: IpAddr) {
+        if let Some(at) = self.borrowed.iter().position(|&borrowed| borrowed == ip) {
+            self.borrowed.swap_remove(at);
+        }
     }
 
     /// Counts the ports taken on all addresses.
@@ -126,9 +141,11 @@ impl Addresses {
     }
 
     fn in_use(&self, ip: IpAddr) -> bool {
-        self.pools
-            .iter()
-            .any(|(pool_ip, pool)| *pool_ip == ip && pool.taken() > 0)
+        self.borrowed.contains(&ip)
+            || self
+                .pools
+                .iter()
+                .any(|(pool_ip, pool)| *pool_ip == ip && pool.taken() > 0)
     }
 
     fn is_host(&self, ip: IpAddr) -> bool {

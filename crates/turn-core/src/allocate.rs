@@ -102,6 +102,7 @@ impl Server {
                 let worker = self.config.share.index();
                 let parked = self.ledger.claim(now.instant, token, user_id, worker);
                 let parked = parked.ok_or(Refusal::InsufficientCapacity)?;
+                self.addresses.borrow(parked.address.local.ip());
                 found.push(Found {
                     address: parked.address,
                     claimed: Some(token),

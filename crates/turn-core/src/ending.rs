@@ -129,7 +129,10 @@ impl Server {
             self.counters.relay_closed(Family::of(relay.address.local.ip()));
         }
         match relay.claimed {
-            Some(token) => self.give_back_claimed(token),
+            Some(token) => {
+                self.addresses.give_back(relay.address.local.ip());
+                self.give_back_claimed(token);
+            }
             None => self.put_back(relay.address.local, Want::Any),
         }
     }

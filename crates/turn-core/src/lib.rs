@@ -37,6 +37,8 @@ mod request;
 mod reservations;
 mod server;
 mod slots;
+#[cfg(test)]
+mod stories;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -68,13 +68,13 @@ impl Server {
         from: SocketAddr,
         packet: &mut Packet<'_>,
     ) -> Relayed {
+        let from = self.addresses.external_form(from);
         let (_, allocation) = self.live_relay(now, id)?;
         match allocation.permissions.scope(now.instant, from.ip()) {
             Some(Scope::Anywhere) => {}
             Some(Scope::OwnRelays) => return Err(DropReason::PeerForbidden),
             None => return Err(DropReason::NoPermission),
         }
-        let from = self.addresses.external_form(from);
         self.deliver(now, id, from, packet)
     }
 

@@ -1,0 +1,17 @@
+//! Stories told to the whole server, datagram by datagram: what goes in, and exactly what comes out.
+
+mod allocating;
+mod authenticating;
+mod channels;
+mod dying;
+mod families;
+mod flooding;
+mod hairpin;
+mod opening;
+mod permissions;
+mod refreshing;
+mod relaying;
+mod reserving;
+mod world;
+
+use world::{Client, Heard, World, error_code, ip, socket};

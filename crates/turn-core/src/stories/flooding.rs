@@ -1,0 +1,269 @@
+//! Strangers by the thousand: no state, no amplification, no loops.
+
+use std::num::NonZeroU32;
+
+use stun_wire::{AttributeType, Class, Method};
+
+use super::{world::udp, *};
+use crate::{CountedMethod, DropReason, Realm, UnauthorizedLimit};
+
+fn challenge(world: &mut World, from: &str) -> Heard {
+    let mut client = Client::alice(1000).at(from, "192.0.2.1:3478");
+    let request = client.plain(Class::Request, Method::ALLOCATE, udp);
+    world.hear(client.five_tuple, &request)
+}
+
+/// THREATS 17 and 26.
+#[test]
+fn a_flood_of_forged_requests_leaves_no_state() {
+    let mut world = World::with(|config| config.unauthorized_limit = None);
+    for n in 0..3000_u16 {
+        let [a, b] = n.to_be_bytes();
+        let mut client = Client::alice(1000).at(&format!("198.51.{a}.{b}:1000"), "192.0.2.1:3478");
+        client.nonce = b"AAAAAAAAAAAAAAAAAAAA".to_vec();
+        for request in [
+            client.plain(Class::Request, Method::ALLOCATE, udp),
+            client.request(Method::ALLOCATE, udp),
+            client.request(Method::REFRESH, |_| ()),
+        ] {
+            assert!(matches!(
+                world.hear(client.five_tuple, &request),
+                Heard::Client(..)
+            ));
+        }
+    }
+    assert_eq!(world.server.table.len() + world.server.table.relays(), 0);
+    assert_eq!(world.server.poll_timeout(), None);
+    assert_eq!(world.take_outputs(), []);
+    assert_eq!(world.ports_in_use(), 0);
+}
+
+/// THREATS 22.
+#[test]
+fn the_first_answer_is_at_most_three_times_its_request() {
+    for realm in [
+        "r",
+        "example.org",
+        &"r".repeat(28),
+        &"r".repeat(29),
+        &"r".repeat(127),
+    ] {
+        let mut world = World::with(|config| {
+            config.realm = Realm::new(realm).unwrap();
+            config.software = Some("Watari".repeat(20));
+        });
+        let mut client = Client::alice(1000);
+        for extra in [0, 40, 400] {
+            let request = client.plain(Class::Request, Method::ALLOCATE, |writer| {
+                udp(writer);
+                writer.attribute(AttributeType(0xff00), &vec![0; extra]).unwrap();
+            });
+            let heard = world.hear(client.five_tuple, &request);
+            if let Heard::Client(_, answer) = &heard {
+                assert!(answer.len() <= 3 * request.len(), "{realm}");
+            } else {
+                assert_eq!(heard, Heard::Dropped(DropReason::Amplification));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_smallest_allocate_is_answered_for_realms_up_to_28_bytes() {
+    for (len, answered) in [(28, true), (29, false)] {
+        let mut world = World::with(|config| config.realm = Realm::new("r".repeat(len)).unwrap());
+        assert_eq!(
+            matches!(challenge(&mut world, "198.51.100.1:1000"), Heard::Client(..)),
+            answered
+        );
+        let dropped = world.server.counters().dropped(DropReason::Amplification);
+        assert_eq!(dropped, u64::from(!answered));
+    }
+}
+
+#[test]
+fn what_is_left_out_for_size_is_what_people_read() {
+    let mut world = World::with(|config| config.software = Some("Watari".into()));
+    let heard = challenge(&mut world, "198.51.100.1:1000");
+    assert_eq!(
+        heard.message().error_code().unwrap().unwrap().reason,
+        "Unauthorized"
+    );
+    assert!(heard.message().software().is_none());
+    let mut client = Client::alice(1000);
+    let roomy = client.plain(Class::Request, Method::ALLOCATE, |writer| {
+        udp(writer);
+        writer.attribute(AttributeType::SOFTWARE, &[b'x'; 40]).unwrap();
+    });
+    assert_eq!(
+        world.hear(client.five_tuple, &roomy).message().software(),
+        Some(Ok("Watari"))
+    );
+}
+
+/// THREATS 22: "nothing else larger than its request" for those who proved nothing.
+#[test]
+fn answers_to_forged_credentials_are_no_longer_than_their_requests() {
+    let mut world = World::with(|config| config.software = Some("Watari".repeat(30)));
+    for (username, password) in [("alice", "wonderland"), ("alice", "wrong"), ("nobody", "x")] {
+        let mut client = Client::new(1000, username, password);
+        client.nonce = b"AAAAAAAAAAAAAAAAAAAA".to_vec();
+        for method in [
+            Method::ALLOCATE,
+            Method::REFRESH,
+            Method::CREATE_PERMISSION,
+            Method::CHANNEL_BIND,
+        ] {
+            let request = client.request(method, |_| ());
+            let Heard::Client(_, answer) = world.hear(client.five_tuple, &request) else {
+                continue;
+            };
+            assert!(answer.len() <= request.len(), "{method:?} {username}");
+        }
+    }
+    assert_eq!(
+        world.server.counters().dropped(DropReason::Amplification),
+        0,
+        "they fit without luxury"
+    );
+}
+
+#[test]
+fn an_address_that_showed_its_nonce_may_get_longer_answers() {
+    let software = "Watari".repeat(30);
+    let mut world = World::with(|config| config.software = Some(software.clone()));
+    let mut client = Client::alice(1000);
+    let heard = client.refresh(&mut world, 600);
+    assert_eq!(error_code(&heard), 437);
+    assert_eq!(heard.message().software(), Some(Ok(software.as_str())));
+}
+
+#[test]
+fn challenges_are_limited_per_network_by_default() {
+    let mut world = World::new();
+    let answered = (0..3000).filter(|n| {
+        let from = format!("198.51.100.{}:{}", n % 250, 1024 + n);
+        matches!(challenge(&mut world, &from), Heard::Client(..))
+    });
+    assert_eq!(answered.count(), 1000);
+    assert_eq!(world.server.counters().dropped(DropReason::RateLimited), 2000);
+    assert!(
+        matches!(challenge(&mut world, "198.51.101.1:1000"), Heard::Client(..)),
+        "the next network is not"
+    );
+    world.pass(1);
+    assert!(
+        matches!(challenge(&mut world, "198.51.100.1:1000"), Heard::Client(..)),
+        "time heals"
+    );
+}
+
+#[test]
+fn the_limit_spares_those_who_authenticate() {
+    let one = NonZeroU32::MIN;
+    let limit = UnauthorizedLimit {
+        per_second: one,
+        burst: one,
+    };
+    let mut world = World::with(|config| config.unauthorized_limit = Some(limit));
+    let mut client = Client::alice(1000);
+    client.allocate(&mut world);
+    assert_eq!(
+        challenge(&mut world, "198.51.100.9:1000"),
+        Heard::Dropped(DropReason::RateLimited)
+    );
+    for _ in 0..10 {
+        assert_eq!(client.refresh(&mut world, 600).lifetime(), 600);
+    }
+}
+
+/// THREATS 23.
+#[test]
+fn responses_and_unknown_indications_are_never_answered() {
+    let mut world = World::new();
+    let mut client = Client::alice(1000);
+    for method in [
+        Method::BINDING,
+        Method::ALLOCATE,
+        Method::REFRESH,
+        Method::SEND,
+        Method::DATA,
+    ] {
+        for class in [Class::Success, Class::Error] {
+            let message = client.plain(class, method, |_| ());
+            assert_eq!(
+                world.hear(client.five_tuple, &message),
+                Heard::Dropped(DropReason::Response)
+            );
+        }
+    }
+    for (class, method, reason) in [
+        (Class::Indication, Method::ALLOCATE, DropReason::UnknownMethod),
+        (Class::Indication, Method::DATA, DropReason::UnknownMethod),
+        (Class::Indication, Method::BINDING, DropReason::Keepalive),
+        (Class::Request, Method::CONNECT, DropReason::UnknownMethod),
+        (Class::Request, Method::SEND, DropReason::UnknownMethod),
+        (
+            Class::Request,
+            Method::from_bits(0x0ff),
+            DropReason::UnknownMethod,
+        ),
+    ] {
+        let message = client.plain(class, method, |_| ());
+        assert_eq!(
+            world.hear(client.five_tuple, &message),
+            Heard::Dropped(reason),
+            "{class:?} {method:?}"
+        );
+    }
+    assert_eq!(world.server.counters().requests(CountedMethod::Other), 3);
+}
+
+#[test]
+fn those_who_answer_anything_are_never_answered() {
+    let mut world = World::new();
+    for port in [0, 17, 19, 53, 123] {
+        let heard = challenge(&mut world, &format!("198.51.100.7:{port}"));
+        assert_eq!(heard, Heard::Dropped(DropReason::ReflectingPort), "{port}");
+    }
+    assert_eq!(
+        challenge(&mut world, "192.0.2.1:3478"),
+        Heard::Dropped(DropReason::OwnListener)
+    );
+}
+
+#[test]
+fn a_binding_request_is_answered_and_stays_small() {
+    let mut world = World::new();
+    let mut client = Client::alice(1000);
+    let request = client.plain(Class::Request, Method::BINDING, |_| ());
+    let heard = world.hear(client.five_tuple, &request);
+    assert_eq!(
+        heard.message().xor_address(AttributeType::XOR_MAPPED_ADDRESS),
+        Some(Ok(client.five_tuple.client))
+    );
+    assert!(heard.message().as_bytes().len() * 10 <= request.len() * 16);
+    assert_eq!(world.server.counters().requests(CountedMethod::Binding), 1);
+    client.five_tuple.client.set_port(53);
+    assert_eq!(
+        world.hear(client.five_tuple, &request),
+        Heard::Dropped(DropReason::ReflectingPort)
+    );
+}
+
+#[test]
+fn classic_binding_is_answered_only_where_configured() {
+    let mut request = vec![0, 1, 0, 0];
+    request.extend([7; 16]);
+    let from = Client::alice(1000).five_tuple;
+    assert_eq!(
+        World::new().hear(from, &request),
+        Heard::Dropped(DropReason::Malformed)
+    );
+    let heard = World::with(|config| config.classic_stun = true).hear(from, &request);
+    let Heard::Client(_, answer) = heard else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(answer[..2], [1, 1]);
+    assert_eq!(answer[4..20], [7; 16]);
+}

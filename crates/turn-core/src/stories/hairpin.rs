@@ -1,0 +1,243 @@
+//! Relay to relay on this server: allowed by default, and only to live relays.
+
+use std::net::SocketAddr;
+
+use super::*;
+use crate::{Config, Direction, DropReason, PeerPolicy, RelayAddress, RelayAddresses, Share};
+
+/// alice and bob, each with a permission for the other's relay.
+fn two_clients(world: &mut World) -> (Client, SocketAddr, Client, SocketAddr) {
+    let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
+    let (at_alice, at_bob) = (alice.allocate(world), bob.allocate(world));
+    assert_eq!(error_code(&alice.permit(world, &at_bob.to_string())), 0);
+    assert_eq!(error_code(&bob.permit(world, &at_alice.to_string())), 0);
+    (alice, at_alice, bob, at_bob)
+}
+
+fn behind_nat(config: &mut Config) {
+    let address = RelayAddress::new(ip("10.0.0.1"), ip("203.0.113.1")).unwrap();
+    config.relay = RelayAddresses::new(vec![address], None, None).unwrap();
+}
+
+/// The relay of 192.0.2.1 is in a documentation network, which the default policy refuses.
+#[test]
+fn two_relayed_clients_reach_each_other_without_a_socket() {
+    let mut world = World::new();
+    let (mut alice, at_alice, bob, at_bob) = two_clients(&mut world);
+    let heard = alice.send(&mut world, &at_bob.to_string(), b"hello");
+    let Heard::Client(to, _) = heard else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(to, bob.five_tuple);
+    let message = heard.message();
+    assert_eq!(
+        message.xor_address(stun_wire::AttributeType::XOR_PEER_ADDRESS),
+        Some(Ok(at_alice))
+    );
+    assert_eq!(
+        message.attribute(stun_wire::AttributeType::DATA),
+        Some(&b"hello"[..])
+    );
+    let counters = world.server.counters();
+    assert_eq!(counters.relayed(Direction::ToPeer).bytes, 5);
+    assert_eq!(counters.relayed(Direction::ToClient).bytes, 5);
+}
+
+#[test]
+fn channels_meet_channels() {
+    let mut world = World::new();
+    let (mut alice, at_alice, mut bob, at_bob) = two_clients(&mut world);
+    alice.bind(&mut world, 0x4001, &at_bob.to_string());
+    bob.bind(&mut world, 0x4002, &at_alice.to_string());
+    let heard = alice.send_by_channel(&mut world, 0x4001, b"hello");
+    assert_eq!(
+        heard,
+        Heard::Client(bob.five_tuple, b"\x40\x02\x00\x05hello".to_vec())
+    );
+}
+
+#[test]
+fn the_receivers_permission_is_asked_too() {
+    let mut world = World::new();
+    let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
+    alice.allocate(&mut world);
+    let at_bob = bob.allocate(&mut world).to_string();
+    alice.permit(&mut world, &at_bob);
+    assert_eq!(
+        alice.send(&mut world, &at_bob, b"x"),
+        Heard::Dropped(DropReason::NoPermission)
+    );
+}
+
+#[test]
+fn a_client_may_even_reach_its_own_relay() {
+    let mut world = World::new();
+    let mut alice = Client::alice(1000);
+    let relayed = alice.allocate(&mut world).to_string();
+    alice.permit(&mut world, &relayed);
+    assert!(matches!(alice.send(&mut world, &relayed, b"x"), Heard::Client(to, _) if to == alice.five_tuple));
+}
+
+/// THREATS 7: our own address is no way in.
+#[test]
+fn an_own_address_that_the_policy_refuses_leads_to_live_relays_only() {
+    let mut world = World::new();
+    let (mut alice, at_alice, _, at_bob) = two_clients(&mut world);
+    let dead = (50_000..50_020)
+        .find(|&port| port != at_alice.port() && port != at_bob.port())
+        .unwrap();
+    let dead = SocketAddr::new(at_bob.ip(), dead).to_string();
+    assert_eq!(
+        alice.send(&mut world, &dead, b"x"),
+        Heard::Dropped(DropReason::NoRelay)
+    );
+    for port in [22, 3478, 49_999, 50_020] {
+        let service = SocketAddr::new(at_bob.ip(), port).to_string();
+        assert_eq!(
+            alice.send(&mut world, &service, b"x"),
+            Heard::Dropped(DropReason::PeerForbidden),
+            "{port}"
+        );
+        assert_eq!(error_code(&alice.permit(&mut world, &service)), 403, "{port}");
+        assert_eq!(
+            error_code(&alice.bind(&mut world, 0x4005, &service)),
+            403,
+            "{port}"
+        );
+    }
+    let outside = world.hear_peer(at_alice, SocketAddr::new(at_bob.ip(), 9), b"x");
+    assert_eq!(
+        outside,
+        Heard::Dropped(DropReason::PeerForbidden),
+        "nor does the address lead in by socket"
+    );
+}
+
+#[test]
+fn where_the_policy_allows_our_address_other_ports_go_out_and_relays_still_hairpin() {
+    let allow = ["192.0.2.0/24".parse().unwrap()];
+    let mut world = World::with(|config| config.policy = PeerPolicy::new(&allow, &[]));
+    let (mut alice, at_alice, _, at_bob) = two_clients(&mut world);
+    let dead = (50_000..50_020)
+        .find(|&port| port != at_alice.port() && port != at_bob.port())
+        .unwrap();
+    for port in [22, dead] {
+        let service = SocketAddr::new(at_bob.ip(), port);
+        let heard = alice.send(&mut world, &service.to_string(), b"x");
+        assert_eq!(
+            heard,
+            Heard::Peer {
+                from: at_alice,
+                to: service,
+                payload: b"x".to_vec()
+            }
+        );
+    }
+    assert!(matches!(
+        alice.send(&mut world, &at_bob.to_string(), b"x"),
+        Heard::Client(..)
+    ));
+}
+
+#[test]
+fn behind_a_nat_relays_meet_by_their_external_addresses() {
+    let mut world = World::with(behind_nat);
+    let (mut alice, at_alice, mut bob, at_bob) = two_clients(&mut world);
+    assert_eq!(at_bob.ip(), ip("203.0.113.1"));
+    bob.bind(&mut world, 0x4000, &at_alice.to_string());
+    let heard = alice.send(&mut world, &at_bob.to_string(), b"x");
+    assert_eq!(
+        heard,
+        Heard::Client(bob.five_tuple, b"\x40\x00\x00\x01x".to_vec())
+    );
+}
+
+#[test]
+fn a_freed_relay_is_no_relay() {
+    let mut world = World::new();
+    let (mut alice, _, mut bob, at_bob) = two_clients(&mut world);
+    bob.refresh(&mut world, 0);
+    assert_eq!(
+        alice.send(&mut world, &at_bob.to_string(), b"x"),
+        Heard::Dropped(DropReason::NoRelay)
+    );
+}
+
+/// Worker 0 of two owns the pairs 50000, 50004, …; worker 1 those between.
+fn worker(index: u16, change: impl FnOnce(&mut Config)) -> World {
+    World::with(|config| {
+        config.share = Share::new(index, 2).unwrap();
+        change(config);
+    })
+}
+
+#[test]
+fn a_relay_of_another_worker_is_reached_through_that_worker() {
+    let (mut first, mut second) = (worker(0, |_| ()), worker(1, |_| ()));
+    let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
+    let at_alice = alice.allocate(&mut first);
+    let at_bob = bob.allocate(&mut second);
+    alice.permit(&mut first, &at_bob.to_string());
+    let handed = alice.send(&mut first, &at_bob.to_string(), b"x");
+    let expected = Heard::Worker {
+        worker: 1,
+        from: at_alice,
+        to: at_bob,
+        payload: b"x".to_vec(),
+    };
+    assert_eq!(handed, expected);
+    assert_eq!(
+        second.hear_worker(at_alice, at_bob, b"x"),
+        Heard::Dropped(DropReason::NoPermission)
+    );
+    bob.bind(&mut second, 0x4000, &at_alice.to_string());
+    let heard = second.hear_worker(at_alice, at_bob, b"x");
+    assert_eq!(
+        heard,
+        Heard::Client(bob.five_tuple, b"\x40\x00\x00\x01x".to_vec())
+    );
+}
+
+#[test]
+fn what_is_handed_to_a_worker_without_that_relay_dies() {
+    let mut world = worker(1, |_| ());
+    Client::alice(1000).allocate(&mut world);
+    for to in [
+        "192.0.2.1:50002",
+        "192.0.2.1:50000",
+        "8.8.8.8:50002",
+        "192.0.2.1:80",
+    ] {
+        let heard = world.hear_worker(socket("192.0.2.1:50000"), socket(to), b"x");
+        if world.sockets.values().all(|open| *open != socket(to)) {
+            assert_eq!(heard, Heard::Dropped(DropReason::NoRelay), "{to}");
+        }
+    }
+}
+
+#[test]
+fn where_the_policy_allows_it_the_kernel_carries_between_workers() {
+    let change = |config: &mut Config| {
+        behind_nat(config);
+        config.policy = PeerPolicy::new(&["203.0.113.0/24".parse().unwrap()], &[]);
+    };
+    let (mut first, mut second) = (worker(0, change), worker(1, change));
+    let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
+    let at_alice = alice.allocate(&mut first);
+    let at_bob = bob.allocate(&mut second);
+    alice.permit(&mut first, &at_bob.to_string());
+    let Heard::Peer { from, to, .. } = alice.send(&mut first, &at_bob.to_string(), b"x") else {
+        panic!("by socket")
+    };
+    assert_eq!(
+        (from.ip(), to.ip()),
+        (ip("10.0.0.1"), ip("10.0.0.1")),
+        "the local form, so it stays on the host"
+    );
+    bob.bind(&mut second, 0x4000, &at_alice.to_string());
+    let heard = second.hear_peer(to, from, b"x");
+    assert_eq!(
+        heard,
+        Heard::Client(bob.five_tuple, b"\x40\x00\x00\x01x".to_vec())
+    );
+}

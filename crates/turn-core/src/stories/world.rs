@@ -1,0 +1,455 @@
+//! A server, clients that speak to it, and a shell that opens whatever socket it is asked for.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use stun_wire::{
+    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, long_term_key_md5,
+};
+use turn_credentials::{Secret, mint};
+
+use crate::{
+    Config, DropReason, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, PortRange, Quota,
+    Realm, RelayId, Server, Verdict, Via, testing::start,
+};
+
+pub(super) const REALM: &str = "example.org";
+
+/// When every story begins, in seconds since 1970.
+pub(super) const BEGIN: u64 = 1_700_000_000;
+
+pub(super) struct World {
+    pub(super) server: Server,
+    pub(super) now: Now,
+    /// Sockets the shell holds open.
+    pub(super) sockets: BTreeMap<RelayId, SocketAddr>,
+    /// What the next attempts to open a socket come to; success when empty.
+    pub(super) open_results: VecDeque<Result<(), OpenError>>,
+    /// Whether the shell leaves OpenRelay unanswered.
+    pub(super) slow: bool,
+    /// Every OpenRelay that was not answered yet.
+    pub(super) unanswered: Vec<RelayId>,
+    /// Every output since the last look, in order.
+    pub(super) outputs: Vec<Output>,
+}
+
+/// What a datagram led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The client who is told, and what.
+    Client(FiveTuple, Vec<u8>),
+    /// A relay socket sent this to a peer.
+    Peer {
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: Vec<u8>,
+    },
+    /// Another worker was handed this.
+    Worker {
+        worker: u16,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: Vec<u8>,
+    },
+    Dropped(DropReason),
+    Pending,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// A server at 192.0.2.1 with the user alice, the secret "north", and twenty relay ports.
+    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_ledger(Quota::default(), change)
+    }
+
+    pub(super) fn with_ledger(
+        ledger: impl crate::Ledger + Send + 'static,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let realm = Realm::new(REALM).unwrap();
+        let mut config = Config::new(realm.clone(), [1; 32]);
+        config
+            .credentials
+            .add_user(&realm, "alice", "wonderland")
+            .unwrap();
+        config.credentials.add_user(&realm, "bob", "builder").unwrap();
+        config.credentials.add_secret(Secret::new("north"));
+        config.ports = PortRange::new(50_000, 50_019).unwrap();
+        config.listeners = vec![socket("192.0.2.1:3478")];
+        change(&mut config);
+        Self {
+            server: Server::new(config, Box::new(ledger), [7; 32]),
+            now: Now {
+                instant: start(),
+                unix: Duration::from_secs(BEGIN),
+            },
+            sockets: BTreeMap::new(),
+            open_results: VecDeque::new(),
+            slow: false,
+            unanswered: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Lets time pass, timers included.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        let later = self.now.instant + Duration::from_secs(seconds);
+        let unix_later = self.now.unix + Duration::from_secs(seconds);
+        while let Some(at) = self.server.poll_timeout().filter(|&at| at <= later) {
+            self.now.unix += at.saturating_duration_since(self.now.instant);
+            self.now.instant = self.now.instant.max(at);
+            self.server.handle_timeout(self.now);
+            self.perform_outputs();
+        }
+        self.now = Now {
+            instant: later,
+            unix: unix_later,
+        };
+    }
+
+    /// Lets time pass while the shell is too busy to call `handle_timeout`.
+    pub(super) fn pass_without_timers(&mut self, seconds: u64) {
+        self.now.instant += Duration::from_secs(seconds);
+        self.now.unix += Duration::from_secs(seconds);
+    }
+
+    /// Sends a datagram from a client and tells what it led to.
+    pub(super) fn hear(&mut self, from: FiveTuple, datagram: &[u8]) -> Heard {
+        let (mut buffer, len) = buffer_with(datagram);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
+        let verdict = self.server.handle_client(self.now, from, &mut packet);
+        let payload = packet.payload().to_vec();
+        self.settle(verdict, payload)
+    }
+
+    /// Sends a datagram from a peer to a relayed transport address.
+    pub(super) fn hear_peer(&mut self, relayed: SocketAddr, from: SocketAddr, datagram: &[u8]) -> Heard {
+        let relay = self
+            .sockets
+            .iter()
+            .find(|(_, local)| **local == relayed)
+            .map(|(relay, _)| *relay);
+        let relay = relay.expect("no socket is open there");
+        let (mut buffer, len) = buffer_with(datagram);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
+        let verdict = self.server.handle_peer(self.now, relay, from, &mut packet);
+        let payload = packet.payload().to_vec();
+        self.settle(verdict, payload)
+    }
+
+    /// Hands over a datagram from another worker.
+    pub(super) fn hear_worker(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Heard {
+        let (mut buffer, len) = buffer_with(datagram);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
+        let verdict = self.server.handle_hairpin(self.now, from, to, &mut packet);
+        let payload = packet.payload().to_vec();
+        self.settle(verdict, payload)
+    }
+
+    /// Answers an OpenRelay that a slow shell left waiting.
+    pub(super) fn opened(&mut self, relay: RelayId, result: Result<(), OpenError>) -> Option<Heard> {
+        self.unanswered.retain(|&waiting| waiting != relay);
+        self.server.relay_opened(self.now, relay, result);
+        self.perform_outputs()
+    }
+
+    pub(super) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    pub(super) fn ports_in_use(&self) -> u64 {
+        self.server.counters().relay_ports_in_use
+    }
+
+    fn settle(&mut self, verdict: Verdict, payload: Vec<u8>) -> Heard {
+        let deferred = self.perform_outputs();
+        match verdict {
+            Verdict::Send {
+                via: Via::Listener(to),
+                to: address,
+            } => {
+                assert_eq!(address, to.client);
+                Heard::Client(to, payload)
+            }
+            Verdict::Send {
+                via: Via::Relay(relay),
+                to,
+            } => Heard::Peer {
+                from: self.sockets[&relay],
+                to,
+                payload,
+            },
+            Verdict::Send {
+                via: Via::Worker { worker, from },
+                to,
+            } => Heard::Worker {
+                worker,
+                from,
+                to,
+                payload,
+            },
+            Verdict::Drop(reason) => Heard::Dropped(reason),
+            Verdict::Pending => deferred.unwrap_or(Heard::Pending),
+        }
+    }
+
+    fn perform_outputs(&mut self) -> Option<Heard> {
+        let mut deferred = None;
+        while let Some(output) = self.server.poll_output() {
+            self.outputs.push(output.clone());
+            match output {
+                Output::OpenRelay { relay, .. } if self.slow => self.unanswered.push(relay),
+                Output::OpenRelay { relay, address } => {
+                    let result = self.open_results.pop_front().unwrap_or(Ok(()));
+                    if result.is_ok() {
+                        assert!(
+                            self.sockets.values().all(|&open| open != address),
+                            "{address} is bound twice"
+                        );
+                        self.sockets.insert(relay, address);
+                    }
+                    self.server.relay_opened(self.now, relay, result);
+                }
+                Output::CloseRelay { relay } => {
+                    assert!(
+                        self.sockets.remove(&relay).is_some() || self.slow,
+                        "{relay:?} is not open"
+                    );
+                }
+                Output::SendToClient { to, datagram } => deferred = Some(Heard::Client(to, datagram)),
+                Output::AllocationCreated { .. } | Output::AllocationEnded { .. } => {}
+            }
+        }
+        self.server.check_invariants();
+        deferred
+    }
+}
+
+fn buffer_with(datagram: &[u8]) -> (Vec<u8>, usize) {
+    let mut buffer = vec![0xa5; HEADROOM + datagram.len().max(2048) + 3];
+    buffer[HEADROOM..HEADROOM + datagram.len()].copy_from_slice(datagram);
+    (buffer, datagram.len())
+}
+
+/// A client behind one address, with the credentials it was given.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) five_tuple: FiveTuple,
+    pub(super) username: String,
+    pub(super) key: IntegrityKey,
+    pub(super) realm: String,
+    pub(super) nonce: Vec<u8>,
+    next_id: u64,
+}
+
+impl Client {
+    /// alice at 198.51.100.7 with this port.
+    pub(super) fn alice(port: u16) -> Self {
+        Self::new(port, "alice", "wonderland")
+    }
+
+    pub(super) fn bob(port: u16) -> Self {
+        Self::new(port, "bob", "builder")
+    }
+
+    /// Someone with a credential for `id` until `expires`.
+    pub(super) fn minted(port: u16, id: &str, expires: u64) -> Self {
+        let credential = mint(&Secret::new("north"), Some(id), expires);
+        Self::new(port, &credential.username, &credential.password)
+    }
+
+    pub(super) fn new(port: u16, username: &str, password: &str) -> Self {
+        let five_tuple = FiveTuple {
+            listener: ListenerId(0),
+            client: SocketAddr::new(ip("198.51.100.7"), port),
+            server: socket("192.0.2.1:3478"),
+        };
+        Self {
+            five_tuple,
+            username: username.into(),
+            key: IntegrityKey::new(&long_term_key_md5(username, REALM, password)),
+            realm: REALM.into(),
+            nonce: Vec::new(),
+            next_id: u64::from(port) << 32,
+        }
+    }
+
+    /// Moves the client to another address and the server's address it talks to.
+    pub(super) fn at(mut self, client: &str, server: &str) -> Self {
+        self.five_tuple.client = socket(client);
+        self.five_tuple.server = socket(server);
+        self
+    }
+
+    /// Writes a message without credentials.
+    pub(super) fn plain(
+        &mut self,
+        class: Class,
+        method: Method,
+        fill: impl FnOnce(&mut MessageWriter<'_>),
+    ) -> Vec<u8> {
+        self.write(class, method, fill, |_| ())
+    }
+
+    /// Writes a signed request.
+    pub(super) fn request(&mut self, method: Method, fill: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
+        let (username, realm) = (self.username.clone(), self.realm.clone());
+        let (nonce, key) = (self.nonce.clone(), self.key.clone());
+        self.write(Class::Request, method, fill, |writer| {
+            writer.text(AttributeType::USERNAME, &username).unwrap();
+            writer.text(AttributeType::REALM, &realm).unwrap();
+            writer.attribute(AttributeType::NONCE, &nonce).unwrap();
+            writer.integrity(&key).unwrap();
+        })
+    }
+
+    /// Signs and sends a request; learns a nonce first if it has none.
+    pub(super) fn ask(
+        &mut self,
+        world: &mut World,
+        method: Method,
+        fill: impl FnOnce(&mut MessageWriter<'_>),
+    ) -> Heard {
+        if self.nonce.is_empty() {
+            self.learn_nonce(world);
+        }
+        let request = self.request(method, fill);
+        world.hear(self.five_tuple, &request)
+    }
+
+    /// Sends a first request for its challenge.
+    pub(super) fn learn_nonce(&mut self, world: &mut World) {
+        let first = self.plain(Class::Request, Method::ALLOCATE, udp);
+        let heard = world.hear(self.five_tuple, &first);
+        self.nonce = heard.message().nonce().unwrap().to_vec();
+    }
+
+    pub(super) fn allocate(&mut self, world: &mut World) -> SocketAddr {
+        let heard = self.ask(world, Method::ALLOCATE, udp);
+        heard.relayed()
+    }
+
+    pub(super) fn permit(&mut self, world: &mut World, peer: &str) -> Heard {
+        let peer = socket(peer);
+        self.ask(world, Method::CREATE_PERMISSION, |writer| {
+            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).unwrap();
+        })
+    }
+
+    pub(super) fn bind(&mut self, world: &mut World, number: u16, peer: &str) -> Heard {
+        let peer = socket(peer);
+        self.ask(world, Method::CHANNEL_BIND, |writer| {
+            let [high, low] = number.to_be_bytes();
+            writer
+                .attribute(AttributeType::CHANNEL_NUMBER, &[high, low, 0, 0])
+                .unwrap();
+            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).unwrap();
+        })
+    }
+
+    pub(super) fn refresh(&mut self, world: &mut World, lifetime: u32) -> Heard {
+        self.ask(world, Method::REFRESH, |writer| {
+            writer.u32(AttributeType::LIFETIME, lifetime).unwrap();
+        })
+    }
+
+    pub(super) fn send(&mut self, world: &mut World, peer: &str, payload: &[u8]) -> Heard {
+        let peer = socket(peer);
+        let indication = self.plain(Class::Indication, Method::SEND, |writer| {
+            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).unwrap();
+            writer.attribute(AttributeType::DATA, payload).unwrap();
+        });
+        world.hear(self.five_tuple, &indication)
+    }
+
+    pub(super) fn send_by_channel(&self, world: &mut World, number: u16, payload: &[u8]) -> Heard {
+        world.hear(self.five_tuple, &channel_data(number, payload))
+    }
+
+    fn write(
+        &mut self,
+        class: Class,
+        method: Method,
+        fill: impl FnOnce(&mut MessageWriter<'_>),
+        sign: impl FnOnce(&mut MessageWriter<'_>),
+    ) -> Vec<u8> {
+        let mut id = [0; 12];
+        id[4..].copy_from_slice(&self.next_id.to_be_bytes());
+        self.next_id += 1;
+        let mut out = vec![0; 4096];
+        let mut writer = MessageWriter::new(&mut out, class, method, TransactionId(id)).unwrap();
+        fill(&mut writer);
+        sign(&mut writer);
+        let len = writer.finish();
+        out.truncate(len);
+        out
+    }
+}
+
+impl Heard {
+    /// The message the client was sent.
+    #[track_caller]
+    pub(super) fn message(&self) -> Message<'_> {
+        let Self::Client(_, bytes) = self else {
+            panic!("the client heard nothing: {self:?}")
+        };
+        Message::parse(bytes).unwrap()
+    }
+
+    /// The relayed transport address of a successful Allocate.
+    #[track_caller]
+    pub(super) fn relayed(&self) -> SocketAddr {
+        assert_eq!(error_code(self), 0, "{:?}", self.message());
+        self.message()
+            .xor_address(AttributeType::XOR_RELAYED_ADDRESS)
+            .unwrap()
+            .unwrap()
+    }
+
+    #[track_caller]
+    pub(super) fn lifetime(&self) -> u32 {
+        assert_eq!(error_code(self), 0);
+        self.message().lifetime().unwrap().unwrap()
+    }
+
+    #[track_caller]
+    pub(super) fn is_signed_by(&self, client: &Client) -> bool {
+        self.message().verify_integrity(&client.key).is_ok()
+    }
+}
+
+/// The code of an error response, 0 of a success.
+#[track_caller]
+pub(super) fn error_code(heard: &Heard) -> u16 {
+    let message = heard.message();
+    match message.class() {
+        Class::Success => 0,
+        Class::Error => message.error_code().unwrap().unwrap().code,
+        Class::Request | Class::Indication => panic!("no response: {message:?}"),
+    }
+}
+
+pub(super) fn udp(writer: &mut MessageWriter<'_>) {
+    writer
+        .attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+        .unwrap();
+}
+
+pub(super) fn channel_data(number: u16, payload: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(payload.len()).unwrap();
+    [&number.to_be_bytes()[..], &len.to_be_bytes(), payload].concat()
+}
+
+pub(super) fn socket(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
