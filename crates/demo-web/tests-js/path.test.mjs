@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isRelayed, rates, received, selectedPath } from "../assets/js/path.js";
+import { isRelayed, placeKey, rates, received, recognise, selectedPath } from "../assets/js/path.js";
 
 /** @param {any[]} stats */
 const report = (...stats) => new Map(stats.map((stat) => [stat.id, stat]));
@@ -31,6 +31,16 @@ test("without a pair, or with one whose ends are unknown, there is no path", () 
   assert.equal(selectedPath(report(pair, local)), null);
   assert.equal(selectedPath(report({ ...pair, nominated: false }, local, remote)), null);
   assert.equal(selectedPath(report({ id: "t", type: "transport", selectedCandidatePairId: "gone" })), null);
+});
+
+test("a peer-reflexive end that the other side had announced is what it was announced as", () => {
+  const prflx = { ...remote, candidateType: "prflx", address: "203.0.113.9", port: 6 };
+  const host = { ...local, candidateType: "host" };
+  const path = selectedPath(report(pair, host, prflx)) ?? assert.fail();
+  assert.equal(isRelayed(path), false);
+  const announced = new Map([[placeKey({ protocol: "udp", address: "203.0.113.9", port: 6 }), "relay"]]);
+  assert.equal(isRelayed(recognise(path, announced)), true);
+  assert.equal(recognise(path, new Map()).remote.type, "prflx");
 });
 
 test("rates are kbit/s between two readings of the same pair", () => {

@@ -2,6 +2,7 @@
 
 import { parseCandidate } from "./candidate.js";
 import { Connection } from "./connection.js";
+import { placeKey, recognise } from "./path.js";
 
 /** A path that falters often heals within this time (ms). */
 const GRACE = 3000;
@@ -44,6 +45,8 @@ export class Call extends EventTarget {
    * transport policy begins a new one, because an ICE restart would keep a direct pair for as long as it works.
    */
   #round = 1;
+  /** Types of the candidates the other side has announced. @type {Map<string, string>} */
+  #announced = new Map();
   #closed = false;
   #everConnected = false;
   /** Whether the path is being changed on purpose. */
@@ -211,7 +214,7 @@ export class Call extends EventTarget {
     const connection = this.#connection;
     const { path, received } = await connection.read();
     if (this.#closed || connection !== this.#connection) return;
-    this.path = path;
+    this.path = path && recognise(path, this.#announced);
     this.received = received;
     this.dispatchEvent(new Event("reading"));
   }
@@ -230,6 +233,7 @@ export class Call extends EventTarget {
     const candidate = parseCandidate(line);
     if (!candidate) return;
     candidate.ufrag ||= ufrag ?? "";
+    if (side === "remote") this.#announced.set(placeKey(candidate), candidate.type);
     this.#progressed("candidates");
     this.dispatchEvent(new CustomEvent("candidate", { detail: { side, candidate } }));
   }

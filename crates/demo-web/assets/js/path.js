@@ -65,6 +65,23 @@ export function received(report) {
 }
 
 /**
+ * Gives a peer-reflexive remote end the type the other side has announced its address with. Which came first, the
+ * announcement or the check from there, says nothing about the path; Firefox keeps calling it prflx.
+ * @param {Path} path
+ * @param {ReadonlyMap<string, string>} announced types by `placeKey`
+ * @returns {Path}
+ */
+export function recognise(path, announced) {
+  const type = path.remote.type === "prflx" ? announced.get(placeKey(path.remote)) : undefined;
+  return type ? { ...path, remote: { ...path.remote, type } } : path;
+}
+
+/** @param {{ protocol: string, address: string, port: number }} end */
+export function placeKey({ protocol, address, port }) {
+  return `${protocol} ${address} ${port}`;
+}
+
+/**
  * Tells whether a relay stands in the way, at whichever end.
  * @param {Path} path
  */
