@@ -51,10 +51,18 @@ try {
 
   const gate = await openGate();
   endings.push(() => gate.close());
-  const gated = await up(watari, [`signaling.ice.urls=["turn:127.0.0.1:${gate.port}?transport=udp"]`]);
+  const settings = [`signaling.ice.urls=["turn:127.0.0.1:${gate.port}?transport=udp"]`];
+  let gated = await up(watari, settings);
   endings.push(() => gated.down());
   gate.lead(gated.turnPort);
-  await broken({ ...stage, suite: gated, gate });
+  /** @param {() => Promise<void>} body what to look at while it is away */
+  const restart = async (body) => {
+    await gated.down();
+    await body();
+    gated = await up(watari, settings, Number(new URL(gated.page).port));
+    gate.lead(gated.turnPort);
+  };
+  await broken({ ...stage, suite: gated, gate, restart });
 
   await check("no page asked another host for anything, and none had an error", async () => {
     for (const { origins, errors, home } of people) {

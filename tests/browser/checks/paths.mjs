@@ -37,10 +37,10 @@ export async function switched({ browser, suite, keep }) {
 }
 
 /**
- * The path breaks while signaling stays.
- * @param {import("../run.mjs").Stage & { gate: import("../lib/udp-gate.mjs").Gate }} stage
+ * The path breaks while signaling stays, then the whole server restarts.
+ * @param {import("../run.mjs").Stage & { gate: import("../lib/udp-gate.mjs").Gate, restart: (body: () => Promise<void>) => Promise<void> }} stage
  */
-export async function broken({ browser, suite, gate, keep }) {
+export async function broken({ browser, suite, gate, restart, keep }) {
   const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
   await meet(aoi, sora, suite.page, true);
   await aoi.says(/^Connected to Sora through a relay/);
@@ -68,6 +68,19 @@ export async function broken({ browser, suite, gate, keep }) {
     const now = await aoi.stats();
     await eventually("frames on the new path", () => aoi.stats(), ({ frames }) => frames > now.frames + 5);
     return `after ${((Date.now() - began) / 1000).toFixed(1)} s`;
+  });
+  await check("a restart of the server is noticed, and both find each other again", async () => {
+    await restart(async () => {
+      await aoi.says(/^Lost the signaling server/);
+      await sora.says(/^Lost the signaling server/);
+    });
+    await aoi.says(/^Connected to Sora through a relay/, 30_000);
+    await sora.says(/^Connected to Aoi through a relay/, 30_000);
+    for (const { errors } of [aoi, sora]) {
+      // The browser itself reports the attempts while nobody listened.
+      const others = errors.splice(0).filter((error) => !/\/socket\.io\/|ERR_CONNECTION_REFUSED/.test(error));
+      assert.deepEqual(others, []);
+    }
   });
   await aoi.close();
   await sora.close();

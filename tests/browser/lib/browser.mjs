@@ -85,7 +85,7 @@ export class Person {
   /** @param {string} url */
   async visit(url) {
     this.home = new URL(url).origin;
-    await this.page.goto(url, { waitUntil: "domcontentloaded" });
+    await this.page.goto(url);
     await this.page.waitForSelector("body[data-ready]");
   }
 

@@ -15,11 +15,12 @@ const DOWN_WITHIN = 10_000;
  * Starts `watari up` and waits until it says where it listens.
  * @param {string} binary
  * @param {string[]} [settings] as `--set` takes them
+ * @param {number} [webPort] 0 for any
  */
-export async function up(binary, settings = []) {
+export async function up(binary, settings = [], webPort = 0) {
   const state = await mkdtemp(join(tmpdir(), "watari-state-"));
   const turnPort = await freePort();
-  const argv = ["up", "--json", "--state", state, "--listen-web", "127.0.0.1:0"];
+  const argv = ["up", "--json", "--state", state, "--listen-web", `127.0.0.1:${webPort}`];
   argv.push("--listen-metrics", "127.0.0.1:0", "--listen-turn", `127.0.0.1:${turnPort}`);
   for (const setting of settings) argv.push("--set", setting);
   const child = spawn(binary, argv, { stdio: ["ignore", "pipe", "pipe"] });
@@ -43,6 +44,7 @@ export async function up(binary, settings = []) {
     metric: (name) => metric(announced.metrics[0], name),
     /** Ends it as a service manager would, and complains when it does not go. */
     async down() {
+      if (child.exitCode !== null) throw new Error(`watari ended by itself with ${child.exitCode}:\n${log}`);
       child.kill("SIGTERM");
       const gone = await Promise.race([ended, after(DOWN_WITHIN)]);
       if (!gone) child.kill("SIGKILL");

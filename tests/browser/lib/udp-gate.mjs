@@ -27,7 +27,11 @@ export async function openGate() {
   return {
     port: front.address().port,
     /** @param {number} port */
-    lead: (port) => (target = port),
+    lead(port) {
+      for (const back of backs.values()) back.close();
+      backs.clear();
+      target = port;
+    },
     shut: () => (shut = true),
     open: () => (shut = false),
     close() {
