@@ -99,6 +99,34 @@ fn software_and_fingerprint_come_only_when_the_request_is_long_enough() {
 }
 
 #[test]
+fn software_that_stun_cannot_carry_and_software_for_classic_clients_is_not_sent() {
+    let long = request(|writer| {
+        writer.attribute(Type::SOFTWARE, &[b'x'; 763]).unwrap();
+    });
+    for (len, sent) in [(763, true), (764, false)] {
+        let config = Config {
+            software: Some("y".repeat(len)),
+            ..Config::default()
+        };
+        let (_, bytes) = ask(&config, received(V4), &long).unwrap();
+        assert_eq!(Message::parse(&bytes).unwrap().software().is_some(), sent);
+    }
+    let config = Config {
+        software: Some("y".into()),
+        classic: true,
+        ..Config::default()
+    };
+    let username = [&[0, 6, 0, 60][..], &[b'x'; 60]].concat();
+    assert_eq!(
+        ask(&config, received(V4), &classic_request(&username))
+            .unwrap()
+            .0
+            .len,
+        32
+    );
+}
+
+#[test]
 fn unknown_attributes_that_must_be_understood_are_listed_in_420() {
     let datagram = request(|writer| {
         writer

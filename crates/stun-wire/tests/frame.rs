@@ -111,6 +111,17 @@ fn a_fingerprint_must_be_last_and_ends_the_message() {
 }
 
 #[test]
+fn the_right_code_at_the_end_is_no_fingerprint_when_another_attribute_holds_it() {
+    let mut bytes = written(|_| ());
+    append(&mut bytes, Type::FINGERPRINT, &[0; 4]);
+    append(&mut bytes, Type::SOFTWARE, &[0; 4]);
+    // The CRC of what stands in front of FINGERPRINT, with the length that the header has now.
+    let code = (crc32fast::hash(&bytes[..20]) ^ 0x5354_554E).to_be_bytes();
+    bytes[32..].copy_from_slice(&code);
+    assert_eq!(Message::parse(&bytes).unwrap().verify_fingerprint(), Some(false));
+}
+
+#[test]
 fn the_writer_puts_nothing_behind_a_seal_that_readers_would_ignore() {
     let key = IntegrityKey::new(b"key");
     written(|writer| {
@@ -234,6 +245,15 @@ fn values_of_the_wrong_shape_are_errors_and_not_absent() {
         writer.zeros(Type::REALM, 764).unwrap();
     });
     let message = Message::parse(&bytes).unwrap();
+    for value in [[0, 0, 7, 0], [0, 0, 4, 100]] {
+        let bytes = written(|writer| {
+            writer.attribute(Type::ERROR_CODE, &value).unwrap();
+        });
+        assert_eq!(
+            Message::parse(&bytes).unwrap().error_code(),
+            Some(Err(AttributeError::Value))
+        );
+    }
     assert_eq!(message.lifetime(), Some(Err(AttributeError::Length)));
     assert_eq!(
         message.xor_address(Type::XOR_PEER_ADDRESS),
