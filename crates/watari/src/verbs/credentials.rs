@@ -46,9 +46,10 @@ fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str) -> String
             "username": username, "password": password, "ttl": ttl, "uris": [turn],
         })),
         Shape::IceServers => pretty(&json!({
-            "iceServers": [{
-                "urls": [format!("stun:{server}"), turn], "username": username, "credential": password,
-            }],
+            "iceServers": [
+                { "urls": [format!("stun:{server}")] },
+                { "urls": [turn], "username": username, "credential": password },
+            ],
             "iceTransportPolicy": "all",
         })),
         Shape::Uri => {

@@ -1,6 +1,7 @@
 //! `watari up`: the whole suite in this process.
 
 mod announcement;
+mod limited;
 mod start;
 mod web;
 

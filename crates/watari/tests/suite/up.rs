@@ -3,10 +3,12 @@
 use std::{
     fs,
     io::Read,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     os::unix::fs::MetadataExt,
     time::{Duration, Instant},
 };
+
+use turn_credentials::{Secret, derive_password};
 
 use crate::support::{EPHEMERAL, Running, answer, folder, page, text, watari};
 
@@ -25,7 +27,7 @@ fn the_suite_starts_within_a_second_serves_and_ends_when_asked() {
     assert_eq!(page(&format!("{base}/healthz")), (200, "ok\n".into()));
     let (status, body) = page(&format!("{base}/readyz"));
     assert_eq!(status, 200, "{body}");
-    assert!(body.contains(r#""web":true"#), "{body}");
+    assert!(body.contains(r#"{"turn":true,"web":true}"#), "{body}");
     assert!(
         page(&suite.url("metrics"))
             .1
@@ -48,6 +50,62 @@ fn ctrl_c_ends_it_although_a_browser_keeps_its_connection() {
     let (code, took, log) = suite.wait();
     assert_eq!(code, Some(0), "{log}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn credentials_of_the_endpoint_open_the_relay_of_the_suite() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &[]);
+    let file: toml::Table = fs::read_to_string(state.join("secrets.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let endpoint = suite.url("credentials");
+    assert_eq!(page(&format!("{endpoint}?service=turn")).0, 403);
+    let key = file["api_key"].as_str().unwrap();
+    let (status, body) = page(&format!("{endpoint}?service=turn&username=alice&key={key}"));
+    assert_eq!(status, 200, "{body}");
+    let minted: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let secret = Secret::new(file["turn_secret"].as_str().unwrap());
+    assert_eq!(
+        minted["password"],
+        derive_password(&secret, minted["username"].as_str().unwrap())
+    );
+    assert_eq!(
+        minted["uris"][0],
+        suite.url("turn"),
+        "localhost is where the relay listens"
+    );
+}
+
+#[cfg(target_os = "linux")] // elsewhere 127.0.0.2 is nobody's address
+#[test]
+fn with_two_addresses_behaviour_discovery_runs_too() {
+    let (_folder, state) = folder();
+    let free = || {
+        UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port()
+    };
+    let ports = format!("stun.behaviour.ports=[{}, {}]", free(), free());
+    let addresses = "stun.behaviour.addresses=[{local = \"127.0.0.1\"}, {local = \"127.0.0.2\"}]";
+    let suite = Running::start(
+        &state,
+        &["--set", addresses, "--set", &ports, "--set", "stun.listen=[]"],
+    );
+    assert_eq!(
+        suite.announced["stun"].as_array().unwrap().len(),
+        5,
+        "{}",
+        suite.announced
+    );
+    let (status, body) = page(&suite.url("metrics").replace("metrics", "readyz"));
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains(r#""stun":true"#), "{body}");
+    suite.signal("TERM");
+    assert_eq!(suite.wait().0, Some(0));
 }
 
 #[test]

@@ -67,9 +67,10 @@ fn ice_servers_are_what_rtcpeerconnection_takes() {
         .env("WATARI_SECRET", "north")
         .output()
         .unwrap();
-    let server = &json(&output.stdout)["iceServers"][0];
-    assert_eq!(server["urls"][0], "stun:turn.example.org:5000");
-    assert_eq!(server["urls"][1], "turn:turn.example.org:5000?transport=udp");
+    let servers = &json(&output.stdout)["iceServers"];
+    assert_eq!(servers[0]["urls"][0], "stun:turn.example.org:5000");
+    let server = &servers[1];
+    assert_eq!(server["urls"][0], "turn:turn.example.org:5000?transport=udp");
     let username = server["username"].as_str().unwrap();
     assert_eq!(
         server["credential"],

@@ -10,8 +10,13 @@ use signaling::{IceConfig, IceServers, Signaling};
 use telemetry::{Health, prometheus::Registry};
 use turn_credentials::Secret;
 
-use super::{announcement::Announcement, web};
+use super::{announcement::Announcement, limited::Limits, web};
 use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
+
+/// Connections for the page and the credential endpoints, beside those that signaling may hold.
+const SPARE_CONNECTIONS: usize = 256;
+/// A browser opens six; a few of them may share an address.
+const SPARE_CONNECTIONS_PER_ADDRESS: usize = 32;
 
 /// What every part needs to start, and what grows as they do.
 pub(super) struct Start<'a> {
@@ -77,7 +82,19 @@ impl Start<'_> {
 
         self.announcement.web(&web::addresses(&listeners)?);
         let router = demo_web::router(&page).merge(router);
-        web::serve(&mut self.supervisor, "web", listeners, &router, &self.shutdown);
+        let limits = Limits::new(
+            config.limits.connections + SPARE_CONNECTIONS,
+            config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
+            &config.trusted_proxies,
+        );
+        web::serve(
+            &mut self.supervisor,
+            "web",
+            listeners,
+            &limits,
+            &router,
+            &self.shutdown,
+        );
         let shutdown = self.shutdown.clone();
         self.supervisor.task("signaling", async move {
             shutdown.wait().await;
@@ -118,10 +135,12 @@ impl Start<'_> {
         let listeners = web::bind("metrics", &[self.suite.metrics.listen]).await?;
         let router = telemetry::router(self.registry.clone(), self.health.clone());
         self.announcement.metrics(&web::addresses(&listeners)?);
+        let limits = Limits::new(SPARE_CONNECTIONS, SPARE_CONNECTIONS, &[]);
         web::serve(
             &mut self.supervisor,
             "metrics",
             listeners,
+            &limits,
             &router,
             &self.shutdown,
         );

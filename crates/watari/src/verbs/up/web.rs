@@ -6,6 +6,7 @@ use axum::{Router, serve::ListenerExt as _};
 use lifecycle::{Shutdown, Supervisor};
 use tokio::net::TcpListener;
 
+use super::limited::{Limited, Limits};
 use crate::failure::Failure;
 
 /// How long answers that are under way may take once the end was asked for.
@@ -42,11 +43,12 @@ pub(crate) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
-/// Serves `router` on every listener until the shutdown.
+/// Serves `router` on every listener, within `limits`, until the shutdown.
 pub(crate) fn serve(
     supervisor: &mut Supervisor,
     name: &str,
     listeners: Vec<TcpListener>,
+    limits: &Limits,
     router: &Router,
     shutdown: &Shutdown,
 ) {
@@ -54,9 +56,13 @@ pub(crate) fn serve(
         let place = listener
             .local_addr()
             .map_or_else(|_| String::new(), |address| format!(" on {address}"));
+        let listener = Limited {
+            listener,
+            limits: limits.clone(),
+        };
+        let listener = listener.tap_io(|connection| signaling::tune(&mut connection.stream));
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener.tap_io(signaling::tune), service)
-            .with_graceful_shutdown(shutdown.wait_owned());
+        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());
         let asked = shutdown.clone();
         supervisor.task(&format!("{name}{place}"), async move {
             tokio::select! {
