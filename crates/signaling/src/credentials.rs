@@ -118,9 +118,11 @@ impl Endpoints {
             Some(_) => return Err(Refusal::BadUsername),
             None => format!("{:032x}", random()),
         };
-        let site = site.ok_or(Refusal::BadHost)?;
+        if site.is_none() && self.hub.ice.needs_host() {
+            return Err(Refusal::BadHost);
+        }
         let ttl = params.ttl.map(|ttl| Duration::from_secs(ttl.0));
-        Ok(self.hub.ice.grant(&site, &user, ttl))
+        Ok(self.hub.ice.grant(site.as_ref(), &user, ttl))
     }
 }
 

@@ -191,3 +191,6 @@ fn event<'a>(notice: &'a Notice<Signal<'a>>) -> Option<Event<'a>> {
         Notice::Signal { from, signal } => Event::signal(*from, *signal),
     })
 }
+
+#[cfg(test)]
+mod tests;

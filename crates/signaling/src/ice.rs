@@ -70,10 +70,15 @@ impl IceServers {
         self
     }
 
+    /// Tells whether the servers are named after the host that a client asked for.
+    pub(crate) fn needs_host(&self) -> bool {
+        self.urls.is_empty()
+    }
+
     /// Makes the list for one user, who reached this server as `site`.
     ///
     /// `ttl` is what the user asked for; it is clamped to the configured bounds.
-    pub(crate) fn grant(&self, site: &Site, user: &str, ttl: Option<Duration>) -> Grant {
+    pub(crate) fn grant(&self, site: Option<&Site>, user: &str, ttl: Option<Duration>) -> Grant {
         let bounds = Duration::from_secs(1)..=self.max_ttl;
         let ttl = ttl.unwrap_or(self.ttl).clamp(*bounds.start(), *bounds.end());
         let now = SystemTime::now()
@@ -93,10 +98,10 @@ impl IceServers {
         }
     }
 
-    fn urls_for(&self, site: &Site) -> Vec<String> {
-        if !self.urls.is_empty() {
+    fn urls_for(&self, site: Option<&Site>) -> Vec<String> {
+        let Some(site) = site.filter(|_| self.needs_host()) else {
             return self.urls.clone();
-        }
+        };
         let port = self.port;
         let hosts = site.uri_hosts(self.lan);
         let stun = hosts.iter().map(|host| format!("stun:{host}:{port}"));
@@ -214,7 +219,7 @@ mod tests {
             .with_port(4000)
             .with_lan_address(Some("192.0.2.1".parse().unwrap()));
         assert_eq!(
-            derived.urls_for(&site()),
+            derived.urls_for(Some(&site())),
             [
                 "stun:127.0.0.1:4000",
                 "stun:192.0.2.1:4000",
@@ -227,12 +232,12 @@ mod tests {
             urls: urls.clone(),
             ..IceConfig::default()
         });
-        assert_eq!(configured.urls_for(&site()), urls);
+        assert_eq!(configured.urls_for(Some(&site())), urls);
     }
 
     #[test]
     fn only_relays_get_the_credential_and_the_secret_explains_it() {
-        let grant = servers(&IceConfig::default()).grant(&site(), "u", None);
+        let grant = servers(&IceConfig::default()).grant(Some(&site()), "u", None);
         assert_eq!(
             grant.password,
             derive_password(&Secret::new("north"), &grant.username)
@@ -251,7 +256,11 @@ mod tests {
             max_ttl: 200,
             ..IceConfig::default()
         });
-        let ttl = |asked: Option<u64>| servers.grant(&site(), "u", asked.map(Duration::from_secs)).ttl;
+        let ttl = |asked: Option<u64>| {
+            servers
+                .grant(Some(&site()), "u", asked.map(Duration::from_secs))
+                .ttl
+        };
         assert_eq!(ttl(None), 100);
         assert_eq!(ttl(Some(150)), 150);
         assert_eq!(ttl(Some(u64::MAX)), 200);
@@ -302,7 +311,7 @@ mod tests {
         fs::write(&path, "north\n").unwrap();
         let grant = IceServers::from_config(&config)
             .unwrap()
-            .grant(&site(), "u", None);
+            .grant(Some(&site()), "u", None);
         assert_eq!(
             grant.password,
             derive_password(&Secret::new("north"), &grant.username)

@@ -183,3 +183,6 @@ impl From<&Config> for AddressLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

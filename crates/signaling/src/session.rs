@@ -195,7 +195,7 @@ impl Session {
 
     fn grant(&self) -> Grant {
         self.hub.metrics.credentials.inc();
-        self.hub.ice.grant(&self.visit.site, &self.user, None)
+        self.hub.ice.grant(Some(&self.visit.site), &self.user, None)
     }
 }
 

@@ -33,6 +33,9 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client may take to see the close frame while what it sent is left unread.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// What a connection reads at once, in bytes; the library's default would cost each idle one 128 KiB.
+const READ_BUFFER: usize = 4096;
+
 /// What every connection of this dialect needs.
 #[derive(Clone)]
 pub(crate) struct Dialect {
@@ -65,6 +68,7 @@ pub(crate) async fn upgrade(
     let most = dialect.messages.bytes * 2;
     let guard = dialect.tasks.token();
     request
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(most)
         .max_frame_size(most)
         .on_upgrade(async move |socket| {
