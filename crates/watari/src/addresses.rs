@@ -31,7 +31,7 @@ fn towards(from: SocketAddr, to: SocketAddr) -> Option<IpAddr> {
     (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
 }
 
-/// Hosts in URIs under which a UDP listener is reached: for a wildcard, this machine's own of that family.
+/// Hosts under which a listener is reached: for a wildcard, this machine's own of that family.
 pub(crate) fn reached_by(listener: SocketAddr) -> Vec<String> {
     let addresses: Vec<IpAddr> = match listener.ip() {
         one if !one.is_unspecified() => vec![one],
@@ -47,23 +47,13 @@ pub(crate) fn reached_by(listener: SocketAddr) -> Vec<String> {
         .collect()
 }
 
-/// The host of a listener in a page's address: `localhost` for loopback, which browsers trust with a camera.
-pub(crate) fn host_of(listener: SocketAddr) -> String {
-    if listener.ip().is_loopback() {
-        "localhost".to_owned()
-    } else {
-        literal_host_of(listener)
-    }
-}
-
-/// The host of a listener as an address, that of this machine for a wildcard.
-pub(crate) fn literal_host_of(listener: SocketAddr) -> String {
-    let ip = if listener.ip().is_unspecified() {
-        of_this_machine()
-    } else {
-        listener.ip()
-    };
-    in_uri(&ip.to_string())
+/// Hosts in the address of a page, `localhost` first: there browsers give it a camera.
+pub(crate) fn page_hosts(listener: SocketAddr) -> Vec<String> {
+    let ip = listener.ip();
+    let localhost = (ip.is_loopback() || ip.is_unspecified()).then(|| "localhost".to_owned());
+    let loopback = |host: &String| matches!(host.as_str(), "127.0.0.1" | "[::1]");
+    let others = reached_by(listener).into_iter().filter(|host| !loopback(host));
+    localhost.into_iter().chain(others).collect()
 }
 
 /// Puts an IPv6 literal into brackets and leaves everything else alone.
@@ -84,7 +74,7 @@ mod tests {
         assert_eq!(in_uri("2001:db8::1"), "[2001:db8::1]");
         assert_eq!(in_uri("[2001:db8::1]"), "[2001:db8::1]");
         assert_eq!(in_uri("turn.example.org"), "turn.example.org");
-        assert_eq!(host_of("[::1]:3001".parse().unwrap()), "localhost");
-        assert_eq!(host_of("192.0.2.7:3001".parse().unwrap()), "192.0.2.7");
+        assert_eq!(page_hosts("[::1]:3001".parse().unwrap()), ["localhost"]);
+        assert_eq!(page_hosts("192.0.2.7:3001".parse().unwrap()), ["192.0.2.7"]);
     }
 }

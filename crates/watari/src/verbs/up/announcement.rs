@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    addresses::{self, host_of, literal_host_of},
+    addresses::{page_hosts, reached_by},
     cli::VERSION,
     say::Colours,
     state,
@@ -40,7 +40,7 @@ impl Announcement {
 
     /// Adds the URIs of TURN, which is STUN too, served at these addresses.
     pub(crate) fn turn(&mut self, listeners: &[SocketAddr]) {
-        for place in places(listeners) {
+        for place in bases(listeners, reached_by) {
             self.turn.push(format!("turn:{place}?transport=udp"));
             self.stun.push(format!("stun:{place}"));
         }
@@ -48,13 +48,14 @@ impl Announcement {
 
     /// Adds the URIs of STUN served at these addresses.
     pub(crate) fn stun(&mut self, listeners: &[SocketAddr]) {
+        let places = bases(listeners, reached_by);
         self.stun
-            .extend(places(listeners).into_iter().map(|place| format!("stun:{place}")));
+            .extend(places.iter().map(|place| format!("stun:{place}")));
     }
 
     /// Adds the page, signaling and credential endpoints served at these addresses.
     pub(crate) fn web(&mut self, listeners: &[SocketAddr]) {
-        for base in bases(listeners, host_of) {
+        for base in bases(listeners, page_hosts) {
             self.page.push(format!("http://{base}/"));
             self.signaling.push(format!("http://{base}/socket.io/"));
             self.signaling.push(format!("ws://{base}/ws"));
@@ -65,10 +66,18 @@ impl Announcement {
 
     /// Adds metrics and health served at these addresses.
     pub(crate) fn metrics(&mut self, listeners: &[SocketAddr]) {
-        for base in bases(listeners, literal_host_of) {
+        for base in bases(listeners, reached_by) {
             self.metrics.push(format!("http://{base}/metrics"));
             self.health.push(format!("http://{base}/healthz"));
             self.health.push(format!("http://{base}/readyz"));
+        }
+    }
+
+    fn page_note(&self) -> &'static str {
+        if self.page.iter().all(|page| page.starts_with("http://localhost:")) {
+            "open it in two tabs"
+        } else {
+            "elsewhere than at localhost, browsers give a camera over HTTPS only"
         }
     }
 
@@ -91,7 +100,7 @@ impl Announcement {
                 let _ = writeln!(text, "{}", line.trim_end());
             }
         };
-        row("Call page", &self.page, "open it in two tabs");
+        row("Call page", &self.page, self.page_note());
         row("TURN", &self.turn, "");
         row("STUN", &self.stun, "");
         row("Signaling", &self.signaling, "");
@@ -116,25 +125,56 @@ impl Announcement {
     }
 }
 
-/// `host:port` under which each UDP listener is reached.
-fn places(listeners: &[SocketAddr]) -> Vec<String> {
-    let reached = |listener: &SocketAddr| {
-        let port = listener.port();
-        addresses::reached_by(*listener)
-            .into_iter()
-            .map(move |host| format!("{host}:{port}"))
-    };
-    listeners.iter().flat_map(reached).collect()
-}
-
-/// `host:port` of each listener; those that come out the same, as both loopback addresses do, once.
-fn bases(listeners: &[SocketAddr], host: fn(SocketAddr) -> String) -> Vec<String> {
+/// `host:port` under which the listeners are reached; what comes out the same, as both loopback addresses do,
+/// stands there once.
+fn bases(listeners: &[SocketAddr], hosts: fn(SocketAddr) -> Vec<String>) -> Vec<String> {
     let mut bases: Vec<String> = Vec::new();
     for listener in listeners {
-        let base = format!("{}:{}", host(*listener), listener.port());
-        if !bases.contains(&base) {
-            bases.push(base);
+        for host in hosts(*listener) {
+            let base = format!("{host}:{}", listener.port());
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
         }
     }
     bases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(web: &[&str]) -> String {
+        let mut announcement = Announcement::new(PathBuf::from("/state"));
+        let listeners: Vec<SocketAddr> = web.iter().map(|text| text.parse().unwrap()).collect();
+        announcement.web(&listeners);
+        announcement.table(Colours::on(&std::fs::File::open("/dev/null").unwrap()))
+    }
+
+    #[test]
+    fn both_loopback_addresses_are_one_page() {
+        let table = table(&["127.0.0.1:3001", "[::1]:3001"]);
+        assert_eq!(table.matches("http://localhost:3001/\n").count(), 0, "{table}");
+        assert_eq!(
+            table
+                .matches("http://localhost:3001/  open it in two tabs\n")
+                .count(),
+            1,
+            "{table}"
+        );
+        assert!(!table.contains("HTTPS"), "{table}");
+    }
+
+    #[test]
+    fn a_page_for_other_machines_says_what_their_browsers_want() {
+        let table = table(&["192.0.2.7:3001"]);
+        assert!(table.contains("http://192.0.2.7:3001/  "), "{table}");
+        assert!(table.contains("HTTPS"), "{table}");
+    }
+
+    #[test]
+    fn a_page_on_all_addresses_is_at_localhost_too() {
+        let table = table(&["0.0.0.0:3001"]);
+        assert!(table.contains("Call page    http://localhost:3001/"), "{table}");
+    }
 }
