@@ -140,3 +140,43 @@ fn a_key_that_would_do_nothing_is_refused() {
         assert!(mistakes.contains(place), "{place} is missing in: {mistakes}");
     }
 }
+
+#[test]
+fn whatever_the_file_holds_loading_it_ends_with_settings_or_mistakes() {
+    let sample = with_examples();
+    // Cut off anywhere, and with any one line gone to pieces.
+    for end in (0..sample.len())
+        .step_by(13)
+        .filter(|end| sample.is_char_boundary(*end))
+    {
+        if let Err(mistakes) = load(&sample[..end]) {
+            assert!(mistakes.iter().count() > 0, "refused without a word at {end}");
+        }
+    }
+    let lines: Vec<&str> = sample.lines().collect();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
+        for wrong in [
+            "[[1, {}], 2026-01-01]",
+            "-9223372036854775808",
+            "\"\\u0000渡\"",
+            "{ a.b = inf }",
+            "=",
+        ] {
+            let mut changed = lines.clone();
+            let (key, _) = line.split_once(" = ").unwrap();
+            let replaced = format!("{key} = {wrong}");
+            changed[index] = &replaced;
+            let mistakes = load(&changed.join("\n"))
+                .err()
+                .map(|mistakes| mistakes.to_string());
+            let place = format!("watari.toml:{}:", index + 1);
+            // A few keys take any text; everything else must point to the line.
+            let takes_text = wrong.starts_with('"');
+            assert!(
+                takes_text || mistakes.unwrap_or_default().contains(&place),
+                "{replaced} in line {}",
+                index + 1
+            );
+        }
+    }
+}

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     net::{TcpListener, TcpStream, UdpSocket},
     os::unix::fs::MetadataExt,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -50,6 +51,23 @@ fn ctrl_c_ends_it_although_a_browser_keeps_its_connection() {
     let (code, took, log) = suite.wait();
     assert_eq!(code, Some(0), "{log}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_anybody() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &[]);
+    let host = suite.url("page").replace("http://localhost", "127.0.0.1");
+    // A request that never ends holds the drain up.
+    let mut slow = TcpStream::connect(host.trim_end_matches('/')).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    suite.signal("INT");
+    thread::sleep(Duration::from_millis(300));
+    suite.signal("INT");
+    let (code, took, log) = suite.wait();
+    assert_eq!(code, Some(130), "{log}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]
