@@ -70,6 +70,8 @@ impl Server {
     ) -> Relayed {
         let from = self.addresses.external_form(from);
         let (_, allocation) = self.live_relay(now, id)?;
+        // Permissions name a relay of ours by the form its client was told.
+        let from = self.addresses.external_form(from);
         match allocation.permissions.scope(now.instant, from.ip()) {
             Some(Scope::Anywhere) => {}
             Some(Scope::OwnRelays) => return Err(DropReason::PeerForbidden),
