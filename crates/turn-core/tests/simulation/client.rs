@@ -1,0 +1,350 @@
+//! A TURN client that asks at random, retransmits, and believes no answer that is not signed.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use net_sim::HostId;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use stun_wire::{
+    AttributeType, ChannelData, Class, IntegrityKey, Kind, Message, Method, TransactionId, classify,
+    long_term_key_md5,
+};
+use turn_credentials::{Credential, Secret, mint};
+
+use crate::peer::{payload, tag};
+use crate::plan::choose;
+use crate::request::{Ask, Relay, Session, channel_data, send_indication};
+
+pub(crate) const SECRET: &str = "the secret of the simulation";
+/// How long the username of a client is good for.
+const CREDENTIAL_LIFETIME: u64 = 6 * 3600;
+/// RFC 8489 §6.2.1 recommends 500 ms, doubled each time, seven transmissions.
+const FIRST_RETRANSMISSION: Duration = Duration::from_millis(500);
+const TRANSMISSIONS: u32 = 7;
+
+/// What a client can see of its world when it acts.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) now: Instant,
+    pub(crate) unix: Duration,
+    pub(crate) rng: &'a mut StdRng,
+    /// Whom to ask permission for: peers, other clients' relays, forbidden addresses.
+    pub(crate) targets: &'a [SocketAddr],
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) host: HostId,
+    pub(crate) address: SocketAddr,
+    pub(crate) server: SocketAddr,
+    pub(crate) relayed: Vec<SocketAddr>,
+    /// Datagrams of peers that arrived.
+    pub(crate) received: u64,
+    /// Requests that succeeded.
+    pub(crate) succeeded: u64,
+    user: String,
+    credential: Credential,
+    session: Option<Session>,
+    pending: Option<Pending>,
+    channels: Vec<(u16, SocketAddr)>,
+    token: Option<[u8; 8]>,
+    act_at: Instant,
+}
+
+#[derive(Debug)]
+struct Pending {
+    ask: Ask,
+    id: TransactionId,
+    bytes: Vec<u8>,
+    transmissions: u32,
+    retransmit_at: Instant,
+    /// How often the server wanted other credentials or another nonce.
+    challenges: u32,
+}
+
+impl Client {
+    pub(crate) fn new(
+        host: HostId,
+        address: SocketAddr,
+        server: SocketAddr,
+        user: &str,
+        now: Instant,
+    ) -> Self {
+        Self {
+            host,
+            address,
+            server,
+            relayed: Vec::new(),
+            received: 0,
+            succeeded: 0,
+            user: user.to_owned(),
+            credential: Credential {
+                username: String::new(),
+                password: String::new(),
+            },
+            session: None,
+            pending: None,
+            channels: Vec::new(),
+            token: None,
+            act_at: now,
+        }
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.pending
+            .as_ref()
+            .map_or(self.act_at, |pending| pending.retransmit_at)
+    }
+
+    /// Does what is due at [`Self::due`] and returns the datagrams to send to the server.
+    pub(crate) fn act(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        if let Some(pending) = &mut self.pending {
+            if pending.transmissions < TRANSMISSIONS {
+                pending.transmissions += 1;
+                pending.retransmit_at =
+                    around.now + FIRST_RETRANSMISSION * 2u32.pow(pending.transmissions - 1);
+                return vec![pending.bytes.clone()];
+            }
+            self.give_up(around);
+        }
+        self.act_at = around.now + Duration::from_millis(around.rng.random_range(300..9000));
+        if self.relayed.is_empty() {
+            self.act_without_allocation(around)
+        } else {
+            self.act_with_allocation(around)
+        }
+    }
+
+    /// Takes a datagram from the server and returns what to send in answer.
+    pub(crate) fn receive(&mut self, bytes: &[u8], around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        if classify(bytes[0]) == Kind::ChannelData {
+            let data = ChannelData::parse(bytes).expect("the server writes whole ChannelData");
+            let peer = self
+                .channels
+                .iter()
+                .find(|(number, _)| *number == data.channel)
+                .map(|(_, peer)| *peer);
+            self.take_data(peer, data.payload);
+            return Vec::new();
+        }
+        let message = Message::parse(bytes).expect("the server writes whole messages");
+        match (message.class(), message.method()) {
+            (Class::Indication, Method::DATA) => {
+                let peer = message
+                    .xor_address(AttributeType::XOR_PEER_ADDRESS)
+                    .unwrap()
+                    .unwrap();
+                self.take_data(Some(peer), message.attribute(AttributeType::DATA).unwrap());
+                Vec::new()
+            }
+            (Class::Success, _) => self.succeed(&message),
+            (Class::Error, _) => self.fail(&message, around),
+            (class, method) => panic!("the server sent {class:?} {method:?}"),
+        }
+    }
+
+    fn take_data(&mut self, peer: Option<SocketAddr>, bytes: &[u8]) {
+        self.received += 1;
+        if let (Some(peer), Some(from)) = (peer, tag(bytes, "from ")) {
+            assert_eq!(from, peer, "data of one peer arrived as another's");
+        }
+    }
+
+    fn act_without_allocation(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        if around.rng.random_bool(0.1) {
+            return self.ask(Ask::Binding, around);
+        }
+        let relay = match around.rng.random_range(0..10) {
+            0 => Relay::V6,
+            1 => Relay::Both,
+            2 => Relay::Even { reserve: false },
+            3 | 4 => Relay::Even { reserve: true },
+            5 => self.token.take().map_or(Relay::Any, Relay::Reserved),
+            _ => Relay::Any,
+        };
+        let lifetime = *choose(around.rng, &[None, Some(1), Some(700), Some(100_000)]);
+        self.ask(Ask::Allocate { lifetime, relay }, around)
+    }
+
+    fn act_with_allocation(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        match around.rng.random_range(0..100) {
+            0..3 => self.ask(Ask::Refresh { lifetime: 0 }, around),
+            3..10 => {
+                let lifetime = *choose(around.rng, &[1, 600, 1800, 100_000]);
+                self.ask(Ask::Refresh { lifetime }, around)
+            }
+            10..30 => {
+                let count = around.rng.random_range(1..=3);
+                let peers = (0..count).map(|_| *choose(around.rng, around.targets)).collect();
+                self.ask(Ask::Permit { peers }, around)
+            }
+            30..45 => {
+                // Few numbers, so that they meet again; 0x5000 is outside RFC 8656's range.
+                let number = *choose(around.rng, &[0x4000, 0x4001, 0x4002, 0x4FFF, 0x5000]);
+                let peer = *choose(around.rng, around.targets);
+                self.ask(Ask::Channel { number, peer }, around)
+            }
+            45..48 => self.ask(Ask::Binding, around),
+            48..51 => self.ask(
+                Ask::Allocate {
+                    lifetime: None,
+                    relay: Relay::Any,
+                },
+                around,
+            ),
+            51..53 => self.start_anew(),
+            53..55 => {
+                self.act_at = around.now + Duration::from_secs(around.rng.random_range(60..500));
+                Vec::new()
+            }
+            _ => self.data(around),
+        }
+    }
+
+    /// A burst to any target, permitted or not, by channel where one is bound.
+    fn data(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        let burst = around.rng.random_range(1..6);
+        let channel = self
+            .channels
+            .get(around.rng.random_range(0..=self.channels.len()))
+            .copied();
+        let peer = channel.map_or_else(|| *choose(around.rng, around.targets), |(_, peer)| peer);
+        let datagrams = (0..burst).map(|_| {
+            let len = *choose(around.rng, &[0, 30, 31, 32, 33, 1200]);
+            let bytes = if len == 0 {
+                Vec::new()
+            } else {
+                payload("to ", peer, len)
+            };
+            match channel {
+                Some((number, _)) => channel_data(number, &bytes),
+                None => send_indication(TransactionId(around.rng.random()), peer, &bytes),
+            }
+        });
+        datagrams.collect()
+    }
+
+    fn ask(&mut self, ask: Ask, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        self.transmit(ask, 0, around)
+    }
+
+    fn transmit(&mut self, ask: Ask, challenges: u32, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        let id = TransactionId(around.rng.random());
+        let session = self.session.as_ref().filter(|_| !matches!(ask, Ask::Binding));
+        let bytes = ask.write(id, session);
+        let retransmit_at = around.now + FIRST_RETRANSMISSION;
+        self.pending = Some(Pending {
+            ask,
+            id,
+            bytes: bytes.clone(),
+            transmissions: 1,
+            retransmit_at,
+            challenges,
+        });
+        vec![bytes]
+    }
+
+    fn give_up(&mut self, around: &mut Surroundings<'_>) {
+        self.pending = None;
+        self.act_at = around.now + Duration::from_secs(around.rng.random_range(1..30));
+    }
+
+    /// Forgets everything and comes back from another port, as after a crash.
+    fn start_anew(&mut self) -> Vec<Vec<u8>> {
+        self.address.set_port(self.address.port() + 1);
+        self.session = None;
+        self.forget_allocation();
+        Vec::new()
+    }
+
+    fn forget_allocation(&mut self) {
+        self.relayed.clear();
+        self.channels.clear();
+    }
+
+    fn succeed(&mut self, message: &Message<'_>) -> Vec<Vec<u8>> {
+        let Some(pending) = self
+            .pending
+            .take_if(|pending| pending.id == message.transaction_id())
+        else {
+            return Vec::new();
+        };
+        if message.method() != Method::BINDING {
+            self.assert_signed(message);
+        }
+        self.succeeded += 1;
+        match pending.ask {
+            Ask::Binding | Ask::Permit { .. } => {}
+            Ask::Allocate { .. } => {
+                let relayed = message.xor_addresses(AttributeType::XOR_RELAYED_ADDRESS);
+                self.relayed = relayed.map(Result::unwrap).collect();
+                self.token = message
+                    .attribute(AttributeType::RESERVATION_TOKEN)
+                    .map(|token| token.try_into().unwrap());
+                self.channels.clear();
+            }
+            Ask::Refresh { lifetime: 0 } => self.forget_allocation(),
+            Ask::Refresh { .. } => {}
+            Ask::Channel { number, peer } => {
+                self.channels.retain(|(bound, _)| *bound != number);
+                self.channels.push((number, peer));
+            }
+        }
+        Vec::new()
+    }
+
+    fn fail(&mut self, message: &Message<'_>, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        let Some(pending) = self
+            .pending
+            .take_if(|pending| pending.id == message.transaction_id())
+        else {
+            return Vec::new();
+        };
+        match message.error_code().unwrap().unwrap().code {
+            401 | 438 if pending.challenges < 4 => {
+                self.authenticate(message, around.unix);
+                return self.transmit(pending.ask, pending.challenges + 1, around);
+            }
+            437 => {
+                self.assert_signed(message);
+                match pending.ask {
+                    Ask::Allocate { .. } => drop(self.start_anew()),
+                    Ask::Binding | Ask::Refresh { .. } | Ask::Permit { .. } | Ask::Channel { .. } => {
+                        self.forget_allocation();
+                    }
+                }
+            }
+            403 | 440 | 443 | 486 | 508 => self.assert_signed(message),
+            400 | 401 | 438 => {}
+            code => panic!("{code} in answer to {:?}", pending.ask),
+        }
+        self.give_up(around);
+        Vec::new()
+    }
+
+    fn assert_signed(&self, message: &Message<'_>) {
+        let session = self
+            .session
+            .as_ref()
+            .expect("only authenticated requests get this far");
+        assert_eq!(message.verify_integrity(&session.key), Ok(()), "{message:?}");
+    }
+
+    fn authenticate(&mut self, challenge: &Message<'_>, unix: Duration) {
+        let refused = challenge.error_code().unwrap().unwrap().code == 401;
+        if refused {
+            let expires = unix.as_secs() + CREDENTIAL_LIFETIME;
+            self.credential = mint(&Secret::new(SECRET), Some(&self.user), expires);
+        }
+        let Credential { username, password } = &self.credential;
+        let realm = challenge.realm().unwrap().unwrap().to_owned();
+        let key = IntegrityKey::new(&long_term_key_md5(username, &realm, password));
+        let nonce = challenge.nonce().unwrap().to_vec();
+        self.session = Some(Session {
+            username: username.clone(),
+            realm,
+            nonce,
+            key,
+        });
+    }
+}

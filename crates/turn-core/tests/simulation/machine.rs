@@ -1,0 +1,446 @@
+//! The server's machine: workers, relay sockets, and the oracle that judges each verdict.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use stun_wire::{AttributeType, ChannelData, Class, Kind, Message, Method, TransactionId, classify};
+use turn_core::{
+    EndReason, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, Quota, RelayId, Server,
+    Verdict, Via,
+};
+
+use crate::hostile::is_looping_source;
+use crate::oracle::{Fate, Oracle, Path};
+use crate::plan::{LISTEN_PORT, Plan, is_own};
+
+/// A datagram the machine sends, with addresses as the internet sees them.
+#[derive(Debug)]
+pub(crate) struct Emission {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// What happened, for the final accounts and for comparing runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) dropped: u64,
+    pub(crate) answered: u64,
+    pub(crate) relayed: u64,
+    pub(crate) hairpinned: u64,
+    pub(crate) created: u64,
+    pub(crate) ended: u64,
+}
+
+pub(crate) struct Machine {
+    pub(crate) workers: Vec<Server>,
+    pub(crate) quota: Arc<Mutex<Quota>>,
+    pub(crate) oracle: Oracle,
+    pub(crate) tally: Tally,
+    plan: Plan,
+    /// Open relay sockets by the address they are bound to.
+    sockets: BTreeMap<SocketAddr, (usize, RelayId)>,
+    opening: Vec<Opening>,
+    /// Requests whose answer is pending.
+    unanswered: BTreeMap<(Path, [u8; 12]), Vec<u8>>,
+    emissions: Vec<Emission>,
+}
+
+#[derive(Debug)]
+struct Opening {
+    worker: usize,
+    relay: RelayId,
+    address: SocketAddr,
+    done_at: Instant,
+}
+
+impl Machine {
+    pub(crate) fn new(plan: &Plan, workers: Vec<Server>, quota: Arc<Mutex<Quota>>) -> Self {
+        Self {
+            workers,
+            quota,
+            oracle: Oracle::new(plan),
+            tally: Tally::default(),
+            plan: plan.clone(),
+            sockets: BTreeMap::new(),
+            opening: Vec::new(),
+            unanswered: BTreeMap::new(),
+            emissions: Vec::new(),
+        }
+    }
+
+    /// Takes a datagram from the network and returns what is sent because of it.
+    pub(crate) fn receive(
+        &mut self,
+        now: Now,
+        rng: &mut StdRng,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Vec<Emission> {
+        let worker = if to.port() == LISTEN_PORT {
+            self.receive_from_client(now, (from, to), bytes)
+        } else if let Some(&(worker, relay)) = self.sockets.get(&self.plan.inside(to)) {
+            self.receive_from_peer(now, worker, relay, from, to, bytes);
+            worker
+        } else {
+            return Vec::new();
+        };
+        self.settle(now, rng, worker)
+    }
+
+    /// The next time at which [`Self::wake`] has something to do.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let timeouts = self.workers.iter().filter_map(Server::poll_timeout);
+        timeouts
+            .chain(self.opening.iter().map(|opening| opening.done_at))
+            .min()
+    }
+
+    /// Runs timeouts and finishes the opening of sockets.
+    pub(crate) fn wake(&mut self, now: Now, rng: &mut StdRng) -> Vec<Emission> {
+        let mut emissions = Vec::new();
+        for worker in 0..self.workers.len() {
+            if self.workers[worker]
+                .poll_timeout()
+                .is_some_and(|at| at <= now.instant)
+            {
+                self.workers[worker].handle_timeout(now);
+                let next = self.workers[worker].poll_timeout();
+                assert!(
+                    next.is_none_or(|at| at > now.instant),
+                    "a timeout that does not pass"
+                );
+            }
+            emissions.extend(self.settle(now, rng, worker));
+        }
+        emissions
+    }
+
+    pub(crate) fn has_open_sockets(&self) -> bool {
+        !self.sockets.is_empty() || !self.opening.is_empty()
+    }
+
+    /// Which worker the kernel would pick: always the same one for the same source.
+    pub(crate) fn worker_for(&self, client: SocketAddr) -> usize {
+        let host: u16 = match client.ip() {
+            IpAddr::V4(ip) => ip.octets().map(u16::from).iter().sum(),
+            IpAddr::V6(ip) => ip.segments()[7],
+        };
+        usize::from(host.wrapping_add(client.port())) % self.workers.len()
+    }
+
+    fn receive_from_client(&mut self, now: Now, path: Path, bytes: &[u8]) -> usize {
+        let fate = self.oracle.fate_from_client(now.instant, path, bytes);
+        let worker = self.worker_for(path.0);
+        let listener = ListenerId(u16::from(path.1.is_ipv6()));
+        let five_tuple = FiveTuple {
+            listener,
+            client: path.0,
+            server: self.plan.inside(path.1),
+        };
+        let mut buffer = buffer_with(bytes);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
+        let mut verdict = self.workers[worker].handle_client(now, five_tuple, &mut packet);
+        if let Verdict::Send {
+            via: Via::Worker { worker: other, from },
+            to,
+        } = verdict
+        {
+            let other = &mut self.workers[usize::from(other)];
+            verdict = other.handle_hairpin(now, from, to, &mut packet);
+            other.check_invariants();
+        }
+        let out = packet.payload().to_vec();
+        if is_looping_source(path.0) {
+            assert!(
+                matches!(verdict, Verdict::Drop(_)),
+                "{path:?} may loop for ever, but: {verdict:?}"
+            );
+        }
+        if fate == Fate::Request {
+            self.judge_request(now, path, bytes, verdict, out);
+        } else {
+            self.judge(now, worker, &fate, verdict, out);
+        }
+        worker
+    }
+
+    fn receive_from_peer(
+        &mut self,
+        now: Now,
+        worker: usize,
+        relay: RelayId,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) {
+        // Our own address is the machine itself, or a forger.
+        let closed = is_own(from.ip()) && !self.plan.own_open;
+        let fate = if closed {
+            Fate::Nowhere
+        } else {
+            self.oracle.fate_from_peer(now.instant, to, from, bytes)
+        };
+        let mut buffer = buffer_with(bytes);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
+        let verdict = self.workers[worker].handle_peer(now, relay, self.plan.inside(from), &mut packet);
+        let out = packet.payload().to_vec();
+        self.judge(now, worker, &fate, verdict, out);
+    }
+
+    fn judge_request(&mut self, now: Now, path: Path, request: &[u8], verdict: Verdict, out: Vec<u8>) {
+        match verdict {
+            Verdict::Drop(_) => self.tally.dropped += 1,
+            Verdict::Pending => {
+                let id = Message::parse(request).unwrap().transaction_id();
+                self.unanswered.insert((path, id.0), request.to_vec());
+            }
+            Verdict::Send {
+                via: Via::Listener(five_tuple),
+                to,
+            } => {
+                assert_eq!(
+                    (to, self.path(five_tuple)),
+                    (path.0, path),
+                    "an answer goes back where it was asked"
+                );
+                self.answer(now, path, request, out);
+            }
+            Verdict::Send { .. } => panic!("a request became {verdict:?}"),
+        }
+    }
+
+    /// Compares what the server does with a datagram to what it must do.
+    fn judge(&mut self, now: Now, worker: usize, fate: &Fate, verdict: Verdict, out: Vec<u8>) {
+        let (from, to) = match (fate, verdict) {
+            (Fate::ToOwnRelay { relay, peer, payload }, _) => {
+                return self.judge_own_relay(now, worker, (*relay, *peer), payload, verdict, out);
+            }
+            (Fate::Nowhere, Verdict::Drop(_)) => return self.tally.dropped += 1,
+            (
+                Fate::ToPeer { relay, peer, payload },
+                Verdict::Send {
+                    via: Via::Relay(id),
+                    to,
+                },
+            ) => {
+                assert!(
+                    self.plan.own_open || !is_own(to.ip()),
+                    "{to} is ours: it must not go by socket"
+                );
+                assert_eq!(
+                    self.sockets.get(&self.plan.inside(*relay)),
+                    Some(&(worker, id)),
+                    "the wrong relay"
+                );
+                assert_eq!((to, &out), (*peer, payload));
+                (*relay, to)
+            }
+            (
+                Fate::ToClient { path, peer, payload },
+                Verdict::Send {
+                    via: Via::Listener(five_tuple),
+                    to,
+                },
+            ) => {
+                assert_eq!((self.path(five_tuple), to), (*path, path.0));
+                let channel = self.oracle.channel(now.instant, *path, *peer);
+                assert_eq!(
+                    read_data(&out),
+                    (channel, channel.map_or(Some(*peer), |_| None), payload.clone())
+                );
+                self.tally.hairpinned += u64::from(is_own(peer.ip()));
+                (path.1, to)
+            }
+            _ => panic!("{fate:?} should be, but is {verdict:?}"),
+        };
+        self.tally.relayed += 1;
+        self.emissions.push(Emission {
+            from,
+            to: self.plan.outside(to),
+            payload: out,
+        });
+    }
+
+    /// Relay to relay: handed over within the process, unless sockets may reach the own address and the target
+    /// is not this worker's.
+    fn judge_own_relay(
+        &mut self,
+        now: Now,
+        worker: usize,
+        (relay, peer): (SocketAddr, SocketAddr),
+        payload: &[u8],
+        verdict: Verdict,
+        out: Vec<u8>,
+    ) {
+        let target = self.sockets.get(&self.plan.inside(peer));
+        let elsewhere = target.is_none_or(|(owner, _)| *owner != worker);
+        let fate = match verdict {
+            Verdict::Send {
+                via: Via::Relay(_), ..
+            } if self.plan.own_open && elsewhere => Fate::ToPeer {
+                relay,
+                peer: self.plan.inside(peer),
+                payload: payload.to_vec(),
+            },
+            Verdict::Send { .. } | Verdict::Drop(_) | Verdict::Pending => {
+                self.oracle.fate_from_peer(now.instant, peer, relay, payload)
+            }
+        };
+        self.judge(now, worker, &fate, verdict, out);
+    }
+
+    fn answer(&mut self, now: Now, path: Path, request: &[u8], out: Vec<u8>) {
+        let (asked, answer) = (Message::parse(request).unwrap(), Message::parse(&out).unwrap());
+        if !answer.has_integrity() {
+            assert!(
+                out.len() * 10 <= request.len() * allowance(&answer),
+                "{answer:?} for {} bytes",
+                request.len()
+            );
+        }
+        self.oracle.answered(now.instant, path, &asked, &answer);
+        self.tally.answered += 1;
+        self.emissions.push(Emission {
+            from: path.1,
+            to: path.0,
+            payload: out,
+        });
+    }
+
+    /// Checks the books, performs all outputs, and hands over what is to be sent.
+    fn settle(&mut self, now: Now, rng: &mut StdRng, worker: usize) -> Vec<Emission> {
+        loop {
+            self.workers[worker].check_invariants();
+            while let Some(output) = self.workers[worker].poll_output() {
+                self.perform(now, rng, worker, output);
+            }
+            let done = |opening: &Opening| opening.worker == worker && opening.done_at <= now.instant;
+            let Some(at) = self.opening.iter().position(done) else {
+                break;
+            };
+            let Opening { relay, address, .. } = self.opening.remove(at);
+            let result = self.open(rng, worker, relay, address);
+            self.workers[worker].relay_opened(now, relay, result);
+        }
+        std::mem::take(&mut self.emissions)
+    }
+
+    fn perform(&mut self, now: Now, rng: &mut StdRng, worker: usize, output: Output) {
+        match output {
+            Output::OpenRelay { relay, address } => {
+                let ours = is_own(address.ip()) && self.plan.inside(address) == address;
+                assert!(
+                    ours && self.plan.is_relay_port(address.port()),
+                    "a relay at {address}"
+                );
+                let done_at = now.instant + self.plan.opening.mul_f64(rng.random::<f64>());
+                self.opening.push(Opening {
+                    worker,
+                    relay,
+                    address,
+                    done_at,
+                });
+            }
+            Output::CloseRelay { relay } => {
+                let before = self.sockets.len();
+                self.sockets.retain(|_, owner| *owner != (worker, relay));
+                assert_eq!(
+                    self.sockets.len() + 1,
+                    before,
+                    "{relay:?} was closed but not open"
+                );
+            }
+            Output::SendToClient { to, datagram } => {
+                let path = self.path(to);
+                let TransactionId(id) = Message::parse(&datagram).unwrap().transaction_id();
+                let request = self
+                    .unanswered
+                    .remove(&(path, id))
+                    .expect("an answer that nobody waits for");
+                self.answer(now, path, &request, datagram);
+            }
+            Output::AllocationCreated { .. } => self.tally.created += 1,
+            Output::AllocationEnded {
+                reason: EndReason::NotOpened,
+                ..
+            } => {}
+            Output::AllocationEnded {
+                five_tuple, reason, ..
+            } => {
+                self.tally.ended += 1;
+                if reason == EndReason::Freed {
+                    self.oracle.freed(self.path(five_tuple));
+                }
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        rng: &mut StdRng,
+        worker: usize,
+        relay: RelayId,
+        address: SocketAddr,
+    ) -> Result<(), OpenError> {
+        assert!(!self.sockets.contains_key(&address), "{address} is already open");
+        if rng.random_bool(self.plan.opening_fails) {
+            let rare = rng.random_bool(0.2);
+            return Err(if rare {
+                OpenError::TooManyDescriptors
+            } else {
+                OpenError::AddressInUse
+            });
+        }
+        self.sockets.insert(address, (worker, relay));
+        Ok(())
+    }
+
+    fn path(&self, five_tuple: FiveTuple) -> Path {
+        (five_tuple.client, self.plan.outside(five_tuple.server))
+    }
+}
+
+/// How many tenths of its request an answer to an unproven address may have (THREATS 22).
+fn allowance(answer: &Message<'_>) -> usize {
+    let code = answer.error_code().map(|code| code.unwrap().code);
+    match (answer.method(), code) {
+        (Method::BINDING, _) => 16,
+        (_, Some(401 | 438)) => 30,
+        _ => 10,
+    }
+}
+
+/// Reads what goes to a client: the channel or the peer, and the payload.
+fn read_data(out: &[u8]) -> (Option<u16>, Option<SocketAddr>, Vec<u8>) {
+    if classify(out[0]) == Kind::ChannelData {
+        let data = ChannelData::parse(out).unwrap();
+        return (Some(data.channel), None, data.payload.to_vec());
+    }
+    let message = Message::parse(out).unwrap();
+    assert_eq!(
+        (message.class(), message.method()),
+        (Class::Indication, Method::DATA)
+    );
+    let peer = message
+        .xor_address(AttributeType::XOR_PEER_ADDRESS)
+        .unwrap()
+        .unwrap();
+    (
+        None,
+        Some(peer),
+        message.attribute(AttributeType::DATA).unwrap().to_vec(),
+    )
+}
+
+fn buffer_with(bytes: &[u8]) -> Vec<u8> {
+    // Not zero, so that a byte the server forgets to write shows.
+    let mut buffer = vec![0xA5; 2048.max(HEADROOM + bytes.len() + 8)];
+    buffer[HEADROOM..HEADROOM + bytes.len()].copy_from_slice(bytes);
+    buffer
+}

@@ -1,0 +1,137 @@
+//! What a client asks, and how it is written.
+
+use std::net::SocketAddr;
+
+use stun_wire::{
+    AddressFamily, AttributeType, ChannelNumber, Class, IntegrityKey, MessageWriter, Method, TransactionId,
+};
+use stun_wire::{WriteError, write_channel_header};
+
+/// One request with everything a client decides about it.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    Binding,
+    Allocate { lifetime: Option<u32>, relay: Relay },
+    Refresh { lifetime: u32 },
+    Permit { peers: Vec<SocketAddr> },
+    Channel { number: u16, peer: SocketAddr },
+}
+
+/// Which relay an Allocate asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Relay {
+    Any,
+    V6,
+    Both,
+    Even { reserve: bool },
+    Reserved([u8; 8]),
+}
+
+/// What a client learnt from a 401 or 438.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) username: String,
+    pub(crate) realm: String,
+    pub(crate) nonce: Vec<u8>,
+    pub(crate) key: IntegrityKey,
+}
+
+impl Ask {
+    pub(crate) fn method(&self) -> Method {
+        match self {
+            Self::Binding => Method::BINDING,
+            Self::Allocate { .. } => Method::ALLOCATE,
+            Self::Refresh { .. } => Method::REFRESH,
+            Self::Permit { .. } => Method::CREATE_PERMISSION,
+            Self::Channel { .. } => Method::CHANNEL_BIND,
+        }
+    }
+
+    /// Writes the request, signed when there is a session.
+    pub(crate) fn write(&self, id: TransactionId, session: Option<&Session>) -> Vec<u8> {
+        written(Class::Request, self.method(), id, |writer| {
+            self.write_attributes(writer)?;
+            if let Some(session) = session {
+                writer.text(AttributeType::USERNAME, &session.username)?;
+                writer.text(AttributeType::REALM, &session.realm)?;
+                writer.attribute(AttributeType::NONCE, &session.nonce)?;
+                writer.integrity(&session.key)?;
+            }
+            writer.fingerprint().map(drop)
+        })
+    }
+
+    fn write_attributes(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        match self {
+            Self::Binding => {}
+            Self::Allocate { lifetime, relay } => {
+                writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])?;
+                if let Some(lifetime) = lifetime {
+                    writer.u32(AttributeType::LIFETIME, *lifetime)?;
+                }
+                relay.write(writer)?;
+            }
+            Self::Refresh { lifetime } => drop(writer.u32(AttributeType::LIFETIME, *lifetime)?),
+            Self::Permit { peers } => {
+                for peer in peers {
+                    writer.xor_address(AttributeType::XOR_PEER_ADDRESS, *peer)?;
+                }
+            }
+            Self::Channel { number, peer } => {
+                writer.attribute(
+                    AttributeType::CHANNEL_NUMBER,
+                    &[(number >> 8) as u8, *number as u8, 0, 0],
+                )?;
+                writer.xor_address(AttributeType::XOR_PEER_ADDRESS, *peer)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Relay {
+    fn write(self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        let written = match self {
+            Self::Any => return Ok(()),
+            Self::V6 => writer.family(AttributeType::REQUESTED_ADDRESS_FAMILY, AddressFamily::V6),
+            Self::Both => writer.family(AttributeType::ADDITIONAL_ADDRESS_FAMILY, AddressFamily::V6),
+            Self::Even { reserve } => writer.attribute(AttributeType::EVEN_PORT, &[u8::from(reserve) << 7]),
+            Self::Reserved(token) => writer.attribute(AttributeType::RESERVATION_TOKEN, &token),
+        };
+        written.map(drop)
+    }
+}
+
+/// Writes a Send indication.
+pub(crate) fn send_indication(id: TransactionId, peer: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    written(Class::Indication, Method::SEND, id, |writer| {
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer)?;
+        writer.attribute(AttributeType::DATA, payload).map(drop)
+    })
+}
+
+/// Writes a ChannelData message, unpadded as over UDP.
+pub(crate) fn channel_data(number: u16, payload: &[u8]) -> Vec<u8> {
+    let mut header = [0; 4];
+    write_channel_header(
+        &mut header,
+        ChannelNumber::new(number).unwrap(),
+        payload.len() as u16,
+    );
+    [&header, payload].concat()
+}
+
+/// Writes any message.
+pub(crate) fn written(
+    class: Class,
+    method: Method,
+    id: TransactionId,
+    attributes: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), WriteError>,
+) -> Vec<u8> {
+    let mut out = vec![0; 2048];
+    let mut writer = MessageWriter::new(&mut out, class, method, id).unwrap();
+    attributes(&mut writer).unwrap();
+    let len = writer.finish();
+    out.truncate(len);
+    out
+}
