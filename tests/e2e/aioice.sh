@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Two foreign ICE stacks (aioice, aiortc) that reach each other only through turn-server.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need python3
+
+python="$root/.venv/bin/python"
+if ! "$python" -c 'import aioice, aiortc' 2>/dev/null; then
+    python3 -m venv "$root/.venv" 2>/dev/null || skip "python3 -m venv does not work here"
+    "$python" -m pip install --quiet --requirement "$e2e/requirements.txt" >"$scratch/pip.log" 2>&1 ||
+        skip "aioice and aiortc cannot be installed: $(tail -n 1 "$scratch/pip.log")"
+fi
+
+read -r turn metrics < <(free_ports 2)
+cat >"$scratch/turn.toml" <<TOML
+[turn]
+listen = ["127.0.0.1:$turn"]
+users.alice = "wonderland"
+relay = { min_port = 30000, max_port = 40000 }
+[metrics]
+listen = "127.0.0.1:$metrics"
+TOML
+start turn "$bin/turn-server" --config "$scratch/turn.toml"
+wait_ready turn "$pid" "$metrics"
+
+"$python" "$e2e/relay_with_aioice.py" 127.0.0.1 "$turn" alice wonderland >"$scratch/aioice.out" 2>&1 || true
+for sentence in "two aioice connections exchange data relay to relay" \
+    "two aiortc peers exchange messages on a data channel, relay to relay"; do
+    if grep -q "^passed: $sentence" "$scratch/aioice.out"; then
+        ok "$sentence"
+    else
+        not_ok "$sentence" "$scratch/aioice.out"
+    fi
+done
+
+# 100 aioice datagrams of about 500 bytes on average are more than ICE's own checks could be.
+relayed=$(metric "$metrics" turn_relay_bytes_total)
+if [ "$relayed" -gt 50000 ]; then
+    ok "all of it went through the server ($relayed bytes relayed)"
+else
+    not_ok "all of it went through the server ($relayed bytes relayed)" "$scratch/turn.log"
+fi
+done_checking

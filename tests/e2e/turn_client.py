@@ -1,0 +1,180 @@
+"""The little STUN and TURN these checks need, written apart from the project's own codec on purpose."""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import os
+import socket
+import struct
+import time
+
+COOKIE = 0x2112A442
+BINDING, ALLOCATE, REFRESH, SEND, DATA, CREATE_PERMISSION, CHANNEL_BIND = 1, 3, 4, 6, 7, 8, 9
+REQUEST, INDICATION, SUCCESS, ERROR = 0, 1, 2, 3
+USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, CHANNEL_NUMBER, LIFETIME = 0x06, 0x08, 0x09, 0x0C, 0x0D
+XOR_PEER_ADDRESS, PAYLOAD, REALM, NONCE = 0x12, 0x13, 0x14, 0x15
+XOR_RELAYED_ADDRESS, REQUESTED_FAMILY, REQUESTED_TRANSPORT, XOR_MAPPED_ADDRESS = 0x16, 0x17, 0x19, 0x20
+UDP = struct.pack("!Bxxx", 17)
+
+
+class Refused(Exception):
+    """An error response, with its code."""
+
+    def __init__(self, code, reason):
+        super().__init__(f"{code} {reason}")
+        self.code = code
+
+
+class NoAnswer(Exception):
+    """No response within the time of all retransmissions."""
+
+
+def message(method, kind, attributes, transaction=None, key=None):
+    """Writes a message; with a key it ends in MESSAGE-INTEGRITY."""
+    transaction = transaction or os.urandom(12)
+    body = b"".join(attribute(number, value) for number, value in attributes)
+    kind_bits = (kind & 1) << 4 | (kind & 2) << 7
+    header = lambda length: struct.pack("!HHI", method | kind_bits, length, COOKIE) + transaction
+    if key is None:
+        return header(len(body)) + body
+    mac = hmac.new(key, header(len(body) + 24) + body, hashlib.sha1).digest()
+    return header(len(body) + 24) + body + attribute(MESSAGE_INTEGRITY, mac)
+
+
+def attribute(number, value):
+    return struct.pack("!HH", number, len(value)) + value + bytes(-len(value) % 4)
+
+
+def parse(datagram):
+    """Splits a message into method, kind, transaction and a dictionary of its attributes."""
+    bits, length, _ = struct.unpack_from("!HHI", datagram)
+    attributes, at = {}, 20
+    while at < 20 + length:
+        number, size = struct.unpack_from("!HH", datagram, at)
+        attributes.setdefault(number, datagram[at + 4 : at + 4 + size])
+        at += 4 + size + -size % 4
+    return bits & 0xEEF, bits >> 4 & 1 | bits >> 7 & 2, datagram[8:20], attributes
+
+
+def xor_address(address, transaction):
+    """Writes (host, port) as XOR-PEER-ADDRESS does."""
+    ip = ipaddress.ip_address(address[0])
+    mask = (struct.pack("!I", COOKIE) + transaction)[: len(ip.packed)]
+    masked = bytes(a ^ b for a, b in zip(ip.packed, mask))
+    return struct.pack("!xBH", 1 if ip.version == 4 else 2, address[1] ^ COOKIE >> 16) + masked
+
+
+def read_xor_address(value, transaction):
+    port = struct.unpack_from("!H", value, 2)[0] ^ COOKIE >> 16
+    mask = (struct.pack("!I", COOKIE) + transaction)[: len(value) - 4]
+    return str(ipaddress.ip_address(bytes(a ^ b for a, b in zip(value[4:], mask)))), port
+
+
+def rest_credentials(secret, user, ttl=3600):
+    """Mints a time-limited username and password."""
+    username = f"{int(time.time()) + ttl}:{user}"
+    mac = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
+    return username, base64.b64encode(mac).decode()
+
+
+class Client:
+    """One TURN client on its own UDP socket."""
+
+    def __init__(self, server, username, password, source=None):
+        self.server, self.username, self.password = server, username, password
+        self.socket = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(server)
+        self.realm = self.nonce = self.key = self.relayed = None
+
+    def request(self, method, attributes):
+        """Asks until answered; learns realm and nonce from 401 and 438 and asks again."""
+        for _ in range(3):
+            try:
+                return self._ask(method, attributes)
+            except Refused as refusal:
+                if refusal.code not in (401, 438) or refusal.code == 401 and self.key and self.tried:
+                    raise
+        raise NoAnswer("the server keeps renewing its nonce")
+
+    def _ask(self, method, attributes):
+        transaction = os.urandom(12)
+        written = [(n, v(transaction) if callable(v) else v) for n, v in attributes]
+        self.tried = self.key is not None
+        if self.key:
+            written += [(USERNAME, self.username.encode()), (REALM, self.realm), (NONCE, self.nonce)]
+        reply = self._exchange(message(method, REQUEST, written, transaction, self.key), transaction)
+        got_method, kind, _, got = parse(reply)
+        assert got_method == method, f"asked {method}, answered {got_method}"
+        if kind == SUCCESS:
+            return transaction, got
+        code = got[ERROR_CODE]
+        if NONCE in got:
+            self.realm, self.nonce = got[REALM], got[NONCE]
+            text = f"{self.username}:{self.realm.decode()}:{self.password}"
+            self.key = hashlib.md5(text.encode()).digest()
+        raise Refused(code[2] * 100 + code[3], code[4:].decode())
+
+    def _exchange(self, datagram, transaction):
+        for wait in (0.3, 0.6, 1.2, 2.4):
+            self.socket.send(datagram)
+            until = time.monotonic() + wait
+            while (left := until - time.monotonic()) > 0:
+                self.socket.settimeout(left)
+                try:
+                    reply = self.socket.recv(65535)
+                except (TimeoutError, ConnectionRefusedError):
+                    continue
+                if reply[8:20] == transaction:
+                    return reply
+        raise NoAnswer(f"no answer from {self.server}")
+
+    def allocate(self, family=None):
+        """Makes an allocation and returns its relayed address."""
+        wanted = [(REQUESTED_TRANSPORT, UDP)]
+        if family:
+            wanted.append((REQUESTED_FAMILY, struct.pack("!Bxxx", family)))
+        transaction, got = self.request(ALLOCATE, wanted)
+        self.relayed = read_xor_address(got[XOR_RELAYED_ADDRESS], transaction)
+        return self.relayed
+
+    def permit(self, *peers):
+        self.request(CREATE_PERMISSION, [(XOR_PEER_ADDRESS, peer_attribute(peer)) for peer in peers])
+
+    def bind_channel(self, number, peer):
+        value = struct.pack("!Hxx", number)
+        self.request(CHANNEL_BIND, [(CHANNEL_NUMBER, value), (XOR_PEER_ADDRESS, peer_attribute(peer))])
+
+    def refresh(self, lifetime):
+        self.request(REFRESH, [(LIFETIME, struct.pack("!I", lifetime))])
+
+    def send(self, peer, payload):
+        """Sends by a Send indication, with or without permission."""
+        transaction = os.urandom(12)
+        attributes = [(XOR_PEER_ADDRESS, xor_address(peer, transaction)), (PAYLOAD, payload)]
+        self.socket.send(message(SEND, INDICATION, attributes, transaction))
+
+    def send_channel(self, number, payload):
+        self.socket.send(struct.pack("!HH", number, len(payload)) + payload)
+
+    def receive(self, timeout=2.0):
+        """Waits for the payload of a Data indication or a ChannelData message."""
+        until = time.monotonic() + timeout
+        while (left := until - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                datagram = self.socket.recv(65535)
+            except (TimeoutError, ConnectionRefusedError):
+                continue
+            if datagram[0] & 0xC0 == 0x40:
+                return datagram[4 : 4 + struct.unpack_from("!H", datagram, 2)[0]]
+            method, kind, _, attributes = parse(datagram)
+            if (method, kind) == (DATA, INDICATION):
+                return attributes[PAYLOAD]
+        return None
+
+
+def peer_attribute(peer):
+    return lambda transaction: xor_address(peer, transaction)
