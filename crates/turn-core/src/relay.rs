@@ -68,10 +68,9 @@ impl Server {
         from: SocketAddr,
         packet: &mut Packet<'_>,
     ) -> Relayed {
-        let from = self.addresses.external_form(from);
-        let (_, allocation) = self.live_relay(now, id)?;
         // Permissions name a relay of ours by the form its client was told.
         let from = self.addresses.external_form(from);
+        let (_, allocation) = self.live_relay(now, id)?;
         match allocation.permissions.scope(now.instant, from.ip()) {
             Some(Scope::Anywhere) => {}
             Some(Scope::OwnRelays) => return Err(DropReason::PeerForbidden),
