@@ -37,8 +37,7 @@ impl<'a> Report<'a> {
     pub fn mistake(&mut self, key: &str, what: impl Into<String>) {
         let mut steps = self.within.clone();
         steps.extend(path::parse(key));
-        // The value that stands there now is a default: the real one was already reported.
-        if self.removed.iter().any(|gone| steps.starts_with(gone)) {
+        if self.removed.iter().any(|gone| stands_in_for(&steps, gone)) {
             return;
         }
         let place = self.root.nearest_place(&steps);
@@ -57,4 +56,13 @@ impl<'a> Report<'a> {
         check(self);
         self.within.truncate(outer);
     }
+}
+
+/// Whether the value at `steps` is not what was written: it is a default, or a list that lost an element, because a
+/// mistake already reported was taken out.
+fn stands_in_for(steps: &[Step], gone: &[Step]) -> bool {
+    steps.starts_with(gone)
+        || gone
+            .strip_prefix(steps)
+            .is_some_and(|rest| matches!(rest, [Step::Index(_), ..]))
 }

@@ -76,6 +76,9 @@ struct Log {
 impl Check for Suite {
     fn check(&self, report: &mut Report<'_>) {
         report.within("turn", |report| {
+            if self.turn.listen.len() == 1 {
+                report.mistake("listen", "names one address, two are needed");
+            }
             if self.turn.relay_ports.min > self.turn.relay_ports.max {
                 report.mistake("relay_ports.min", "is greater than max");
             }
@@ -169,6 +172,16 @@ json = "yes"
             "watari.toml:25:8: log.json: is a string \"yes\", should be true or false",
         ]
     );
+}
+
+#[test]
+fn a_list_with_a_wrong_element_is_not_also_too_short() {
+    let both = "[turn]\nlisten = ['127.0.0.1:1', 'here']";
+    assert_eq!(
+        mistakes(both, &[], &[]),
+        "watari.toml:2:26: turn.listen[1]: invalid socket address syntax"
+    );
+    assert!(mistakes("[turn]\nlisten = ['127.0.0.1:1']", &[], &[]).contains("two are needed"));
 }
 
 #[test]
