@@ -5,15 +5,10 @@ use std::{
     ops::Range,
 };
 
-use crate::SocketId;
+use crate::{SocketId, buffer::Buffer};
 
 /// Bytes in front of every received datagram, so that a header can be put before it in place.
 pub const HEADROOM: usize = 48;
-
-/// Bytes of one slot: headroom and the longest UDP payload, 65,527 bytes over IPv6.
-///
-/// It is an odd multiple of a cache line, so that the slots' first bytes do not share cache sets.
-pub const SLOT_CAPACITY: usize = 66_112;
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -29,7 +24,7 @@ impl Batch {
     /// Makes a batch of `slots` empty slots.
     pub fn new(slots: usize) -> Self {
         Self {
-            slots: (0..slots).map(|_| Slot::new()).collect(),
+            slots: Buffer::several(slots).into_iter().map(Slot::new).collect(),
             filled: 0,
         }
     }
@@ -104,7 +99,7 @@ pub struct Outgoing {
 
 /// One datagram in its buffer, with [`HEADROOM`] in front of it when it was received from a socket.
 pub struct Slot {
-    pub(crate) buffer: Box<[u8]>,
+    pub(crate) buffer: Buffer,
     pub(crate) window: Range<usize>,
     pub(crate) origin: Origin,
     pub(crate) source: SocketAddr,
@@ -113,9 +108,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(buffer: Buffer) -> Self {
         Self {
-            buffer: vec![0; SLOT_CAPACITY].into_boxed_slice(),
+            buffer,
             window: HEADROOM..HEADROOM,
             origin: Origin::Worker,
             source: NOWHERE,
@@ -149,7 +144,7 @@ impl Slot {
         &self.buffer[self.window.clone()]
     }
 
-    /// The whole buffer, [`SLOT_CAPACITY`] bytes.
+    /// The whole buffer, [`crate::SLOT_CAPACITY`] bytes.
     pub fn buffer_mut(&mut self) -> &mut [u8] {
         &mut self.buffer
     }

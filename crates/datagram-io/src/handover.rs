@@ -13,7 +13,7 @@ use crossbeam_queue::ArrayQueue;
 use mio::Waker;
 use thiserror::Error;
 
-use crate::{Batch, Origin, SLOT_CAPACITY, Slot};
+use crate::{Batch, Origin, Slot, buffer::Buffer};
 
 /// Makes the ring into one worker: it holds up to `capacity` datagrams, and `waker` ends its wait.
 pub fn handover(capacity: usize, waker: Arc<Waker>) -> (Outbox, Inbox) {
@@ -23,9 +23,9 @@ pub fn handover(capacity: usize, waker: Arc<Waker>) -> (Outbox, Inbox) {
         asleep: AtomicBool::new(false),
         waker,
     };
-    for _ in 0..capacity {
+    for buffer in Buffer::several(capacity) {
         // The queue was made for just as many.
-        let _ = ring.spare.push(vec![0; SLOT_CAPACITY].into_boxed_slice());
+        let _ = ring.spare.push(buffer);
     }
     let ring = Arc::new(ring);
     (
@@ -53,14 +53,14 @@ pub struct Inbox {
 pub struct HandoverFull;
 
 struct Ring {
-    spare: ArrayQueue<Box<[u8]>>,
+    spare: ArrayQueue<Buffer>,
     waiting: ArrayQueue<Parcel>,
     asleep: AtomicBool,
     waker: Arc<Waker>,
 }
 
 struct Parcel {
-    buffer: Box<[u8]>,
+    buffer: Buffer,
     window: Range<usize>,
     source: SocketAddr,
     destination: SocketAddr,
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn slot(bytes: &[u8]) -> Slot {
-        let mut slot = Slot::new();
+        let mut slot = Slot::new(Buffer::several(1).remove(0));
         slot.buffer[48..48 + bytes.len()].copy_from_slice(bytes);
         slot
     }

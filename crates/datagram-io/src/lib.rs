@@ -15,6 +15,7 @@
 
 mod backend;
 mod batch;
+mod buffer;
 mod handover;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -26,7 +27,8 @@ mod sockets;
 mod worker;
 
 pub use backend::{Backend, Native, Received, Sent};
-pub use batch::{Batch, HEADROOM, Origin, Outgoing, SLOT_CAPACITY, Slot};
+pub use batch::{Batch, HEADROOM, Origin, Outgoing, Slot};
+pub use buffer::SLOT_CAPACITY;
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 #[cfg(target_os = "linux")]
