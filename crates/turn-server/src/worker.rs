@@ -104,6 +104,7 @@ impl Worker {
         while !self.stop.is_requested() {
             self.wait()?;
             let now = self.clock.read();
+            self.woken_at = now.instant;
             if self
                 .core
                 .poll_timeout()
