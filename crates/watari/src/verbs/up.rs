@@ -20,7 +20,7 @@ use crate::{
 };
 
 use announcement::Announcement;
-use start::Start;
+use start::{Pages, Start};
 
 /// How long the parts may drain before the process ends without them.
 const GRACE: Duration = Duration::from_secs(5);
@@ -53,6 +53,7 @@ async fn serve(
         registry: telemetry::registry(),
         health: health.clone(),
         supervisor: Supervisor::new(shutdown.clone()),
+        pages: Pages::new(),
         shutdown: shutdown.clone(),
         announcement,
     };
@@ -62,7 +63,9 @@ async fn serve(
         shutdown.wait().await;
         health.set_draining();
     });
-    start.supervisor.run(GRACE).await?;
+    let drained = start.supervisor.run(GRACE).await;
+    start.pages.end().await?;
+    drained?;
     tracing::info!("ended");
     Ok(())
 }

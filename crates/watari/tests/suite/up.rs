@@ -54,14 +54,35 @@ fn ctrl_c_ends_it_although_a_browser_keeps_its_connection() {
 }
 
 #[test]
-fn a_second_ctrl_c_does_not_wait_for_anybody() {
+fn while_it_drains_it_is_alive_and_not_ready() {
     let (_folder, state) = folder();
     let suite = Running::start(&state, &[]);
+    let _slow = never_ending_request(&suite);
+    suite.signal("TERM");
+    thread::sleep(Duration::from_millis(300));
+    let base = suite.url("metrics").replace("/metrics", "");
+    assert_eq!(page(&format!("{base}/healthz")).0, 200);
+    let (status, body) = page(&format!("{base}/readyz"));
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains(r#""draining":true"#), "{body}");
+    let (code, _, log) = suite.wait();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+/// A request that holds the drain up.
+fn never_ending_request(suite: &Running) -> TcpStream {
     let host = suite.url("page").replace("http://localhost", "127.0.0.1");
-    // A request that never ends holds the drain up.
     let mut slow = TcpStream::connect(host.trim_end_matches('/')).unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
     thread::sleep(Duration::from_millis(300));
+    slow
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_anybody() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &[]);
+    let _slow = never_ending_request(&suite);
     suite.signal("INT");
     thread::sleep(Duration::from_millis(300));
     suite.signal("INT");

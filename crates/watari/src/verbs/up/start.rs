@@ -26,7 +26,31 @@ pub(super) struct Start<'a> {
     pub(super) health: Health,
     pub(super) shutdown: Shutdown,
     pub(super) supervisor: Supervisor,
+    pub(super) pages: Pages,
     pub(super) announcement: Announcement,
+}
+
+/// Metrics and health, which outlive the other parts: while those drain, `/readyz` says so.
+pub(super) struct Pages {
+    supervisor: Supervisor,
+    shutdown: Shutdown,
+}
+
+impl Pages {
+    pub(super) fn new() -> Self {
+        let shutdown = Shutdown::new();
+        Self {
+            supervisor: Supervisor::new(shutdown.clone()),
+            shutdown,
+        }
+    }
+
+    /// Ends them.
+    pub(super) async fn end(self) -> Result<(), lifecycle::Failure> {
+        self.shutdown.request();
+        // Their connections get the time of `web::DRAIN`; what exceeds it would be a failure.
+        self.supervisor.run(2 * web::DRAIN).await
+    }
 }
 
 impl Start<'_> {
@@ -136,14 +160,8 @@ impl Start<'_> {
         let router = telemetry::router(self.registry.clone(), self.health.clone());
         self.announcement.metrics(&web::addresses(&listeners)?);
         let limits = Limits::new(SPARE_CONNECTIONS, SPARE_CONNECTIONS, &[]);
-        web::serve(
-            &mut self.supervisor,
-            "metrics",
-            listeners,
-            &limits,
-            &router,
-            &self.shutdown,
-        );
+        let Pages { supervisor, shutdown } = &mut self.pages;
+        web::serve(supervisor, "metrics", listeners, &limits, &router, shutdown);
         Ok(())
     }
 }

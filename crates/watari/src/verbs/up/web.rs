@@ -10,7 +10,7 @@ use super::limited::{Limited, Limits};
 use crate::failure::Failure;
 
 /// How long answers that are under way may take once the end was asked for.
-const DRAIN: Duration = Duration::from_secs(3);
+pub(super) const DRAIN: Duration = Duration::from_secs(3);
 
 /// Binds all `addresses` of `what` (its table in the settings).
 ///
