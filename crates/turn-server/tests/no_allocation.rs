@@ -1,0 +1,168 @@
+//! No worker thread touches the heap while it relays.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts can only be written with it"
+)]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod client;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    net::UdpSocket,
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
+
+use lifecycle::Shutdown;
+use telemetry::{Health, prometheus::Registry};
+use turn_server::{Config, Peers, start};
+
+use client::{Client, PASSWORD, Relayed, USER};
+
+/// Datagrams each way.
+const DATAGRAMS: u32 = 10_000;
+const PAYLOAD: [u8; 160] = [0x5a; 160];
+
+/// Counts what every thread but the test's own takes from the heap or gives back.
+struct Counting;
+
+static COUNTED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static EXEMPT: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count() {
+    // While a thread is being torn down its flag is gone; what it does then is not relaying.
+    if !EXEMPT.try_with(Cell::get).unwrap_or(true) {
+        COUNTED.fetch_add(1, SeqCst);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the same arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Runs `exchange` often enough to fill every table and queue, then 10,000 times under the counter.
+fn assert_no_heap_use(what: &str, mut exchange: impl FnMut()) {
+    (0..1000).for_each(|_| exchange());
+    let before = COUNTED.load(SeqCst);
+    (0..DATAGRAMS).for_each(|_| exchange());
+    // Figures are published a moment later; that must not touch the heap either.
+    std::thread::sleep(Duration::from_millis(250));
+    assert_eq!(
+        COUNTED.load(SeqCst) - before,
+        0,
+        "heap calls while relaying {what}"
+    );
+}
+
+#[test]
+fn ten_thousand_datagrams_each_way_leave_the_heap_alone() {
+    EXEMPT.set(true);
+    let config = Config {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        users: [(USER.to_owned(), PASSWORD.into())].into(),
+        peers: Peers {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            deny: Vec::new(),
+        },
+        workers: 2,
+        ..Config::default()
+    };
+    let running = start(&config, &Registry::new(), &Health::new(), Shutdown::new()).unwrap();
+    let server = running.listeners()[0];
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let home = peer.local_addr().unwrap();
+    let mut bytes = [0; 2048];
+
+    let mut by_channel = Client::of(server);
+    let relayed = by_channel.allocate();
+    by_channel.bind(0x4000, home).unwrap();
+    let started = COUNTED.load(SeqCst);
+    assert!(started > 0, "the workers' threads are counted");
+    assert_no_heap_use("ChannelData", || {
+        by_channel.send_channel(0x4000, &PAYLOAD);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
+        peer.send_to(&PAYLOAD, relayed).unwrap();
+        assert_eq!(by_channel.receive(&mut bytes), Relayed::Channel(0x4000, &PAYLOAD));
+    });
+
+    let mut by_indication = Client::of(server);
+    let relayed = by_indication.allocate();
+    by_indication.permit(home).unwrap();
+    assert_no_heap_use("indications", || {
+        by_indication.send_indication(home, &PAYLOAD);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
+        peer.send_to(&PAYLOAD, relayed).unwrap();
+        assert_eq!(by_indication.receive(&mut bytes), Relayed::Data(home, &PAYLOAD));
+    });
+
+    for (what, wanted) in [
+        ("hairpins within a worker", true),
+        ("hairpins across workers", false),
+    ] {
+        let [one, other] = pair(server, wanted);
+        assert_no_heap_use(what, || {
+            one.send_channel(0x4000, &PAYLOAD);
+            assert_eq!(other.receive(&mut bytes), Relayed::Channel(0x4000, &PAYLOAD));
+            other.send_channel(0x4000, &PAYLOAD);
+            assert_eq!(one.receive(&mut bytes), Relayed::Channel(0x4000, &PAYLOAD));
+        });
+    }
+
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut lengths = (0..1500).cycle();
+    assert_no_heap_use("nothing, as all is malformed", || {
+        let length = lengths.next().unwrap();
+        stranger.send_to(&bytes[..length], server).unwrap();
+    });
+}
+
+/// Two clients with channels to each other's relays, both of one worker or not.
+fn pair(server: std::net::SocketAddr, same_worker: bool) -> [Client; 2] {
+    let mut one = Client::of(server);
+    let relay = one.allocate();
+    // A port's worker: pairs of ports take turns.
+    let worker = |port: u16| port / 2 % 2;
+    loop {
+        let mut other = Client::of(server);
+        let other_relay = other.allocate();
+        if (worker(relay.port()) == worker(other_relay.port())) == same_worker {
+            one.bind(0x4000, other_relay).unwrap();
+            other.bind(0x4000, relay).unwrap();
+            return [one, other];
+        }
+        other.refresh(0).unwrap();
+    }
+}
