@@ -32,14 +32,19 @@ pub(crate) enum Relayed<'a> {
 }
 
 impl Client {
-    /// A client of `server` on a loopback address of its family.
+    /// A client of `server` on the loopback address of its family.
     pub(crate) fn of(server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(if server.is_ipv4() {
+        let home = if server.is_ipv4() {
             "127.0.0.1:0"
         } else {
             "[::1]:0"
-        })
-        .unwrap();
+        };
+        Self::at(home.parse().unwrap(), server)
+    }
+
+    /// A client of `server` at `home`.
+    pub(crate) fn at(home: SocketAddr, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(home).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket.connect(server).unwrap();
         Self {
