@@ -74,7 +74,8 @@ impl fmt::Display for Mistakes {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
+        let is_said = matches!(&self.place, Place::Flag(flag) if flag.ends_with(&self.key));
+        if !self.key.is_empty() && !is_said {
             write!(f, "{}: ", self.key)?;
         }
         write!(f, "{}", self.what)?;

@@ -239,7 +239,11 @@ fn mistakes_in_environment_and_flags_name_their_own_place() {
     let listed = mistakes(
         "[log]\njson = 1\n",
         &env,
-        &[("turn.relm", "x"), ("log.json.deep", "1")],
+        &[
+            ("turn.relm", "x"),
+            ("log.json.deep", "1"),
+            ("turn.allow", "10.0.0.0/99"),
+        ],
     );
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(
@@ -249,8 +253,9 @@ fn mistakes_in_environment_and_flags_name_their_own_place() {
             "environment WATARI_TRUN__REALM: trun: unknown key (did you mean `turn`?)",
             "environment WATARI_TURN_REALM: names no setting: two underscores stand between table and key (did you mean WATARI_TURN__REALM?)",
             "environment WATARI_TURN__RELAY_PORTS__MIN: turn.relay_ports.min: is an integer 70000, should be a whole number from 0 to 65535",
-            "--set log.json.deep: log.json.deep: goes below a value that is not a table",
-            "--set turn.relm: turn.relm: unknown key (did you mean `realm`?)",
+            "--set log.json.deep: goes below a value that is not a table",
+            "--set turn.allow: invalid IP address syntax",
+            "--set turn.relm: unknown key (did you mean `realm`?)",
         ]
     );
 }

@@ -111,7 +111,10 @@ impl Node {
             return false;
         }
         readings.pop_front();
-        complaint.get_or_insert_with(|| message.to_owned());
+        // Where a list is wanted, what counts is what is wrong with the list.
+        if !wording::wants_list(message) {
+            complaint.get_or_insert_with(|| message.to_owned());
+        }
         true
     }
 

@@ -18,6 +18,11 @@ pub(crate) fn is_type_or_value(message: &str) -> bool {
     !message.starts_with("unknown field") && !is_missing(message)
 }
 
+/// Tells whether the value should have been a list.
+pub(crate) fn wants_list(message: &str) -> bool {
+    message.trim_end().ends_with(", expected a sequence")
+}
+
 /// The keys that serde knows, by what it says about one that it does not.
 pub(crate) fn known_keys(message: &str) -> Vec<String> {
     let names = if message.starts_with("unknown field") {

@@ -281,7 +281,7 @@ fn bad_settings_stop_the_start_with_every_mistake() {
         "3 mistakes",
         "watari.toml:2:1: web.lissen: unknown key (did you mean `listen`?)",
         "watari.toml:5:10: metrics.listen: invalid socket address syntax",
-        "--set log.fliter: log.fliter: unknown key (did you mean `filter`?)",
+        "--set log.fliter: unknown key (did you mean `filter`?)",
     ] {
         assert!(said.contains(word), "{word} is missing in: {said}");
     }

@@ -95,9 +95,13 @@ impl Announcement {
             for (index, value) in values.iter().enumerate() {
                 let name = if index == 0 { name } else { "" };
                 let note = if index == 0 { note } else { "" };
-                let line = format!("  {strong}{name:<12}{plain} {link}{value}{plain}  {faint}{note}{plain}");
+                let note = if note.is_empty() {
+                    String::new()
+                } else {
+                    format!("  {faint}{note}{plain}")
+                };
                 // Writing to a String cannot fail.
-                let _ = writeln!(text, "{}", line.trim_end());
+                let _ = writeln!(text, "  {strong}{name:<12}{plain} {link}{value}{plain}{note}");
             }
         };
         row("Call page", &self.page, self.page_note());
