@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 
 import { open } from "../lib/browser.mjs";
-import { check, eventually } from "../lib/report.mjs";
+import { check, eventually, seconds } from "../lib/report.mjs";
+
+const SWITCHES = 9;
 
 /** @param {import("../run.mjs").Stage} stage */
 export async function switched({ browser, suite, keep }) {
@@ -25,12 +27,21 @@ export async function switched({ browser, suite, keep }) {
     await aoi.says(/^Connected to Sora directly/);
     await sora.says(/^Connected to Aoi directly/);
   });
-  await check("both sides switching at once still find each other, through the relay", async () => {
-    await Promise.all([aoi.set("#relay-only", true), sora.set("#relay-only", true)]);
-    await aoi.says(/^Connected to Sora through a relay \(relay – relay/);
-    await sora.says(/^Connected to Aoi through a relay \(relay – relay/);
+  await check(`both sides switching at once find each other, ${SWITCHES} times with other gaps`, async () => {
+    const before = aoi.described + sora.described;
+    for (let i = 1; i <= SWITCHES; i += 1) {
+      const on = i % 2 === 1;
+      await Promise.all([aoi.set("#relay-only", on), seconds((i * 7) % 40 / 1000).then(() => sora.set("#relay-only", on))]);
+      const said = on ? /through a relay \(relay – relay/ : /directly/;
+      await aoi.says(said);
+      await sora.says(said);
+    }
     const { frames } = await aoi.stats();
     await eventually("frames on the new path", () => aoi.stats(), (now) => now.frames > frames + 5);
+    // An offer and an answer for each of the two new connections that a switch at both ends may take.
+    const described = aoi.described + sora.described - before;
+    assert.ok(described > 0 && described <= 5 * SWITCHES, `${described} descriptions`);
+    return `${described} descriptions`;
   });
   await aoi.close();
   await sora.close();

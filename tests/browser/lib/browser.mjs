@@ -64,7 +64,12 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("request", (request) => origins.add(new URL(request.url()).origin));
-  return new Person(page, errors, origins);
+  const person = new Person(page, errors, origins);
+  await session.send("Network.enable");
+  session.on("Network.webSocketFrameSent", ({ response }) => {
+    if (/^42\d*\["(offer|answer)"/.test(response.payloadData)) person.described += 1;
+  });
+  return person;
 }
 
 /** One page and the hands on it. */
@@ -78,6 +83,8 @@ export class Person {
     this.page = page;
     this.errors = errors;
     this.origins = origins;
+    /** Offers and answers it has sent. */
+    this.described = 0;
     /** The origin the page was visited at. @type {string | null} */
     this.home = null;
   }

@@ -43,6 +43,7 @@ export class Call extends EventTarget {
   /**
    * Numbers the connections of this call, alike at both ends; it goes along with all that is sent. A change of the
    * transport policy begins a new one, because an ICE restart would keep a direct pair for as long as it works.
+   * Either side may begin one; the impolite side makes its first offer, so that no two of them cross.
    */
   #round = 1;
   /** Types of the candidates the other side has announced. @type {Map<string, string>} */
@@ -64,7 +65,6 @@ export class Call extends EventTarget {
     this.#relayOnly = terms.relayOnly;
     this.#connection = this.#connect();
     this.#readings = setInterval(() => this.#read(), READING_EVERY);
-    if (!terms.polite) this.#connection.attach();
   }
 
   get peer() {
@@ -78,9 +78,9 @@ export class Call extends EventTarget {
     return this.#everConnected ? "reconnecting" : "connecting";
   }
 
-  /** Sends the tracks there are now. */
-  attach() {
-    return this.#connection.attach();
+  /** Sends the tracks there are now; before the first offer has come, the answer to it will. */
+  async attach() {
+    if (this.#connection.answered || !this.#terms.polite) await this.#connection.attach();
   }
 
   /**
@@ -112,8 +112,7 @@ export class Call extends EventTarget {
     await this.#refresh();
     if (this.#closed || on !== this.#relayOnly) return;
     this.#patience = PATIENCE.first;
-    this.#renew(this.#round + 1);
-    await this.#connection.attach();
+    this.#moveOn();
   }
 
   close() {
@@ -136,8 +135,7 @@ export class Call extends EventTarget {
         this.#progressed(name);
       },
       sendCandidate: (candidate) => {
-        const body = candidate?.toJSON() ?? { candidate: "" };
-        signaling.send("candidate", { to: peer.id, candidate: { ...body, round } });
+        this.#tell(candidate, round);
         if (candidate?.candidate) this.#listed("local", candidate.candidate, candidate.usernameFragment);
       },
     });
@@ -147,12 +145,30 @@ export class Call extends EventTarget {
       const { detail } = /** @type {CustomEvent} */ (event);
       this.dispatchEvent(new CustomEvent("candidate", { detail: { side: "local", error: detail } }));
     });
+    if (!polite) connection.attach();
     this.#retryIn(this.#patience);
     return connection;
   }
 
+  /** Begins a new connection at both ends. */
+  #moveOn() {
+    this.#renew(this.#round + 1);
+    if (this.#terms.polite) this.#tell(null, this.#round);
+  }
+
   /**
-   * Replaces the connection; whoever asked for it makes the offer.
+   * Sends a candidate; the empty one that ends a round of gathering also tells the other side which connection
+   * we are at.
+   * @param {RTCIceCandidate | null} candidate
+   * @param {number} round
+   */
+  #tell(candidate, round) {
+    const body = candidate?.toJSON() ?? { candidate: "" };
+    this.#terms.signaling.send("candidate", { to: this.peer.id, candidate: { ...body, round } });
+  }
+
+  /**
+   * Replaces the connection.
    * @param {number} round
    */
   #renew(round) {
@@ -169,7 +185,9 @@ export class Call extends EventTarget {
     this.#patience = Math.min(this.#patience * 2, PATIENCE.limit);
     this.#retryIn(this.#patience);
     await this.#refresh();
-    if (!this.#closed) this.#connection.restart(this.#configuration());
+    if (this.#closed) return;
+    if (this.#connection.settled) this.#connection.restart(this.#configuration());
+    else this.#moveOn();
   }
 
   async #refresh() {

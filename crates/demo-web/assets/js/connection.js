@@ -33,12 +33,22 @@ export class Connection extends EventTarget {
     this.#pc.addEventListener("icecandidateerror", ({ url, errorCode }) => {
       this.#tell("unanswered", { url, code: errorCode });
     });
-    const beforeAnswer = () => this.#answerWith();
+    const beforeAnswer = () => this.attach();
     this.#negotiation = new Negotiation(this.#pc, { polite, sendDescription, sendCandidate, beforeAnswer });
   }
 
   get state() {
     return this.#pc.connectionState;
+  }
+
+  /** Whether the other side has described itself. */
+  get answered() {
+    return this.#pc.remoteDescription !== null;
+  }
+
+  /** Whether offer and answer have met; a message that was lost leaves it unsettled. */
+  get settled() {
+    return this.answered && this.#pc.signalingState === "stable";
   }
 
   /** @param {RTCSessionDescriptionInit} description */
@@ -57,7 +67,7 @@ export class Connection extends EventTarget {
     const replaced = KINDS.map((kind) => {
       const track = this.#media.track(kind);
       const direction = track ? "sendrecv" : "recvonly";
-      const line = this.#lines().find((line) => line.receiver.track.kind === kind);
+      const line = this.#pc.getTransceivers().find((line) => line.receiver.track.kind === kind);
       if (!line) return this.#pc.addTransceiver(track ?? kind, { direction, streams: track ? [stream] : [] });
       line.direction = direction;
       if (track) line.sender.setStreams?.(stream);
@@ -72,8 +82,7 @@ export class Connection extends EventTarget {
    */
   restart(configuration) {
     this.#pc.setConfiguration({ ...configuration, bundlePolicy: "max-bundle" });
-    if (this.#lines().length > 0) this.#pc.restartIce();
-    else this.attach();
+    this.#pc.restartIce();
   }
 
   /** Reads which path is in use and what arrived by it. */
@@ -84,16 +93,6 @@ export class Connection extends EventTarget {
 
   close() {
     this.#pc.close();
-  }
-
-  /** Uses the lines just offered; lines of an offer of ours that gave way to it are not needed any more. */
-  async #answerWith() {
-    for (const line of this.#lines()) if (line.mid === null) line.stop();
-    await this.attach();
-  }
-
-  #lines() {
-    return this.#pc.getTransceivers().filter((line) => line.direction !== "stopped");
   }
 
   /**

@@ -91,8 +91,13 @@ export class Negotiation {
 
   /** @param {() => Promise<void>} step */
   #inTurn(step) {
-    const done = this.#taken.then(() => {
-      if (this.#pc.signalingState !== "closed") return step();
+    const done = this.#taken.then(async () => {
+      try {
+        await step();
+      } catch (error) {
+        // A connection closed meanwhile takes nothing.
+        if (this.#pc.signalingState !== "closed") throw error;
+      }
     });
     this.#taken = done.catch(() => {});
     return done;

@@ -85,7 +85,9 @@ export class Session extends EventTarget {
    */
   async toggle(kind) {
     if (this.media.track(kind)) return this.media.toggle(kind);
-    this.notices = await this.#openMedia({ audio: kind === "audio", video: kind === "video" });
+    const notices = await this.#openMedia({ audio: kind === "audio", video: kind === "video" });
+    if (this.phase === "lobby") return this.media.stop();
+    this.notices = [...this.notices.filter(({ key }) => !key.startsWith("media.")), ...notices];
     await this.call?.attach();
     this.#changed();
   }
@@ -126,11 +128,12 @@ export class Session extends EventTarget {
 
   async #join() {
     const entry = this.#entry;
-    if (!entry || !this.#signaling) return;
+    clearTimeout(this.#comeBack);
+    if (!entry || !this.#signaling?.connected) return;
     try {
       const joined = await this.#signaling.join(entry.room, entry.name);
       this.#ice = joined;
-      this.notices = this.notices.filter(({ key }) => !key.startsWith("problem."));
+      this.#forgetProblems();
       this.#noteRelay();
       this.#hangUpCall();
       this.#become("joined", null);
@@ -144,12 +147,9 @@ export class Session extends EventTarget {
   /** @param {unknown} error */
   #notJoined(error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.code === "unreachable") return;
-    if (error.code === "room_full" && this.phase === "joined") {
-      this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
-    } else {
-      this.#end("refused", [noticeOf(error)]);
-    }
+    if (error.code === "unreachable") this.#note(noticeOf(error));
+    else if (error.code !== "room_full" || this.phase !== "joined") return this.#end("refused", [noticeOf(error)]);
+    this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
   }
 
   /**
@@ -161,7 +161,10 @@ export class Session extends EventTarget {
     if (this.call || !this.#signaling) return;
     const { relayOnly, media } = this;
     const call = new Call({ peer, polite, signaling: this.#signaling, ice: this.#ice, relayOnly, media });
-    call.addEventListener("change", () => this.#changed());
+    call.addEventListener("change", () => {
+      if (call.state === "connected") this.#forgetProblems();
+      this.#changed();
+    });
     call.addEventListener("reading", () => this.dispatchEvent(new Event("reading")));
     call.addEventListener("candidate", (event) => {
       const { detail } = /** @type {CustomEvent} */ (event);
@@ -197,6 +200,10 @@ export class Session extends EventTarget {
     const hasRelay = this.#ice.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
     this.notices = this.notices.filter(({ key }) => key !== "relay.none");
     if (this.relayOnly && this.linked && !hasRelay) this.notices.push({ key: "relay.none" });
+  }
+
+  #forgetProblems() {
+    this.notices = this.notices.filter(({ key }) => !key.startsWith("problem."));
   }
 
   /** @param {Notice} notice */

@@ -21,6 +21,7 @@ export class Problem extends Error {
 }
 
 const ANSWER_WITHIN = 8000;
+const COME_BACK_AFTER = 4000;
 const FROM_PEERS = ["peer-joined", "peer-left", "waiting", "offer", "answer", "candidate"];
 
 /**
@@ -34,6 +35,8 @@ export class Signaling extends EventTarget {
   #waiting = new Map();
   /** @type {Promise<Ice> | null} */
   #ice = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #comeBack;
 
   /** @param {string | null} url null means the origin of the page */
   constructor(url) {
@@ -41,7 +44,7 @@ export class Signaling extends EventTarget {
     const options = { transports: ["websocket", "polling"], autoConnect: false, reconnectionDelayMax: 4000 };
     this.#socket = url ? io(url, options) : io(options);
     this.#socket.on("connect", () => this.#fire("up"));
-    this.#socket.on("disconnect", () => this.#lost());
+    this.#socket.on("disconnect", (/** @type {string} */ reason) => this.#lost(reason));
     this.#socket.on("connect_error", () => this.#fire("unreachable"));
     for (const name of FROM_PEERS) this.#socket.on(name, (/** @type {any} */ detail) => this.#fire(name, detail));
     for (const name of ["joined", "ice"]) {
@@ -89,6 +92,7 @@ export class Signaling extends EventTarget {
 
   /** Leaves the room and ends the connection; nothing fires afterwards. */
   close() {
+    clearTimeout(this.#comeBack);
     if (this.#socket.connected) this.#socket.emit("leave", {});
     this.#socket.off();
     this.#socket.disconnect();
@@ -137,7 +141,10 @@ export class Signaling extends EventTarget {
     else this.#fire("problem", problem);
   }
 
-  #lost() {
+  /** @param {string} reason */
+  #lost(reason) {
+    // After being sent away the client library does not come back by itself.
+    if (reason === "io server disconnect") this.#comeBack = setTimeout(() => this.open(), COME_BACK_AFTER);
     for (const { reject } of this.#waiting.values()) reject(new Problem("unreachable", "disconnected"));
     this.#waiting.clear();
     this.#fire("down");
