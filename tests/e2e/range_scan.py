@@ -7,6 +7,7 @@ asking is tried: CreatePermission, ChannelBind and Send indications, each addres
 """
 
 import ipaddress
+import random
 import socket
 import sys
 
@@ -52,17 +53,24 @@ def own_addresses():
     return addresses
 
 
-def trap(address, port=0):
+def trap(address, port=None):
+    """Listens, on some port below the relay range unless told."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_DGRAM)
-    listening.bind((address, port))
+    while True:
+        try:
+            listening.bind((address, port or random.randrange(10_000, 28_000)))
+            break
+        except OSError:
+            if port:
+                raise
     listening.setblocking(False)
     return listening
 
 
 def allocated():
     client = Client((HOST, PORT), USERNAME, PASSWORD)
-    client.allocate()
+    client.allocate(family=2 if ":" in HOST else 1)
     return client
 
 
@@ -103,12 +111,11 @@ def main():
     caught = [str(one.getsockname()) for one in traps if received(one)]
     verdict("no datagram reaches a socket on this host's own addresses", not caught, caught)
 
-    echo = Client((HOST, PORT), USERNAME, PASSWORD)
-    other = echo.allocate()
-    client.permit(other)
-    echo.permit(client.relayed)
-    client.send(other, b"between relays")
-    verdict("two relays of the server still reach each other", echo.receive() == b"between relays", [])
+    other = allocated()
+    client.permit(other.relayed)
+    other.permit(client.relayed)
+    client.send(other.relayed, b"between relays")
+    verdict("two relays of the server still reach each other", other.receive() == b"between relays", [])
 
 
 def received(listening):

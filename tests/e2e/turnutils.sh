@@ -24,13 +24,14 @@ turn_pid=$pid
 wait_ready turn "$turn_pid" "$metrics"
 start peer turnutils_peer -L 127.0.0.1 -L ::1 -p "$peer"
 
-# uclient NAME ARGUMENTS...: runs a client in the background.
+# uclient NAME ARGUMENTS...: runs a client in the background, for $limit seconds at most.
+limit=60
 uclient() {
     local name=$1
     shift
     {
         status=0
-        timeout 60 turnutils_uclient -p "$turn" -n 20 -z 5 "$@" || status=$?
+        timeout "$limit" turnutils_uclient -p "$turn" -n 20 -z 5 "$@" || status=$?
         echo "exit status $status"
     } >"$scratch/$name.out" 2>&1 &
     clients[$name]=$!
@@ -79,28 +80,47 @@ uclient between_send "${alice[@]}" -y -s -m 4 127.0.0.1
 uclient between_v4 "${alice[@]}" -y -X -m 4 127.0.0.1
 uclient between_v6 "${alice[@]}" -y -x -m 4 ::1
 uclient padded "${alice[@]}" -y -D -G -m 4 127.0.0.1
-uclient dual "${alice[@]}" -Z -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
 no_loss between "uclient relays relay to relay, with EVEN-PORT and reservations (-y)"
 no_loss between_send "uclient relays relay to relay by Send indications (-y -s)"
 no_loss between_v4 "uclient relays relay to relay with IPv4 asked for (-y -X)"
 no_loss between_v6 "uclient relays relay to relay over IPv6 (-y -x)"
 no_loss padded "uclient pads channel data and asks more than it needs (-D -G)"
-no_loss dual "uclient allocates both families at once (-Z)"
 
-uclient negative "${alice[@]}" -N -R -m 4 -e 127.0.0.1 -r "$peer" 127.0.0.1
+uclient negative "${alice[@]}" -N -y -m 4 127.0.0.1
+uclient negative_send "${alice[@]}" -N -s -m 4 -e 127.0.0.1 -r "$peer" 127.0.0.1
+uclient conflict "${alice[@]}" -N -m 1 -e 127.0.0.1 -r "$peer" 127.0.0.1
+uclient large "${alice[@]}" -l 1400 -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
+no_loss negative "uclient's negative tests lose nothing relay to relay (-N -y)"
+no_loss negative_send "uclient's negative tests lose nothing by Send indications (-N -s)"
+no_loss large "uclient relays 1400 bytes at a time"
+
+# With -N and a peer it binds a second channel to the same peer, which RFC 8656 §12.2 refuses, and then ends.
+wait "${clients[conflict]}"
+if grep -q 'channel bind: error 400' "$scratch/conflict.out"; then
+    ok "a second channel to the same peer is refused with 400 (-N)"
+else
+    not_ok "a second channel to the same peer is refused with 400 (-N)" "$scratch/conflict.out"
+fi
+
+# -R breaks its own messages at random, so that it may wait for answers without end; -B vanishes.
+limit=15
+uclient broken "${alice[@]}" -R -N -m 4 -y 127.0.0.1
+uclient broken_send "${alice[@]}" -R -s -m 4 -e 127.0.0.1 -r "$peer" 127.0.0.1
 uclient drop "${alice[@]}" -B -m 8 -e 127.0.0.1 -r "$peer" 127.0.0.1
 uclient drop_between "${alice[@]}" -y -B -m 8 127.0.0.1
-uclient large "${alice[@]}" -l 1400 -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
-no_loss negative "uclient's negative tests end with nothing lost (-N -R)"
-no_loss large "uclient relays 1400 bytes at a time"
-for name in drop drop_between; do
-    wait "${clients[$name]}"
-    if grep -qE '^exit status (0|124)$' "$scratch/$name.out" && kill -0 "$turn_pid"; then
-        ok "clients that vanish in the middle leave the server well ($name, -B)"
-    else
-        not_ok "clients that vanish in the middle leave the server well ($name, -B)" "$scratch/$name.out"
-    fi
-done
+limit=60
+for name in broken broken_send drop drop_between; do wait "${clients[$name]}"; done
+malformed=$(http "$metrics" /metrics | awk '/^turn_dropped_datagrams_total.*(malformed|bad_fingerprint)/ { n += $NF } END { print n + 0 }')
+if [ "$malformed" -gt 0 ]; then
+    ok "messages that uclient broke are dropped and counted, $malformed of them (-R)"
+else
+    not_ok "messages that uclient broke are dropped and counted (-R)" "$scratch/broken.out"
+fi
+if grep -q 'tot_recv_msgs=[1-9]' "$scratch/drop.out" && grep -q 'tot_recv_msgs=[1-9]' "$scratch/drop_between.out"; then
+    ok "clients that vanish in the middle were relayed until then (-B)"
+else
+    not_ok "clients that vanish in the middle were relayed until then (-B)" "$scratch/drop.out"
+fi
 uclient after "${alice[@]}" -y -m 4 127.0.0.1
 no_loss after "uclient relays as before after all that"
 
@@ -124,3 +144,46 @@ reflexive() {
 }
 reflexive stun_v4 "stunclient is told its address by turn-server" turnutils_stunclient -p "$turn" 127.0.0.1
 reflexive stun_v6 "stunclient is told its IPv6 address" turnutils_stunclient -p "$turn" ::1
+
+# RFC 5780 takes two addresses with two ports each.
+cat >"$scratch/stun.toml" <<TOML
+[stun]
+behaviour = { addresses = [{ local = "127.0.0.1" }, { local = "127.0.0.2" }], ports = [$stun, $stun_alternate] }
+[metrics]
+listen = "127.0.0.1:$stun_metrics"
+TOML
+start stun "$bin/stun-server" --config "$scratch/stun.toml"
+stun_pid=$pid
+wait_ready stun "$stun_pid" "$stun_metrics"
+reflexive stun_5780 "stunclient learns its address by RFC 5780 (-f)" turnutils_stunclient -f -p "$stun" 127.0.0.1
+
+# natdiscovery ANSWER SENTENCE FLAGS...: on loopback there is no NAT, and the program must find that out.
+natdiscovery() {
+    local answer=$1 sentence=$2
+    shift 2
+    if timeout 60 turnutils_natdiscovery "$@" -p "$stun" 127.0.0.1 >"$scratch/nat.out" 2>&1 &&
+        grep -qF "$answer" "$scratch/nat.out"; then
+        ok "$sentence"
+    else
+        not_ok "$sentence" "$scratch/nat.out"
+    fi
+}
+natdiscovery "Endpoint Independent Mapping" "natdiscovery finds endpoint-independent mapping (-m)" -m
+natdiscovery "Endpoint Independent Filtering" "natdiscovery finds endpoint-independent filtering (-f)" -f
+natdiscovery "maybe a successful hairpinning" "natdiscovery finds hairpinning (-H)" -H
+natdiscovery "Endpoint Independent Mapping" "natdiscovery goes on with 1500 bytes of padding (-m -P)" -m -P
+
+# stops NAME PID: a server ends by itself, and well, when asked to.
+stops() {
+    local status=0
+    kill -TERM "$2"
+    wait "$2" || status=$?
+    if [ "$status" -eq 0 ]; then
+        ok "$1-server ends with status 0 after SIGTERM"
+    else
+        not_ok "$1-server ends with status 0 after SIGTERM, not $status" "$scratch/$1.log"
+    fi
+}
+stops turn "$turn_pid"
+stops stun "$stun_pid"
+done_checking
