@@ -21,6 +21,7 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
+mod ready;
 mod route;
 mod socket;
 mod sockets;
@@ -34,6 +35,7 @@ pub use limits::{DescriptorLimit, raise_descriptor_limit};
 #[cfg(target_os = "linux")]
 pub use linux::Mmsg;
 pub use portable::Portable;
+pub use ready::ReadyList;
 pub use route::{host_addresses, local_address_towards};
 pub use socket::{Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use datagram_io::{Batch, IoCounters, Origin, Readiness, SocketId, Sockets, Stop};
+use datagram_io::{Batch, IoCounters, Origin, ReadyList, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use stun_core::{Config, Received, answer};
 
@@ -30,7 +30,7 @@ impl Worker {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
         let mut batch = Batch::new(BATCH);
-        let mut ready = Vec::new();
+        let mut ready = ReadyList::default();
         while !self.stop.is_requested() {
             let timeout = if ready.is_empty() {
                 None
@@ -42,15 +42,15 @@ impl Worker {
             {
                 return Err(error);
             }
-            let named = events
-                .iter()
-                .map(|event| event.token())
-                .filter(|token| *token != WAKER);
-            ready.extend(named.map(|token| token.0 as u32));
-            ready.retain(|&index| {
+            for event in &events {
+                if event.token() != WAKER {
+                    ready.add(event.token().0 as u32);
+                }
+            }
+            ready.visit(|index| {
                 let readiness = self.sockets.receive(index, &mut batch, BATCH);
                 self.answer_all(&mut batch);
-                readiness == Readiness::More
+                readiness
             });
         }
         Ok(())

@@ -3,12 +3,12 @@
 mod effects;
 
 use std::{
-    io,
+    io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use datagram_io::{Batch, Inbox, Origin, Outbox, Readiness, SocketId, Sockets, Stop};
+use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
 use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
@@ -48,7 +48,7 @@ pub(crate) struct Worker {
     outboxes: Vec<Option<Outbox>>,
     stop: Stop,
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
-    ready: Vec<u32>,
+    ready: ReadyList,
     published: Arc<Published>,
     binding_requests: BindingRequests,
     /// Binding requests answered since they were last published, over IPv4 and IPv6.
@@ -88,7 +88,7 @@ impl Worker {
             inbox: parts.inbox,
             outboxes: parts.outboxes,
             stop: parts.stop,
-            ready: Vec::with_capacity(1024),
+            ready: ReadyList::default(),
             published: parts.published,
             binding_requests: parts.binding_requests,
             bindings: [0; 2],
@@ -137,12 +137,11 @@ impl Worker {
             return Err(error);
         }
         self.inbox.awake();
-        let named = self
-            .events
-            .iter()
-            .map(|event| event.token())
-            .filter(|token| *token != WAKER);
-        self.ready.extend(named.map(|token| token.0 as u32));
+        for event in &self.events {
+            if event.token() != WAKER {
+                self.ready.add(event.token().0 as u32);
+            }
+        }
         Ok(())
     }
 
@@ -158,24 +157,21 @@ impl Worker {
     /// Receives once from each ready socket and from the other workers; what is not drained stays ready.
     fn receive(&mut self, now: Now) {
         let mut now = now;
-        let mut kept = 0;
-        for place in 0..self.ready.len() {
-            let index = self.ready[place];
+        let mut ready = mem::take(&mut self.ready);
+        ready.visit(|index| {
             let at_most = if index < self.listeners {
                 FROM_LISTENER
             } else {
                 FROM_RELAY
             };
-            if self.sockets.receive(index, &mut self.batch, at_most) == Readiness::More {
-                self.ready[kept] = index;
-                kept += 1;
-            }
+            let readiness = self.sockets.receive(index, &mut self.batch, at_most);
             if self.batch.is_full() {
                 self.decide(now);
                 now = self.clock.read();
             }
-        }
-        self.ready.truncate(kept);
+            readiness
+        });
+        self.ready = ready;
         self.inbox.receive(&mut self.batch);
         self.decide(now);
     }
@@ -254,7 +250,7 @@ impl Worker {
             worker_busy: self.worker_busy,
         };
         self.published.publish(sources);
-        let [v4, v6] = std::mem::take(&mut self.bindings);
+        let [v4, v6] = mem::take(&mut self.bindings);
         self.binding_requests.add(v4, v6);
         self.published_at = at;
         self.unpublished = false;
