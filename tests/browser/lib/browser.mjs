@@ -12,8 +12,9 @@ export const INSECURE_HOST = "watari.test";
 /**
  * @param {string} executablePath
  * @param {"fake" | "refused" | "none"} [camera] and microphone alike
+ * @param {string} [film] a Y4M file that the camera shows instead of a test pattern
  */
-export async function launch(executablePath, camera = "fake") {
+export async function launch(executablePath, camera = "fake", film) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
   const browser = await puppeteer.launch({
     executablePath,
@@ -29,6 +30,7 @@ export async function launch(executablePath, camera = "fake") {
       "--disable-component-update",
       "--disable-sync",
       ...(camera === "none" ? [] : ["--use-fake-device-for-media-stream"]),
+      ...(film ? [`--use-file-for-fake-video-capture=${film}`] : []),
       `--use-fake-ui-for-media-stream${camera === "refused" ? "=deny" : ""}`,
       "--allow-loopback-in-peer-connection",
       "--autoplay-policy=user-gesture-required",
