@@ -118,13 +118,26 @@ impl Addresses {
         ours.map_or(from, |address| SocketAddr::new(address.external(), from.port()))
     }
 
-    /// Tells whether this is an address we listen on ourselves.
+    /// Tells whether this is an address we listen on ourselves, in its local or its external form.
     pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
-        self.listeners.iter().any(|listener| {
-            listener.port() == address.port()
-                && (listener.ip() == address.ip()
-                    || listener.ip().is_unspecified() && self.is_host(address.ip()))
-        })
+        let (port, ip) = (address.port(), address.ip());
+        self.listeners
+            .iter()
+            .filter(|listener| listener.port() == port)
+            .any(|listener| {
+                listener.ip() == ip
+                    || listener.ip().is_unspecified() && self.is_host(ip)
+                    || self
+                        .relay
+                        .known()
+                        .any(|known| known.external() == ip && known.local() == listener.ip())
+            })
+    }
+
+    /// Tells whether this is an address of our own machine, in its local or its external form.
+    pub(crate) fn is_host(&self, ip: IpAddr) -> bool {
+        let is_relay = |address: RelayAddress| address.local() == ip || address.external() == ip;
+        ip.is_loopback() || self.hosts.contains(&ip) || self.in_use(ip) || self.relay.known().any(is_relay)
     }
 
     /// Finds the local form of an address that relays sit on.
@@ -146,11 +159,6 @@ impl Addresses {
                 .pools
                 .iter()
                 .any(|(pool_ip, pool)| *pool_ip == ip && pool.taken() > 0)
-    }
-
-    fn is_host(&self, ip: IpAddr) -> bool {
-        let is_relay = |address: RelayAddress| address.local() == ip || address.external() == ip;
-        ip.is_loopback() || self.hosts.contains(&ip) || self.in_use(ip) || self.relay.known().any(is_relay)
     }
 
     fn unconfigured(&self, family: Family, server: IpAddr) -> Option<RelayAddress> {
@@ -294,6 +302,14 @@ mod tests {
             addresses.own_relay(socket("10.0.0.8:50000")).is_some(),
             "the machine's own address"
         );
+    }
+
+    #[test]
+    fn a_listener_behind_a_nat_is_known_by_its_external_address_too() {
+        let listen = |config: &mut Config| config.listeners = vec![socket("10.0.0.1:3478")];
+        let addresses = addresses(&[("10.0.0.1", "192.0.2.1"), ("10.0.0.2", "192.0.2.2")], listen);
+        assert!(addresses.is_listener(socket("192.0.2.1:3478")));
+        assert!(!addresses.is_listener(socket("192.0.2.2:3478")));
     }
 
     #[test]

@@ -37,9 +37,12 @@ enum Relays {
     Reserved(ReservationToken),
 }
 
-/// Holds an address for a relay to come.
-struct Found {
-    address: RelayedAddress,
+/// Holds the addresses for the relays to come.
+struct Sites {
+    addresses: ArrayVec<RelayedAddress, 2>,
+    /// Of two families wished, the one that has none, and its error code.
+    failed: Option<(Family, u16)>,
+    /// Set when the port was reserved before.
     claimed: Option<ReservationToken>,
 }
 
@@ -64,8 +67,8 @@ impl Server {
             LedgerFull::Total => Refusal::InsufficientCapacity,
         })?;
         match self.find_addresses(now, from, identity.user_id, wish.relays) {
-            Ok((found, failed)) => {
-                self.open_relays(now, from, identity, message, wish, found, failed);
+            Ok(sites) => {
+                self.open_relays(now, from, identity, message, wish, sites);
                 Ok(Done::Later)
             }
             Err(refusal) => {
@@ -88,54 +91,54 @@ impl Server {
     }
 
     /// Finds an address for each relay wished. Of two families, one may fail.
-    #[expect(clippy::type_complexity, reason = "two values that are taken apart at once")]
     fn find_addresses(
         &mut self,
         now: Now,
         from: FiveTuple,
         user_id: &str,
         relays: Relays,
-    ) -> Result<(ArrayVec<Found, 2>, Option<(Family, u16)>), Refusal> {
-        let mut found = ArrayVec::new();
+    ) -> Result<Sites, Refusal> {
         let (families, want): (&[Family], _) = match relays {
-            Relays::Reserved(token) => {
-                let worker = self.config.share.index();
-                let parked = self.ledger.claim(now.instant, token, user_id, worker);
-                let parked = parked.ok_or(Refusal::InsufficientCapacity)?;
-                self.addresses.borrow(parked.address.local.ip());
-                found.push(Found {
-                    address: parked.address,
-                    claimed: Some(token),
-                });
-                return Ok((found, None));
-            }
+            Relays::Reserved(token) => return self.claim_address(now, user_id, token),
             Relays::One(Family::V4, want) => (&[Family::V4], want),
             Relays::One(Family::V6, want) => (&[Family::V6], want),
             Relays::Both(want) => (&Family::ALL, want),
         };
+        let mut addresses = ArrayVec::new();
         let mut failed: Option<(Family, Refusal)> = None;
         for &family in families {
             match self.addresses.take(family, from.server.ip(), want, &mut self.rng) {
-                Ok(address) => found.push(Found {
-                    address,
-                    claimed: None,
-                }),
+                Ok(address) => addresses.push(address),
                 // Where both fail, the client learns why the family it asked for first did.
                 Err(why) => failed = failed.or(Some((family, Refusal::from(why)))),
             }
         }
         match failed {
-            Some((_, refusal)) if found.is_empty() => Err(refusal),
-            Some((family, refusal)) => Ok((found, Some((family, refusal.code().0)))),
-            None => Ok((found, None)),
+            Some((_, refusal)) if addresses.is_empty() => Err(refusal),
+            failed => {
+                let failed = failed.map(|(family, refusal)| (family, refusal.code().0));
+                Ok(Sites {
+                    addresses,
+                    failed,
+                    claimed: None,
+                })
+            }
         }
     }
 
+    fn claim_address(&mut self, now: Now, user_id: &str, token: ReservationToken) -> Result<Sites, Refusal> {
+        let worker = self.config.share.index();
+        let parked = self.ledger.claim(now.instant, token, user_id, worker);
+        let address = parked.ok_or(Refusal::InsufficientCapacity)?.address;
+        self.addresses.borrow(address.local.ip());
+        Ok(Sites {
+            addresses: [address].into_iter().collect(),
+            failed: None,
+            claimed: Some(token),
+        })
+    }
+
     /// Notes the allocation and asks for its sockets.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the one place where a request becomes an allocation"
-    )]
     fn open_relays(
         &mut self,
         now: Now,
@@ -143,21 +146,20 @@ impl Server {
         identity: &Identity<'_>,
         message: &Message<'_>,
         wish: Wish,
-        found: ArrayVec<Found, 2>,
-        failed: Option<(Family, u16)>,
+        sites: Sites,
     ) {
         let lifetime = self.config.lifetimes.grant(wish.lifetime);
         let want = match wish.relays {
             Relays::One(_, want) | Relays::Both(want) => want,
             Relays::Reserved(_) => Want::Any,
         };
-        let outstanding = found.len() as u8;
+        let outstanding = sites.addresses.len() as u8;
         let opening = Opening {
             asked: Asked::by(message),
             lifetime,
             outstanding,
             want,
-            failed,
+            failed: sites.failed,
         };
         let user_id = (identity.user_id != identity.username).then(|| identity.user_id.into());
         let key = self.table.insert(Allocation {
@@ -173,14 +175,14 @@ impl Server {
             transaction: message.transaction_id(),
             phase: Phase::Opening(Box::new(opening)),
         });
-        for Found { address, claimed } in found {
+        for address in sites.addresses {
             let relay = self.table.insert_relay(Relay {
                 allocation: key,
                 address,
                 state: RelayState::Opening { tries: 1 },
                 expires_at: now.instant + Duration::from_secs(lifetime.into()),
                 wakes_at: None,
-                claimed,
+                claimed: sites.claimed,
             });
             self.ask_to_open(relay, address);
         }

@@ -106,6 +106,57 @@ impl Refusal {
     }
 }
 
+/// Holds a refusal with all that its answer depends on.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// Signs the answer; present once the password was found right.
+    pub(crate) key: Option<Box<IntegrityKey>>,
+    pub(crate) standing: Standing,
+}
+
+impl Refused {
+    /// A refusal of someone who is known.
+    pub(crate) fn signed(refusal: Refusal, key: IntegrityKey) -> Self {
+        Self {
+            refusal,
+            key: Some(Box::new(key)),
+            standing: Standing::Proven,
+        }
+    }
+
+    /// A refusal of someone who is not.
+    pub(crate) fn unsigned(refusal: Refusal, standing: Standing) -> Self {
+        Self {
+            refusal,
+            key: None,
+            standing,
+        }
+    }
+}
+
+/// Says what an address proved, which bounds what is sent there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It showed a nonce that was sent to it.
+    Proven,
+    /// It asked for the first time: the answer may be three times as long.
+    Newcomer,
+    /// It sent credentials that prove nothing: the answer may be as long as the request.
+    Unproven,
+}
+
+impl Standing {
+    /// The longest answer to a request of this length.
+    fn allowance(self, request_len: usize) -> usize {
+        match self {
+            Self::Proven => usize::MAX,
+            Self::Newcomer => 3 * request_len,
+            Self::Unproven => request_len,
+        }
+    }
+}
+
 /// Says why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
@@ -152,20 +203,19 @@ fn write_allocated(writer: &mut MessageWriter<'_>, allocated: &Allocated) -> Res
     Ok(())
 }
 
-/// Writes an error response of at most `allowance` bytes, signed if there is a key. What the client can do
-/// without is left out before the answer is.
+/// Writes an error response no longer than its receiver's standing allows. What people read is left out
+/// before the answer is.
 pub(crate) fn refusal(
     config: &Config,
     asked: Asked,
-    key: Option<&IntegrityKey>,
+    refused: &Refused,
     nonce: &[u8; NONCE_LEN],
-    refusal: &Refusal,
-    allowance: usize,
     out: &mut [u8],
 ) -> Result<usize, NoAnswer> {
+    let allowance = refused.standing.allowance(asked.len);
     let mut outcome = Err(NoAnswer::NoRoom);
     for luxury in [Luxury::Software, Luxury::ReasonPhrase, Luxury::None] {
-        outcome = match write_refusal(config, asked, key, nonce, refusal, luxury, out) {
+        outcome = match write_refusal(config, asked, refused, nonce, luxury, out) {
             Ok(len) if len <= allowance => return Ok(len),
             Ok(_) => Err(NoAnswer::TooLong),
             Err(_) => Err(NoAnswer::NoRoom),
@@ -185,12 +235,12 @@ enum Luxury {
 fn write_refusal(
     config: &Config,
     asked: Asked,
-    key: Option<&IntegrityKey>,
+    refused: &Refused,
     nonce: &[u8; NONCE_LEN],
-    refusal: &Refusal,
     luxury: Luxury,
     out: &mut [u8],
 ) -> Result<usize, WriteError> {
+    let refusal = &refused.refusal;
     let (code, phrase) = refusal.code();
     let mut writer = MessageWriter::new(out, Class::Error, asked.method, asked.id)?;
     writer.error_code(code, if luxury == Luxury::None { "" } else { phrase })?;
@@ -204,7 +254,7 @@ fn write_refusal(
     if let (Luxury::Software, Some(software)) = (luxury, &config.software) {
         writer.text(AttributeType::SOFTWARE, software)?;
     }
-    seal(writer, asked, key)
+    seal(writer, asked, refused.key.as_deref())
 }
 
 fn seal(

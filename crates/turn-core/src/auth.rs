@@ -1,11 +1,9 @@
 //! Long-term credentials (RFC 8489 §9.2): who asks, and may he be believed. It leaves no state behind.
 
-use std::net::SocketAddr;
-
 use stun_wire::{IntegrityKey, Message, Method};
 
 use crate::{
-    answer::Refusal,
+    answer::{Refusal, Refused, Standing},
     counters::AuthFailure,
     nonce::NonceCheck,
     server::Server,
@@ -37,34 +35,18 @@ impl Identity<'_> {
     }
 }
 
-/// Holds a refusal of someone who is not known.
+/// Holds a refusal, and why in the server's own words.
 #[derive(Debug)]
 pub(crate) struct Rejected {
-    pub(crate) refusal: Refusal,
-    /// With a key only when the password was right.
-    pub(crate) key: Option<Box<IntegrityKey>>,
     pub(crate) failure: AuthFailure,
-    pub(crate) standing: Standing,
-}
-
-/// Says what an address proved, which bounds what is sent there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It showed a nonce that was sent to it.
-    Proven,
-    /// It asked for the first time: the answer may be three times as long.
-    Newcomer,
-    /// It sent credentials that prove nothing: the answer may be as long as the request.
-    Unproven,
+    pub(crate) refused: Refused,
 }
 
 impl Rejected {
     fn new(failure: AuthFailure, refusal: Refusal, standing: Standing) -> Self {
         Self {
-            refusal,
-            key: None,
             failure,
-            standing,
+            refused: Refused::unsigned(refusal, standing),
         }
     }
 }
@@ -137,10 +119,10 @@ impl Server {
             } else {
                 Refusal::WrongCredentials
             };
-            let rejected = Rejected::new(AuthFailure::OtherUser, refusal, Standing::Proven);
+            let refused = Refused::signed(refusal, candidate.key);
             return Err(Rejected {
-                key: Some(Box::new(candidate.key)),
-                ..rejected
+                failure: AuthFailure::OtherUser,
+                refused,
             });
         }
         let ready = own.is_some_and(|(_, allocation)| allocation.is_ready());
@@ -223,20 +205,6 @@ impl Server {
             && candidate
                 .expires_unix
                 .is_some_and(|expires| expires <= now.unix.as_secs())
-    }
-
-    /// Tells how long an answer to an address of this standing may be, or that it may be as long as it likes.
-    pub(crate) fn allowance(standing: Standing, request_len: usize) -> usize {
-        match standing {
-            Standing::Proven => usize::MAX,
-            Standing::Newcomer => 3 * request_len,
-            Standing::Unproven => request_len,
-        }
-    }
-
-    /// Makes the nonce for a challenge.
-    pub(crate) fn nonce(&self, now: Now, client: SocketAddr) -> [u8; crate::nonce::NONCE_LEN] {
-        self.nonces.make(now, client)
     }
 }
 

@@ -186,7 +186,8 @@ labels! {
 }
 
 labels! {
-    /// Says why a request did not authenticate. Clients see 401 for all but the stale nonce.
+    /// Says why a request did not authenticate. Clients see 400 for `Incomplete`, 438 for `StaleNonce`, 441 or
+    /// 437 for `OtherUser`, and an indistinguishable 401 for the others.
     AuthFailure {
         /// No MESSAGE-INTEGRITY: the ordinary first request.
         Missing => "missing",

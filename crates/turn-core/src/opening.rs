@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     allocation::{Allocation, Phase, RelayState},
-    answer::{Allocated, Refusal, Success},
+    answer::{Allocated, Refusal, Refused, Success},
     deadlines::Wake,
     output::{EndReason, OpenError, Output},
     ports::Want,
@@ -120,8 +120,8 @@ impl Server {
             allocation.relay_ids().partition(|&id| self.is_open(id));
         if open.is_empty() {
             self.end_allocation(now, key, EndReason::NotOpened);
-            let refusal = Refusal::InsufficientCapacity;
-            self.send_refusal(now, from, asked, &signing_key, &refusal);
+            let refused = Refused::signed(Refusal::InsufficientCapacity, signing_key);
+            self.send_refusal(now, from, asked, &refused);
             return;
         }
         unopened.into_iter().for_each(|id| self.forget_relay(id));

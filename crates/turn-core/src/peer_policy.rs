@@ -53,6 +53,11 @@ impl PeerPolicy {
         self.allows_as_written(ip) && embedded_v4(v6).all(|v4| self.allows_as_written(v4.into()))
     }
 
+    /// Tells whether `allow` opens this address, rather than nobody having closed it.
+    pub(crate) fn opens(&self, ip: IpAddr) -> bool {
+        self.allows(ip) && self.rules.iter().any(|rule| rule.network.contains(ip))
+    }
+
     fn allows_as_written(&self, ip: IpAddr) -> bool {
         match self.rules.iter().find(|rule| rule.network.contains(ip)) {
             Some(rule) => rule.allows,

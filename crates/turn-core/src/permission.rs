@@ -127,7 +127,14 @@ impl Server {
         if self.addresses.is_listener(peer) {
             return Err(Refusal::Forbidden);
         }
-        if self.config.policy.allows(peer.ip()) {
+        let policy = &self.config.policy;
+        // Our own machine is closed even at a public address: behind its firewall, services trust it.
+        let is_open = if self.addresses.is_host(peer.ip()) {
+            policy.opens(peer.ip())
+        } else {
+            policy.allows(peer.ip())
+        };
+        if is_open {
             return Ok(Scope::Anywhere);
         }
         self.addresses

@@ -4,8 +4,8 @@ use arrayvec::ArrayVec;
 use stun_wire::{AttributeType, IntegrityKey, Message, Method};
 
 use crate::{
-    answer::{self, Asked, Done, MAX_UNKNOWN, NoAnswer, Refusal, Success},
-    auth::{Rejected, Standing},
+    answer::{self, Asked, Done, MAX_UNKNOWN, NoAnswer, Refusal, Refused, Standing, Success},
+    auth::Rejected,
     counters::CountedMethod,
     output::{DropReason, Output, Verdict, Via},
     packet::Packet,
@@ -37,14 +37,6 @@ const KNOWN: &[AttributeType] = &[
     AttributeType::UNKNOWN_ATTRIBUTES,
 ];
 
-/// Holds what became of a request, with all that its answer needs.
-struct Outcome {
-    result: Result<Done, Refusal>,
-    /// Present once the client is known; then the answer is signed.
-    key: Option<IntegrityKey>,
-    standing: Standing,
-}
-
 impl Server {
     /// Answers a request other than Binding.
     pub(crate) fn handle_request(
@@ -62,22 +54,18 @@ impl Server {
         verdict
     }
 
-    fn perform(&mut self, now: Now, from: FiveTuple, message: &Message<'_>) -> Outcome {
+    /// Finds out who asks and does what he asks for; what was granted is signed with the key.
+    fn perform(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        message: &Message<'_>,
+    ) -> Result<(Done, IntegrityKey), Refused> {
         let identity = match self.authenticate(now, from, message) {
             Ok(identity) => identity,
-            Err(Rejected {
-                refusal,
-                key,
-                failure,
-                standing,
-            }) => {
+            Err(Rejected { failure, refused }) => {
                 self.counters.count_auth_failure(failure);
-                let key = key.map(|key| *key);
-                return Outcome {
-                    result: Err(refusal),
-                    key,
-                    standing,
-                };
+                return Err(refused);
             }
         };
         let result = all_known(message).and_then(|()| match message.method() {
@@ -86,10 +74,9 @@ impl Server {
             Method::CREATE_PERMISSION => self.create_permission(now, from, &identity, message),
             _ => self.channel_bind(now, from, &identity, message),
         });
-        Outcome {
-            result,
-            key: Some(identity.key),
-            standing: Standing::Proven,
+        match result {
+            Ok(done) => Ok((done, identity.key)),
+            Err(refusal) => Err(Refused::signed(refusal, identity.key)),
         }
     }
 
@@ -98,23 +85,15 @@ impl Server {
         now: Now,
         from: FiveTuple,
         asked: Asked,
-        outcome: Outcome,
+        outcome: Result<(Done, IntegrityKey), Refused>,
         packet: &mut Packet<'_>,
     ) -> Result<Verdict, DropReason> {
-        let Outcome {
-            result,
-            key,
-            standing,
-        } = outcome;
-        match (result, key) {
-            (Ok(Done::Later), _) => return Ok(Verdict::Pending),
-            (Ok(Done::Now(success)), Some(key)) => packet
+        match outcome {
+            Ok((Done::Later, _)) => return Ok(Verdict::Pending),
+            Ok((Done::Now(success), key)) => packet
                 .replace(|out| answer::success(&self.config, asked, &key, &success, out))
                 .map_err(|_| DropReason::NoRoom)?,
-            (Ok(Done::Now(_)), None) => return Err(DropReason::NoRoom),
-            (Err(refusal), key) => {
-                self.refuse(now, from, asked, &refusal, key.as_ref(), standing, packet)?;
-            }
+            Err(refused) => self.refuse(now, from, asked, &refused, packet)?,
         }
         Ok(Verdict::Send {
             via: Via::Listener(from),
@@ -122,30 +101,26 @@ impl Server {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all that an error response depends on")]
     fn refuse(
         &mut self,
         now: Now,
         from: FiveTuple,
         asked: Asked,
-        refusal: &Refusal,
-        key: Option<&IntegrityKey>,
-        standing: Standing,
+        refused: &Refused,
         packet: &mut Packet<'_>,
     ) -> Result<(), DropReason> {
-        if standing != Standing::Proven && !self.admit_challenge(now, from) {
+        if refused.standing != Standing::Proven && !self.admit_challenge(now, from) {
             return Err(DropReason::RateLimited);
         }
-        let nonce = self.nonce(now, from.client);
-        let allowance = Self::allowance(standing, asked.len);
+        let nonce = self.nonces.make(now, from.client);
         packet
-            .replace(|out| answer::refusal(&self.config, asked, key, &nonce, refusal, allowance, out))
+            .replace(|out| answer::refusal(&self.config, asked, refused, &nonce, out))
             .map_err(|why| match why {
                 NoAnswer::TooLong => DropReason::Amplification,
                 NoAnswer::NoRoom => DropReason::NoRoom,
             })?;
         self.counters
-            .count_error(CountedMethod::of(asked.method), refusal.code().0);
+            .count_error(CountedMethod::of(asked.method), refused.refusal.code().0);
         Ok(())
     }
 
@@ -171,30 +146,14 @@ impl Server {
     }
 
     /// Sends the deferred answer of an Allocate that failed.
-    pub(crate) fn send_refusal(
-        &mut self,
-        now: Now,
-        to: FiveTuple,
-        asked: Asked,
-        key: &IntegrityKey,
-        refusal: &Refusal,
-    ) {
-        let nonce = self.nonce(now, to.client);
+    pub(crate) fn send_refusal(&mut self, now: Now, to: FiveTuple, asked: Asked, refused: &Refused) {
+        let nonce = self.nonces.make(now, to.client);
         let mut datagram = vec![0; ANSWER_ROOM];
-        let written = answer::refusal(
-            &self.config,
-            asked,
-            Some(key),
-            &nonce,
-            refusal,
-            usize::MAX,
-            &mut datagram,
-        );
-        if let Ok(len) = written {
+        if let Ok(len) = answer::refusal(&self.config, asked, refused, &nonce, &mut datagram) {
             datagram.truncate(len);
             self.outputs.push_back(Output::SendToClient { to, datagram });
             self.counters
-                .count_error(CountedMethod::of(asked.method), refusal.code().0);
+                .count_error(CountedMethod::of(asked.method), refused.refusal.code().0);
         }
     }
 }

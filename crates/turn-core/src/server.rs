@@ -46,7 +46,10 @@ pub struct Server {
 impl Server {
     /// Starts without allocations. `seed` feeds ports, tokens and the hashing of tables: take it from the
     /// system's random source, another one for each worker.
-    pub fn new(config: Config, ledger: Box<dyn Ledger + Send>, seed: [u8; 32]) -> Self {
+    pub fn new(mut config: Config, ledger: Box<dyn Ledger + Send>, seed: [u8; 32]) -> Self {
+        config
+            .software
+            .take_if(|software| software.len() > MAX_SOFTWARE_LEN);
         let mut rng = StdRng::from_seed(seed);
         let hasher = RandomState::with_seeds(rng.random(), rng.random(), rng.random(), rng.random());
         let challenge_limit = config
@@ -211,6 +214,9 @@ impl Server {
         })
     }
 }
+
+/// RFC 8489 §14.14 allows less than 128 characters; answers stay small if these are bytes.
+const MAX_SOFTWARE_LEN: usize = 127;
 
 /// Numbers Data indications. Nobody answers them, so they need not be unpredictable, only different.
 pub(crate) struct IndicationIds {

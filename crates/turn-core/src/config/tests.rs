@@ -1,4 +1,5 @@
 use super::*;
+use crate::types::Family;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

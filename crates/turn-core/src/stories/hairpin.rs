@@ -241,3 +241,35 @@ fn where_the_policy_allows_it_the_kernel_carries_between_workers() {
         Heard::Client(bob.five_tuple, b"\x40\x00\x00\x01x".to_vec())
     );
 }
+
+/// THREATS 7: a public address of ours is not like any public address.
+#[test]
+fn our_own_machine_is_closed_even_at_a_public_address() {
+    let mut world = World::with(|config| {
+        config.listeners = vec![socket("8.8.8.1:3478")];
+        config.host_addresses = vec![ip("8.8.8.1"), ip("8.8.8.2")];
+    });
+    let mut alice = Client::alice(1000).at("198.51.100.7:1000", "8.8.8.1:3478");
+    let mut bob = Client::bob(2000).at("198.51.100.7:2000", "8.8.8.1:3478");
+    let at_alice = alice.allocate(&mut world);
+    let at_bob = bob.allocate(&mut world);
+    assert_eq!(at_bob.ip(), ip("8.8.8.1"));
+    for service in ["8.8.8.1:22", "8.8.8.2:80", "8.8.8.1:3478"] {
+        assert_eq!(error_code(&alice.permit(&mut world, service)), 403, "{service}");
+    }
+    assert_eq!(error_code(&alice.permit(&mut world, &at_bob.to_string())), 0);
+    bob.permit(&mut world, &at_alice.to_string());
+    assert!(matches!(
+        alice.send(&mut world, &at_bob.to_string(), b"x"),
+        Heard::Client(..)
+    ));
+    assert_eq!(
+        alice.send(&mut world, "8.8.8.1:22", b"x"),
+        Heard::Dropped(DropReason::PeerForbidden)
+    );
+    assert_eq!(
+        error_code(&alice.permit(&mut world, "8.8.8.9:22")),
+        0,
+        "its neighbour is not ours"
+    );
+}
