@@ -31,6 +31,18 @@ pub(crate) struct Visit {
     _lease: Lease,
 }
 
+#[cfg(test)]
+impl Visit {
+    /// A visit to `localhost` that counts for nobody else.
+    pub(crate) fn local() -> Self {
+        let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()));
+        Self {
+            site: Site::parse("localhost").unwrap(),
+            _lease: addresses.connect([127, 0, 0, 1].into(), Instant::now()).unwrap(),
+        }
+    }
+}
+
 /// Stands before both dialects.
 #[derive(Clone)]
 pub(crate) struct Gate {
@@ -59,15 +71,15 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
 impl Gate {
     /// Checks a request; one that belongs to a session which was let in before makes no new visit.
     fn visit(&self, request: &Request) -> Result<Option<Visit>, Refusal> {
-        if self.shutdown.requested() {
-            return Err(Refusal::Closing);
-        }
         let site = Site::of_request(request.uri(), request.headers()).ok_or(Refusal::BadHost)?;
         if !self.origins.admit(request.headers(), &site) {
             return Err(Refusal::Origin);
         }
         if has_session(request) {
             return Ok(None);
+        }
+        if self.shutdown.requested() {
+            return Err(Refusal::Closing);
         }
         let peer = peer_of(request);
         let address = client_address(peer, request.headers(), &self.proxies);

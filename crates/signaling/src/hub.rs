@@ -14,7 +14,7 @@ use crate::{
     rooms::{Input, Limits, Notice, Output, Rooms},
 };
 
-/// The receiving end of one event; it never waits.
+/// The receiving end of one event; it never waits, and **never calls the hub back**, whose lock may be held.
 pub(crate) trait Sink {
     /// Takes the event, or says that the receiver is too far behind.
     fn send(&self, event: &Event<'_>) -> Result<(), Clogged>;

@@ -5,6 +5,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     bucket::{Rate, TokenBucket},
     config::LimitsConfig,
@@ -200,8 +202,14 @@ impl Session {
 }
 
 impl Drop for Session {
+    /// Has the hub forget the connection, a moment later: a Socket.IO session may end in the hub's own hands,
+    /// when the last reference to its socket is the one that just delivered something to it.
     fn drop(&mut self) {
-        self.hub.disconnect(self.id);
+        // Without a runtime the process is ending, and there is nobody to tell.
+        if let Ok(runtime) = Handle::try_current() {
+            let (hub, id) = (Arc::clone(&self.hub), self.id);
+            runtime.spawn(async move { hub.disconnect(id) });
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The `signaling` command: arguments, settings, logs, and the server until it is told to end.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
@@ -9,15 +9,18 @@ use lifecycle::{Shutdown, Supervisor, exit};
 use serde::Deserialize;
 use settings::{Check, Report, Source};
 use telemetry::{Health, LogConfig};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::{Config, IceServers, Signaling, tune};
 
 /// The configuration file with every key at its default.
 const DEFAULT_FILE: &str = include_str!("../../../config/signaling.toml");
 
-/// How long answers that are under way may take once the end was asked for.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long everything may take to end once that was asked for.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// How long answers that are under way may take after clients have been told.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Signaling for WebRTC calls over Socket.IO and WebSocket, with TURN credentials.
 #[derive(Debug, Parser)]
@@ -205,13 +208,17 @@ async fn serve_router(
     let listener = listener.tap_io(tune);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());
-    // Connections that idle after the farewell need not be waited for.
-    tokio::select! {
-        ended = served.into_future() => ended?,
-        () = shutdown.wait() => {}
-    }
+    let mut served = pin!(served.into_future());
+    let ended = tokio::select! {
+        ended = &mut served => Some(ended),
+        () = shutdown.wait() => None,
+    };
     drained.wait().await;
-    Ok(())
+    match ended {
+        Some(ended) => ended,
+        // The farewell of who polls is an answer that may still be on its way.
+        None => timeout(LAST_ANSWERS, served).await.unwrap_or(Ok(())),
+    }
 }
 
 async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, End> {

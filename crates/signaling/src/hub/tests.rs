@@ -1,10 +1,15 @@
+use std::{thread, time::Duration};
+
 use serde_json::value::RawValue;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::*;
 use crate::{
     config::Hidden,
+    gate::Visit,
     names::{MemberName, RoomName},
     protocol::{Envelope, Request},
+    session::{MessageLimits, Session},
 };
 
 /// Takes so many events and then is full, as the queue of a client that does not read.
@@ -70,13 +75,16 @@ fn join(hub: &Hub, id: MemberId) -> Result<(), Problem> {
     hub.apply(id, input, |_| Ok(()))
 }
 
+fn envelope<'a>(event: &'a str, payload: &'a str) -> Option<Envelope<'a>> {
+    Some(Envelope {
+        event: event.into(),
+        payload: serde_json::from_str::<&RawValue>(payload).ok()?,
+    })
+}
+
 fn signal(hub: &Hub, from: MemberId, to: MemberId) -> Result<(), Problem> {
     let payload = format!(r#"{{"to":"{to}","candidate":null}}"#);
-    let payload: Box<RawValue> = serde_json::from_str(&payload).unwrap();
-    let envelope = Envelope {
-        event: "candidate".into(),
-        payload: &payload,
-    };
+    let envelope = envelope("candidate", &payload).unwrap();
     let Request::Relay { to, signal } = Request::parse(&envelope).unwrap() else {
         panic!("a candidate is relayed");
     };
@@ -127,6 +135,50 @@ fn who_has_been_evicted_cannot_come_back_through_the_same_connection() {
     assert_eq!(annas.got(), ["closed: too_fast"], "once");
     assert_eq!(hub.metrics.connections.get(), 0);
     assert_eq!(hub.metrics.rooms.get(), 0);
+}
+
+/// Owns its session and lets go of it when it is told something, as the last reference to a socket may.
+#[derive(Default)]
+struct Ending(Mutex<Option<Session>>);
+
+impl Sink for Ending {
+    fn send(&self, _: &Event<'_>) -> Result<(), Clogged> {
+        drop(self.0.lock().unwrap().take());
+        Ok(())
+    }
+}
+
+impl Outbox for Ending {
+    fn close(&self, _: Problem) {}
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_hub() {
+    let hub = hub(2);
+    let ending = Arc::new(Ending::default());
+    let limits = MessageLimits::from(&Config::default().limits);
+    let visit = Arc::new(Visit::local());
+    let session = Session::open(
+        Arc::clone(&hub),
+        visit,
+        limits,
+        Arc::clone(&ending) as Arc<dyn Outbox>,
+    );
+    session.receive(10, || envelope("join", r#"{"room":"north"}"#), &Ending::default());
+    *ending.0.lock().unwrap() = Some(session);
+
+    // In a thread of its own, so that a hub that waits for itself fails the test instead of hanging it.
+    let (sender, joined) = oneshot::channel();
+    let (joining, runtime) = (Arc::clone(&hub), Handle::current());
+    thread::spawn(move || {
+        let _entered = runtime.enter();
+        let _ = sender.send(member(&joining, 7, 100).1);
+    });
+    let annas = timeout(Duration::from_secs(5), joined).await.unwrap().unwrap();
+    while hub.metrics.connections.get() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(annas.got(), ["peer-left", "waiting"]);
 }
 
 #[test]
