@@ -180,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_ipv6_is_told_from_other_trouble() {
+        let (v4, v6) = ("0.0.0.0:1".parse().unwrap(), "[::]:1".parse().unwrap());
+        let no_family = io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
+        assert!(is_missing_ipv6(v6, &no_family) && !is_missing_ipv6(v4, &no_family));
+        assert!(!is_missing_ipv6(v6, &io::ErrorKind::AddrInUse.into()));
+    }
+
+    #[test]
     fn a_v4_mapped_address_is_shown_as_ipv4() {
         let mapped = plain("[::ffff:192.0.2.1]:7".parse().unwrap());
         assert_eq!(mapped, "192.0.2.1:7".parse().unwrap());

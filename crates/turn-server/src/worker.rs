@@ -4,11 +4,12 @@ mod effects;
 
 use std::{
     io, mem,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, SocketId, Sockets, Stop};
+use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
 use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
@@ -192,54 +193,26 @@ impl Worker {
 
     fn decide_one(&mut self, now: Now, index: usize) {
         let slot = &mut self.batch.filled_mut()[index];
-        let (origin, source, destination, window) =
-            (slot.origin(), slot.source(), slot.destination(), slot.window());
-        let from_client = matches!(origin, Origin::Socket(id) if id.index < self.listeners);
-        let binding = from_client && slot.payload().starts_with(&BINDING_REQUEST);
-        let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
-        let verdict = match origin {
-            Origin::Socket(id) if from_client => {
-                let listener = ListenerId(id.index as u16);
-                let from = FiveTuple {
-                    listener,
-                    client: source,
-                    server: destination,
-                };
-                self.core.handle_client(now, from, &mut packet)
-            }
-            Origin::Socket(id) => {
-                let relay = RelayId {
-                    index: id.index - self.listeners,
-                    generation: id.generation,
-                };
-                self.core.handle_peer(now, relay, source, &mut packet)
-            }
-            Origin::Worker => self.core.handle_hairpin(now, source, destination, &mut packet),
+        let binding = is_from_client(slot, self.listeners) && slot.payload().starts_with(&BINDING_REQUEST);
+        let (verdict, window) = ask(&mut self.core, self.listeners, now, slot);
+        let Verdict::Send { via, to } = verdict else {
+            return;
         };
-        let window = packet.range();
-        match verdict {
-            Verdict::Send {
-                via: Via::Listener(five_tuple),
-                to,
-            } => {
+        match via {
+            Via::Listener(five_tuple) => {
                 self.bindings[usize::from(to.is_ipv6())] += u64::from(binding);
                 slot.send(listener(five_tuple.listener), window, five_tuple.server, to);
             }
-            Verdict::Send {
-                via: Via::Relay(relay),
-                to,
-            } => {
-                slot.send(relay_socket(self.listeners, relay), window, destination, to);
+            Via::Relay(relay) => {
+                // A relay socket is bound to one address, so the source needs no choosing.
+                let from = slot.destination();
+                slot.send(relay_socket(self.listeners, relay), window, from, to);
             }
-            Verdict::Send {
-                via: Via::Worker { worker, from },
-                to,
-            } => {
+            Via::Worker { worker, from } => {
                 let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
                 let handed = outbox.is_some_and(|outbox| outbox.hand_over(slot, window, from, to).is_ok());
                 self.worker_busy += u64::from(!handed);
             }
-            Verdict::Drop(_) | Verdict::Pending => {}
         }
     }
 
@@ -255,6 +228,38 @@ impl Worker {
         self.published_at = at;
         self.unpublished = false;
     }
+}
+
+/// Hands the datagram in a slot to the core; the window is what the verdict is about.
+fn ask(core: &mut Server, listeners: u32, now: Now, slot: &mut Slot) -> (Verdict, Range<usize>) {
+    let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
+    let (origin, from_client) = (slot.origin(), is_from_client(slot, listeners));
+    let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
+    let verdict = match origin {
+        Origin::Socket(id) if from_client => {
+            let listener = ListenerId(id.index as u16);
+            let from = FiveTuple {
+                listener,
+                client: source,
+                server: destination,
+            };
+            core.handle_client(now, from, &mut packet)
+        }
+        Origin::Socket(id) => {
+            let relay = RelayId {
+                index: id.index - listeners,
+                generation: id.generation,
+            };
+            core.handle_peer(now, relay, source, &mut packet)
+        }
+        Origin::Worker => core.handle_hairpin(now, source, destination, &mut packet),
+    };
+    (verdict, packet.range())
+}
+
+/// Sockets of listeners come first, those of relays after them.
+fn is_from_client(slot: &Slot, listeners: u32) -> bool {
+    matches!(slot.origin(), Origin::Socket(id) if id.index < listeners)
 }
 
 fn listener(id: ListenerId) -> SocketId {
