@@ -77,13 +77,11 @@ pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mute
         fallback(v6, v6),
     )
     .unwrap();
-    if !plan.own_open {
-        config.policy = PeerPolicy::new(&[], &[v4.into(), v6.into()]);
+    if plan.own_open {
+        config.policy = PeerPolicy::new(&[v4.into(), v6.into()], &[]);
     }
     config.host_addresses = vec![local_v4, v6];
-    config.listeners = [local_v4, v4, v6]
-        .map(|ip| SocketAddr::new(ip, LISTEN_PORT))
-        .to_vec();
+    config.listeners = [local_v4, v6].map(|ip| SocketAddr::new(ip, LISTEN_PORT)).to_vec();
     Server::new(config, Box::new(SharedQuota(quota.clone())), rng.random())
 }
 

@@ -1,4 +1,4 @@
-//! The server's machine: workers, relay sockets, and the oracle that judges each verdict.
+//! The server's machine: workers, relay sockets, and what is on its way between them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use stun_wire::{AttributeType, ChannelData, Class, Kind, Message, Method, TransactionId, classify};
+use stun_wire::{Message, TransactionId};
 use turn_core::{
     EndReason, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, Quota, RelayId, Server,
     Verdict, Via,
@@ -41,13 +41,13 @@ pub(crate) struct Machine {
     pub(crate) quota: Arc<Mutex<Quota>>,
     pub(crate) oracle: Oracle,
     pub(crate) tally: Tally,
-    plan: Plan,
+    pub(crate) plan: Plan,
     /// Open relay sockets by the address they are bound to.
-    sockets: BTreeMap<SocketAddr, (usize, RelayId)>,
+    pub(crate) sockets: BTreeMap<SocketAddr, (usize, RelayId)>,
     opening: Vec<Opening>,
     /// Requests whose answer is pending.
-    unanswered: BTreeMap<(Path, [u8; 12]), Vec<u8>>,
-    emissions: Vec<Emission>,
+    pub(crate) unanswered: BTreeMap<(Path, [u8; 12]), Vec<u8>>,
+    pub(crate) emissions: Vec<Emission>,
 }
 
 #[derive(Debug)]
@@ -121,8 +121,9 @@ impl Machine {
         emissions
     }
 
-    pub(crate) fn has_open_sockets(&self) -> bool {
-        !self.sockets.is_empty() || !self.opening.is_empty()
+    /// Whether a socket is open, or a client still waits for one.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.sockets.is_empty() || !self.opening.is_empty() || !self.unanswered.is_empty()
     }
 
     /// Which worker the kernel would pick: always the same one for the same source.
@@ -191,126 +192,6 @@ impl Machine {
         let verdict = self.workers[worker].handle_peer(now, relay, self.plan.inside(from), &mut packet);
         let out = packet.payload().to_vec();
         self.judge(now, worker, &fate, verdict, out);
-    }
-
-    fn judge_request(&mut self, now: Now, path: Path, request: &[u8], verdict: Verdict, out: Vec<u8>) {
-        match verdict {
-            Verdict::Drop(_) => self.tally.dropped += 1,
-            Verdict::Pending => {
-                let id = Message::parse(request).unwrap().transaction_id();
-                self.unanswered.insert((path, id.0), request.to_vec());
-            }
-            Verdict::Send {
-                via: Via::Listener(five_tuple),
-                to,
-            } => {
-                assert_eq!(
-                    (to, self.path(five_tuple)),
-                    (path.0, path),
-                    "an answer goes back where it was asked"
-                );
-                self.answer(now, path, request, out);
-            }
-            Verdict::Send { .. } => panic!("a request became {verdict:?}"),
-        }
-    }
-
-    /// Compares what the server does with a datagram to what it must do.
-    fn judge(&mut self, now: Now, worker: usize, fate: &Fate, verdict: Verdict, out: Vec<u8>) {
-        let (from, to) = match (fate, verdict) {
-            (Fate::ToOwnRelay { relay, peer, payload }, _) => {
-                return self.judge_own_relay(now, worker, (*relay, *peer), payload, verdict, out);
-            }
-            (Fate::Nowhere, Verdict::Drop(_)) => return self.tally.dropped += 1,
-            (
-                Fate::ToPeer { relay, peer, payload },
-                Verdict::Send {
-                    via: Via::Relay(id),
-                    to,
-                },
-            ) => {
-                assert!(
-                    self.plan.own_open || !is_own(to.ip()),
-                    "{to} is ours: it must not go by socket"
-                );
-                assert_eq!(
-                    self.sockets.get(&self.plan.inside(*relay)),
-                    Some(&(worker, id)),
-                    "the wrong relay"
-                );
-                assert_eq!((to, &out), (*peer, payload));
-                (*relay, to)
-            }
-            (
-                Fate::ToClient { path, peer, payload },
-                Verdict::Send {
-                    via: Via::Listener(five_tuple),
-                    to,
-                },
-            ) => {
-                assert_eq!((self.path(five_tuple), to), (*path, path.0));
-                let channel = self.oracle.channel(now.instant, *path, *peer);
-                assert_eq!(
-                    read_data(&out),
-                    (channel, channel.map_or(Some(*peer), |_| None), payload.clone())
-                );
-                self.tally.hairpinned += u64::from(is_own(peer.ip()));
-                (path.1, to)
-            }
-            _ => panic!("{fate:?} should be, but is {verdict:?}"),
-        };
-        self.tally.relayed += 1;
-        self.emissions.push(Emission {
-            from,
-            to: self.plan.outside(to),
-            payload: out,
-        });
-    }
-
-    /// Relay to relay: handed over within the process, unless sockets may reach the own address and the target
-    /// is not this worker's.
-    fn judge_own_relay(
-        &mut self,
-        now: Now,
-        worker: usize,
-        (relay, peer): (SocketAddr, SocketAddr),
-        payload: &[u8],
-        verdict: Verdict,
-        out: Vec<u8>,
-    ) {
-        let target = self.sockets.get(&self.plan.inside(peer));
-        let elsewhere = target.is_none_or(|(owner, _)| *owner != worker);
-        let fate = match verdict {
-            Verdict::Send {
-                via: Via::Relay(_), ..
-            } if self.plan.own_open && elsewhere => Fate::ToPeer {
-                relay,
-                peer: self.plan.inside(peer),
-                payload: payload.to_vec(),
-            },
-            Verdict::Send { .. } | Verdict::Drop(_) | Verdict::Pending => {
-                self.oracle.fate_from_peer(now.instant, peer, relay, payload)
-            }
-        };
-        self.judge(now, worker, &fate, verdict, out);
-    }
-
-    fn answer(&mut self, now: Now, path: Path, request: &[u8], out: Vec<u8>) {
-        let (asked, answer) = (Message::parse(request).unwrap(), Message::parse(&out).unwrap());
-        if !answer.has_integrity() {
-            assert!(
-                out.len() * 10 <= request.len() * allowance(&answer),
-                "{answer:?} for {} bytes",
-                request.len()
-            );
-        }
-        self.oracle.answered(now.instant, path, &asked, &answer);
-        self.tally.answered += 1;
-        self.emissions.push(Emission {
-            from: path.1,
-            to: path.0,
-            payload: out,
-        });
     }
 
     /// Checks the books, performs all outputs, and hands over what is to be sent.
@@ -401,41 +282,9 @@ impl Machine {
         Ok(())
     }
 
-    fn path(&self, five_tuple: FiveTuple) -> Path {
+    pub(crate) fn path(&self, five_tuple: FiveTuple) -> Path {
         (five_tuple.client, self.plan.outside(five_tuple.server))
     }
-}
-
-/// How many tenths of its request an answer to an unproven address may have (THREATS 22).
-fn allowance(answer: &Message<'_>) -> usize {
-    let code = answer.error_code().map(|code| code.unwrap().code);
-    match (answer.method(), code) {
-        (Method::BINDING, _) => 16,
-        (_, Some(401 | 438)) => 30,
-        _ => 10,
-    }
-}
-
-/// Reads what goes to a client: the channel or the peer, and the payload.
-fn read_data(out: &[u8]) -> (Option<u16>, Option<SocketAddr>, Vec<u8>) {
-    if classify(out[0]) == Kind::ChannelData {
-        let data = ChannelData::parse(out).unwrap();
-        return (Some(data.channel), None, data.payload.to_vec());
-    }
-    let message = Message::parse(out).unwrap();
-    assert_eq!(
-        (message.class(), message.method()),
-        (Class::Indication, Method::DATA)
-    );
-    let peer = message
-        .xor_address(AttributeType::XOR_PEER_ADDRESS)
-        .unwrap()
-        .unwrap();
-    (
-        None,
-        Some(peer),
-        message.attribute(AttributeType::DATA).unwrap().to_vec(),
-    )
 }
 
 fn buffer_with(bytes: &[u8]) -> Vec<u8> {

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) ports: (u16, u16),
     /// IPv4 through a 1:1 NAT: sockets bind [`INSIDE`], the world sees [`SERVER`].
     pub(crate) mapped: bool,
-    /// Sockets may reach the server's own addresses, as they do where these are public ones.
+    /// The operator opened the server's own addresses, so that sockets may reach them.
     pub(crate) own_open: bool,
     pub(crate) link: Link,
     /// The longest time the machine takes to open a relay socket.
@@ -41,7 +41,7 @@ impl Plan {
         let first = 50_000;
         let pairs = *choose(rng, &[2, 4, 8, 32]);
         Self {
-            active: Duration::from_secs(*choose(rng, &[240, 480, 900])),
+            active: Duration::from_secs(*choose(rng, &[180, 360, 720])),
             workers: *choose(rng, &[1, 1, 2]),
             clients: rng.random_range(2..=6),
             ports: (first, first + 2 * pairs - 1),
