@@ -37,6 +37,6 @@ pub use linux::Mmsg;
 pub use portable::Portable;
 pub use ready::ReadyList;
 pub use route::{host_addresses, local_address_towards};
-pub use socket::{Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay};
+pub use socket::{Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay, overlapping};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
 pub use worker::{Crew, Stop, WorkerError};

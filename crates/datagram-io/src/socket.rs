@@ -65,6 +65,18 @@ pub fn open_listeners(address: SocketAddr, count: usize) -> io::Result<Vec<Socke
     Ok(sockets)
 }
 
+/// Finds two addresses that cannot both be listened on, as places in the list: the same one twice, or one and the
+/// wildcard address of its family with the same port.
+pub fn overlapping(addresses: &[SocketAddr]) -> Option<(usize, usize)> {
+    let overlap = |one: &SocketAddr, other: &SocketAddr| {
+        let same_port = one.port() == other.port() && one.port() != 0;
+        let covered = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+        same_port && covered && one.is_ipv4() == other.is_ipv4()
+    };
+    let mut pairs = (0..addresses.len()).flat_map(|later| (0..later).map(move |earlier| (earlier, later)));
+    pairs.find(|&(earlier, later)| overlap(&addresses[earlier], &addresses[later]))
+}
+
 /// Says what to do about an `address`, set by `key`, that could not be bound; empty or a sentence after ". ".
 pub fn bind_advice(address: SocketAddr, error: &io::Error, key: &str) -> String {
     let port = address.port();
@@ -185,6 +197,24 @@ mod tests {
         let no_family = io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
         assert!(is_missing_ipv6(v6, &no_family) && !is_missing_ipv6(v4, &no_family));
         assert!(!is_missing_ipv6(v6, &io::ErrorKind::AddrInUse.into()));
+    }
+
+    #[test]
+    fn addresses_that_exclude_each_other_are_found() {
+        let list = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        assert_eq!(
+            overlapping(&list(&["0.0.0.0:1", "[::]:1", "127.0.0.1:2", "127.0.0.2:2"])),
+            None
+        );
+        assert_eq!(overlapping(&list(&["127.0.0.1:0", "127.0.0.1:0"])), None);
+        assert_eq!(
+            overlapping(&list(&["[::1]:1", "127.0.0.1:1", "0.0.0.0:1"])),
+            Some((1, 2))
+        );
+        assert_eq!(
+            overlapping(&list(&["[::1]:1", "127.0.0.1:1", "[::1]:1"])),
+            Some((0, 2))
+        );
     }
 
     #[test]

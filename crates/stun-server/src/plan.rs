@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use datagram_io::overlapping;
 use stun_core::{Behaviour, MappedAddress};
 
 use crate::config::Config;
@@ -47,6 +48,10 @@ impl Plan {
         listen.extend(config.listen.iter().filter(|address| !covered(address)));
         if listen.is_empty() {
             let what = "names no address: nothing could reach the server".to_owned();
+            found.push(Mistake { key: "listen", what });
+        }
+        if let Some((earlier, later)) = overlapping(&listen) {
+            let what = format!("{} and {} take the same port", listen[earlier], listen[later]);
             found.push(Mistake { key: "listen", what });
         }
         if !found.is_empty() {

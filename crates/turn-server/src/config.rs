@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use datagram_io::overlapping;
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -145,6 +146,13 @@ impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
         if self.listen.is_empty() {
             report.mistake("listen", "names no address: nothing could reach the server");
+        }
+        if let Some((earlier, later)) = overlapping(&self.listen) {
+            let taken = self.listen[earlier];
+            report.mistake(
+                &format!("listen[{later}]"),
+                format!("{taken} takes this port already"),
+            );
         }
         for mistake in plan::mistakes(self) {
             report.mistake(&mistake.key, mistake.what);

@@ -66,6 +66,15 @@ fn two_addresses_and_two_ports_must_differ() {
 }
 
 #[test]
+fn listening_twice_on_a_port_is_a_mistake() {
+    let message = refused("[stun]\nlisten = [\"[::]:1\", \"[::1]:1\"]\n");
+    assert!(
+        message.contains("stun.listen: [::]:1 and [::1]:1 take the same port"),
+        "{message}"
+    );
+}
+
+#[test]
 fn nothing_to_listen_on_is_a_mistake() {
     assert!(refused("[stun]\nlisten = []\n").contains("stun.listen"));
 }

@@ -107,6 +107,15 @@ fn without_users_and_secrets_the_stand_alone_server_says_what_to_set() {
 }
 
 #[test]
+fn listening_twice_on_a_port_is_a_mistake() {
+    let message = refused("[turn]\nshared_secrets = [\"a\"]\nlisten = [\"0.0.0.0:1\", \"127.0.0.1:1\"]\n");
+    assert!(
+        message.contains("turn.listen[1]: 0.0.0.0:1 takes this port"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_secret_file_must_exist_and_hold_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
