@@ -65,6 +65,7 @@ pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mute
     let mut config = Config::new(Realm::new("sim").unwrap(), [7; 32]);
     config.credentials.add_secret(Secret::new(SECRET));
     config.software = Some("Watari".to_owned());
+    (config.permission_lifetime, config.channel_lifetime) = plan.lifetimes;
     config.ports = PortRange::new(plan.ports.0, plan.ports.1).unwrap();
     config.share = Share::new(index, plan.workers).unwrap();
     let [v4, v6] = SERVER.map(ip);

@@ -8,10 +8,6 @@ use stun_wire::{AttributeType, ChannelData, Class, Kind, Message, Method, classi
 
 use crate::plan::{LISTEN_PORT, Plan, is_own};
 
-/// RFC 8656 §9, §12.
-const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
-const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
-
 /// The two ends of a client's way to the server; both in the form the internet sees.
 pub(crate) type Path = (SocketAddr, SocketAddr);
 
@@ -223,12 +219,12 @@ impl Oracle {
 
     fn permit(&mut self, now: Instant, path: Path, peer: IpAddr) {
         assert!(is_own(peer) || !is_private(peer), "a permission for {peer}");
-        self.expect_live(now, path)
-            .permissions
-            .insert(peer, now + PERMISSION_LIFETIME);
+        let expires_at = now + self.plan.lifetimes.0;
+        self.expect_live(now, path).permissions.insert(peer, expires_at);
     }
 
     fn bind(&mut self, now: Instant, path: Path, number: u16, peer: SocketAddr) {
+        let expires_at = now + self.plan.lifetimes.1;
         let channels = &mut self.expect_live(now, path).channels;
         for (other, (bound, until)) in &*channels {
             let same = (*other == number) == (*bound == peer);
@@ -237,7 +233,7 @@ impl Oracle {
                 "channel {number:#x} to {peer}, but {other:#x} to {bound}"
             );
         }
-        channels.insert(number, (peer, now + CHANNEL_LIFETIME));
+        channels.insert(number, (peer, expires_at));
     }
 
     fn expect_live(&mut self, now: Instant, path: Path) -> &mut Allocation {

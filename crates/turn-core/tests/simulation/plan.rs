@@ -13,11 +13,17 @@ pub(crate) const SERVER: [&str; 2] = ["91.0.0.1", "2a01:91::1"];
 pub(crate) const INSIDE: &str = "10.91.0.1";
 pub(crate) const LISTEN_PORT: u16 = 3478;
 
+/// RFC 8656 §9 and §12: of permissions and of channels.
+const RFC_LIFETIMES: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
+const SHORT_LIFETIMES: (Duration, Duration) = (Duration::from_secs(25), Duration::from_secs(40));
+
 /// The parameters of one world.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// How long clients and the hostile sender are busy.
     pub(crate) active: Duration,
+    /// How long permissions and channels live: as RFC 8656 says, or short enough to expire often.
+    pub(crate) lifetimes: (Duration, Duration),
     pub(crate) workers: u16,
     pub(crate) clients: usize,
     pub(crate) ports: (u16, u16),
@@ -42,6 +48,7 @@ impl Plan {
         let pairs = *choose(rng, &[2, 4, 8, 32]);
         Self {
             active: Duration::from_secs(*choose(rng, &[180, 360, 720])),
+            lifetimes: *choose(rng, &[RFC_LIFETIMES, SHORT_LIFETIMES]),
             workers: *choose(rng, &[1, 1, 2]),
             clients: rng.random_range(2..=6),
             ports: (first, first + 2 * pairs - 1),
