@@ -150,47 +150,41 @@ impl Server {
         message: &Message<'m>,
     ) -> Result<Candidate<'m>, AuthFailure> {
         let verifies = |key: &IntegrityKey| message.verify_integrity(key).is_ok();
-        let parsed = self.config.credentials.time_limited(username);
-        let user_id = parsed.map_or(username, |parsed| parsed.user_id);
-        let expires_unix = parsed.map(|parsed| parsed.expires_unix);
+        if let Some(known) = self.known(from, username) {
+            let right = verifies(&known.key);
+            return if right {
+                Ok(known)
+            } else {
+                Err(AuthFailure::WrongPassword)
+            };
+        }
+        let credentials = &self.config.credentials;
+        let Some(parsed) = credentials.time_limited(username) else {
+            // The work of a known user, so that time does not tell which names exist.
+            std::hint::black_box(verifies(&self.nobodys_key));
+            return Err(AuthFailure::UnknownUser);
+        };
+        let mut derived = credentials.derived_keys(&self.config.realm, username);
+        let key = derived.find(verifies).ok_or(AuthFailure::WrongPassword)?;
+        Ok(Candidate {
+            user_id: parsed.user_id,
+            expires_unix: Some(parsed.expires_unix),
+            key,
+        })
+    }
 
+    /// Finds a user whose key is kept: the owner of this five-tuple's allocation, or a static user.
+    fn known<'m>(&self, from: FiveTuple, username: &'m str) -> Option<Candidate<'m>> {
         let existing = self.table.client(from).and_then(|key| self.table.allocation(key));
-        if let Some(allocation) = existing.filter(|allocation| *allocation.username == *username) {
-            let known = Candidate {
-                user_id,
-                expires_unix: allocation.credential_expires,
-                key: allocation.key.clone(),
-            };
-            return if verifies(&known.key) {
-                Ok(known)
-            } else {
-                Err(AuthFailure::WrongPassword)
-            };
-        }
-        if let Some(key) = self.config.credentials.static_key(username) {
-            let known = Candidate {
-                user_id: username,
-                expires_unix: None,
-                key: key.clone(),
-            };
-            return if verifies(key) {
-                Ok(known)
-            } else {
-                Err(AuthFailure::WrongPassword)
-            };
-        }
-        if parsed.is_some() {
-            let mut derived = self.config.credentials.derived_keys(&self.config.realm, username);
-            let key = derived.find(verifies).ok_or(AuthFailure::WrongPassword)?;
-            return Ok(Candidate {
-                user_id,
-                expires_unix,
-                key,
-            });
-        }
-        // The work of a known user, so that time does not tell which names exist.
-        let _ = verifies(&self.nobodys_key);
-        Err(AuthFailure::UnknownUser)
+        let (key, expires_unix) = match existing.filter(|allocation| *allocation.username == *username) {
+            Some(allocation) => (&allocation.key, allocation.credential_expires),
+            None => (self.config.credentials.static_key(username)?, None),
+        };
+        Some(Candidate {
+            user_id: username,
+            expires_unix,
+            key: key.clone(),
+        })
     }
 
     /// Tells whether a time-limited credential is past its time and this request minds. Refresh minds only

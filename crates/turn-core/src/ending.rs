@@ -1,6 +1,6 @@
 //! How relays and allocations end, and what each gives back.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use crate::{
     allocation::RelayState,
@@ -33,7 +33,7 @@ impl Server {
         }
     }
 
-    fn wake_relay(&mut self, now: Now, at: std::time::Instant, id: RelayId) {
+    fn wake_relay(&mut self, now: Now, at: Instant, id: RelayId) {
         let Some(relay) = self
             .table
             .relay_mut(id)
@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Makes a relay live until `expires_at`. The heap gets a new entry only if the relay would oversleep.
-    pub(crate) fn prolong(&mut self, id: RelayId, expires_at: std::time::Instant) {
+    pub(crate) fn prolong(&mut self, id: RelayId, expires_at: Instant) {
         let Some(relay) = self.table.relay_mut(id) else {
             return;
         };

@@ -1,5 +1,7 @@
 //! The second phase of Allocate: a socket is open, or another port is tried, or the client is refused.
 
+use std::time::Duration;
+
 use arrayvec::ArrayVec;
 
 use crate::{
@@ -153,7 +155,7 @@ impl Server {
             five_tuple: from,
             username: allocation.username.clone(),
             relayed: allocated.relayed.clone(),
-            lifetime: std::time::Duration::from_secs(allocated.lifetime.into()),
+            lifetime: Duration::from_secs(allocated.lifetime.into()),
         });
         allocation.phase = Phase::Ready(Box::new(allocated.clone()));
     }
