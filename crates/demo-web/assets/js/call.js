@@ -50,6 +50,8 @@ export class Call extends EventTarget {
   #announced = new Map();
   #closed = false;
   #everConnected = false;
+  /** Whether the connection we have has ever worked; one that has not is replaced, not restarted. */
+  #worked = false;
   /** Whether the path is being changed on purpose. */
   #switching = false;
   #patience = PATIENCE.first;
@@ -173,6 +175,7 @@ export class Call extends EventTarget {
    */
   #renew(round) {
     this.#connection.close();
+    this.#worked = false;
     this.#round = round;
     this.#switching = this.#everConnected;
     this.path = null;
@@ -186,7 +189,7 @@ export class Call extends EventTarget {
     this.#retryIn(this.#patience);
     await this.#refresh();
     if (this.#closed) return;
-    if (this.#connection.settled) this.#connection.restart(this.#configuration());
+    if (this.#worked && this.#connection.settled) this.#connection.restart(this.#configuration());
     else this.#moveOn();
   }
 
@@ -217,6 +220,7 @@ export class Call extends EventTarget {
     if (state === "connected") {
       clearTimeout(this.#retry);
       this.#everConnected = true;
+      this.#worked = true;
       this.#switching = false;
       this.#patience = PATIENCE.first;
       this.#read();

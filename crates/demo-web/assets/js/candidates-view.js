@@ -75,7 +75,8 @@ export class CandidatesView {
     // Whoever scrolled up to read stays there.
     const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     box.replaceChildren(...items);
-    if (follow) box.scrollTop = box.scrollHeight;
+    const mark = /** @type {HTMLElement | null} */ (box.querySelector(".selected"));
+    if (follow) box.scrollTop = mark ? mark.offsetTop - box.offsetTop : box.scrollHeight;
     write(byId(`count-${side}`), list.count > 0 ? this.#i18n.t("candidates.count", { n: list.count }) : "");
   }
 

@@ -105,7 +105,7 @@ export default {
   "candidates.local": "This side",
   "candidates.remote": "Other side",
   "candidates.none": "none yet",
-  "candidates.count": "{n} candidates",
+  "candidates.count": "{n} so far",
   "candidates.round": "A new search begins",
   "candidates.selected": "carries the call",
   "candidates.error": "No answer from {url} ({code})",
