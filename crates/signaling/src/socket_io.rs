@@ -8,6 +8,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Weak},
+    thread,
     time::Duration,
 };
 
@@ -93,6 +94,7 @@ struct Receiver(Session);
 
 impl MessageHandler<LocalAdapter, ()> for Receiver {
     fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
+        wait_until_marked(&socket);
         let sender = ack.and_then(|_| AckSender::from_message_parts(&socket, &mut value, &ack).ok());
         let reply = Reply {
             outbox: SocketOutbox(Arc::downgrade(&socket)),
@@ -100,6 +102,17 @@ impl MessageHandler<LocalAdapter, ()> for Receiver {
         };
         let text = value.as_str().map_or("", |text| text);
         self.0.receive(text.len(), || open(text), &reply);
+    }
+}
+
+/// Waits for another thread to get from one statement to the next: the library tells a client that it is
+/// connected just before it marks the socket so, and until then drops what is emitted to it.
+fn wait_until_marked(socket: &Socket) {
+    // A socket that is on its way out is not marked any more, so there is an end.
+    let mut turns = 1000;
+    while !socket.connected() && turns > 0 {
+        turns -= 1;
+        thread::yield_now();
     }
 }
 

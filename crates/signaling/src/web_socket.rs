@@ -179,6 +179,8 @@ impl Connection {
     /// Writes one message, unless the connection is to be closed: a slow client would hold it up.
     async fn write(&mut self, message: Message) -> Result<(), End> {
         tokio::select! {
+            // The message first: the order may already be there, and would drop it unsent.
+            biased;
             sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
             end = ordered(&mut self.closed) => Err(end),
         }
