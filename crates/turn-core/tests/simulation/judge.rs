@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use stun_wire::{AttributeType, ChannelData, Class, HEADER_LEN, Kind, Message, Method, classify};
 use turn_core::{Now, Verdict, Via};
 
-use crate::machine::{Emission, Machine};
+use crate::machine::{Asked, Emission, Machine};
 use crate::oracle::{Fate, Path};
 use crate::plan::is_own;
 
@@ -19,11 +19,15 @@ impl Machine {
         verdict: Verdict,
         out: Vec<u8>,
     ) {
+        let asked = Asked {
+            at: now.instant,
+            bytes: request.to_vec(),
+        };
         match verdict {
             Verdict::Drop(_) => self.tally.dropped += 1,
             Verdict::Pending => {
                 let id = Message::parse(request).unwrap().transaction_id();
-                self.unanswered.insert((path, id.0), request.to_vec());
+                self.unanswered.entry((path, id.0)).or_insert(asked);
             }
             Verdict::Send {
                 via: Via::Listener(five_tuple),
@@ -34,7 +38,7 @@ impl Machine {
                     (path.0, path),
                     "an answer goes back where it was asked"
                 );
-                self.answer(now, path, request, out);
+                self.answer(now, path, &asked, out);
             }
             Verdict::Send { .. } => panic!("a request became {verdict:?}"),
         }
@@ -121,17 +125,21 @@ impl Machine {
     }
 
     /// Checks an answer, at once or deferred, and notes what it grants.
-    pub(crate) fn answer(&mut self, now: Now, path: Path, request: &[u8], out: Vec<u8>) {
-        let (asked, answer) = (Message::parse(request).unwrap(), Message::parse(&out).unwrap());
+    pub(crate) fn answer(&mut self, now: Now, path: Path, asked: &Asked, out: Vec<u8>) {
+        let (request, answer) = (
+            Message::parse(&asked.bytes).unwrap(),
+            Message::parse(&out).unwrap(),
+        );
         if !answer.has_integrity() {
             assert!(
-                out.len() * 10 <= request.len() * allowance(&answer),
+                out.len() * 10 <= asked.bytes.len() * allowance(&answer),
                 "{answer:?} for {} bytes",
-                request.len()
+                asked.bytes.len()
             );
         }
         assert_padding_is_zero(&out);
-        self.oracle.answered(now.instant, path, &asked, &answer);
+        self.oracle
+            .answered(now.instant, asked.at, path, &request, &answer);
         self.tally.answered += 1;
         self.emissions.push(Emission {
             from: path.1,

@@ -46,8 +46,15 @@ pub(crate) struct Machine {
     pub(crate) sockets: BTreeMap<SocketAddr, (usize, RelayId)>,
     opening: Vec<Opening>,
     /// Requests whose answer is pending.
-    pub(crate) unanswered: BTreeMap<(Path, [u8; 12]), Vec<u8>>,
+    pub(crate) unanswered: BTreeMap<(Path, [u8; 12]), Asked>,
     pub(crate) emissions: Vec<Emission>,
+}
+
+/// A request and when it came.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) at: Instant,
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -240,11 +247,11 @@ impl Machine {
             Output::SendToClient { to, datagram } => {
                 let path = self.path(to);
                 let TransactionId(id) = Message::parse(&datagram).unwrap().transaction_id();
-                let request = self
+                let asked = self
                     .unanswered
                     .remove(&(path, id))
                     .expect("an answer that nobody waits for");
-                self.answer(now, path, &request, datagram);
+                self.answer(now, path, &asked, datagram);
             }
             Output::AllocationCreated { .. } => self.tally.created += 1,
             Output::AllocationEnded {

@@ -63,7 +63,14 @@ impl Oracle {
     }
 
     /// Notes what a successful answer granted.
-    pub(crate) fn answered(&mut self, now: Instant, path: Path, request: &Message<'_>, answer: &Message<'_>) {
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        asked_at: Instant,
+        path: Path,
+        request: &Message<'_>,
+        answer: &Message<'_>,
+    ) {
         assert_eq!(
             answer.transaction_id(),
             request.transaction_id(),
@@ -74,7 +81,7 @@ impl Oracle {
             return assert_eq!(answer.class(), Class::Error);
         }
         match request.method() {
-            Method::ALLOCATE => self.allocated(now, path, answer),
+            Method::ALLOCATE => self.allocated(now, asked_at, path, answer),
             Method::REFRESH => self.refreshed(now, path, answer),
             Method::CREATE_PERMISSION => {
                 for peer in request.xor_addresses(AttributeType::XOR_PEER_ADDRESS) {
@@ -177,7 +184,7 @@ impl Oracle {
         if request { Fate::Request } else { Fate::Nowhere }
     }
 
-    fn allocated(&mut self, now: Instant, path: Path, answer: &Message<'_>) {
+    fn allocated(&mut self, now: Instant, asked_at: Instant, path: Path, answer: &Message<'_>) {
         let relayed: Vec<_> = answer
             .xor_addresses(AttributeType::XOR_RELAYED_ADDRESS)
             .map(Result::unwrap)
@@ -196,7 +203,8 @@ impl Oracle {
         for relay in &relayed {
             assert!(!self.is_live_relay(now, *relay), "{relay} was given away twice");
         }
-        let expires_at = now + granted(answer);
+        // The time the machine takes to open a socket is part of the lifetime.
+        let expires_at = asked_at + granted(answer);
         let allocation = Allocation {
             relayed,
             expires_at,
