@@ -11,9 +11,9 @@ mod headers;
 mod page;
 mod standalone;
 
+pub use self::standalone::main;
 pub use config::{Config, SignalingUrl, UrlError};
 pub use page::router;
-pub use standalone::main;
 
 #[cfg(test)]
 mod tests;

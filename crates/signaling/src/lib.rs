@@ -26,8 +26,8 @@ mod standalone;
 mod tuning;
 mod web_socket;
 
+pub use self::standalone::main;
 pub use config::{Config, CredentialsConfig, Hidden, IceConfig, LimitsConfig, RoomsConfig};
 pub use ice::{IceServers, SecretError};
 pub use service::{Drained, SetupError, Signaling, router};
-pub use standalone::main;
 pub use tuning::tune;

@@ -1,15 +1,14 @@
-//! The `signaling` command: arguments, settings, logs, and the server until it is told to end.
+//! The `signaling` command: its settings, and the server until it is told to end.
 
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, pin::pin, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, pin::pin, process::ExitCode, time::Duration};
 
 use axum::serve::ListenerExt as _;
-use clap::{CommandFactory as _, Parser, error::ErrorKind};
-use clap_complete::Shell;
-use lifecycle::{Shutdown, Supervisor, exit};
+use lifecycle::{Shutdown, Supervisor};
 use serde::Deserialize;
-use settings::{Check, Report, Source};
-use telemetry::{Health, LogConfig};
-use tokio::{net::TcpListener, time::timeout};
+use settings::{Check, Report};
+use standalone::{Command, End, Listen, MetricsPages, Pages, Server, bind};
+use telemetry::LogConfig;
+use tokio::{net::TcpListener, runtime::Builder, time::timeout};
 
 use crate::{Config, IceServers, Signaling, tune};
 
@@ -22,40 +21,9 @@ const GRACE: Duration = Duration::from_secs(6);
 /// How long answers that are under way may take after clients have been told.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Signaling for WebRTC calls over Socket.IO and WebSocket, with TURN credentials.
-#[derive(Debug, Parser)]
-#[command(
-    name = "signaling",
-    version,
-    after_help = "Exit codes: 0 ended when told to, 1 failed while running, \
-64 wrong command line, 69 an address cannot be had, 78 wrong configuration."
-)]
-struct Arguments {
-    /// The configuration file; without one, defaults and the environment (WATARI_SIGNALING__LISTEN=...) count.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Sets one key, over the file and the environment: `signaling.rooms.capacity=4`.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    set: Vec<(String, String)>,
-    /// Listens on this address instead of signaling.listen.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-    /// Checks the configuration and ends.
-    #[arg(long)]
-    check: bool,
-    /// Writes the configuration file with all defaults and ends.
-    #[arg(long)]
-    default_config: bool,
-    /// Writes the completions of a shell and ends.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<Shell>,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("must be KEY=VALUE, for example signaling.rooms.capacity=4")?;
-    Ok((key.to_owned(), value.to_owned()))
+/// Runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    standalone::main::<Settings>()
 }
 
 /// The whole file of the stand-alone server.
@@ -63,23 +31,8 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     signaling: Config,
-    metrics: MetricsPages,
+    metrics: MetricsPages<9642>,
     log: LogConfig,
-}
-
-/// Where `/metrics`, `/healthz` and `/readyz` are served.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct MetricsPages {
-    listen: SocketAddr,
-}
-
-impl Default for MetricsPages {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9642)),
-        }
-    }
 }
 
 impl Check for Settings {
@@ -95,108 +48,41 @@ impl Check for Settings {
     }
 }
 
-impl Arguments {
-    fn load(&self) -> Result<Settings, settings::Mistakes> {
-        let mut source = Source::new("WATARI_").file(self.config.clone());
-        for (key, value) in &self.set {
-            source.set(key, value);
-        }
-        if let Some(listen) = self.listen {
-            source.flag("--listen", "signaling.listen", &listen.to_string());
-        }
-        settings::load(&source)
-    }
-}
-
-/// Runs the command and says how it ended.
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a command line program"
-)]
-pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if asked { exit::OK } else { exit::USAGE });
-        }
+impl Server for Settings {
+    const COMMAND: Command = Command {
+        name: "signaling",
+        about: "Signaling for WebRTC calls over Socket.IO and WebSocket, with TURN credentials",
+        default_file: DEFAULT_FILE,
+        listen: Listen::One("signaling.listen"),
+        setting: "signaling.rooms.capacity=4",
+        variable: "WATARI_SIGNALING__LISTEN",
     };
-    if let Some(shell) = arguments.completions {
-        let command = &mut Arguments::command();
-        clap_complete::generate(shell, command, "signaling", &mut std::io::stdout());
-        return ExitCode::from(exit::OK);
-    }
-    if arguments.default_config {
-        print!("{DEFAULT_FILE}");
-        return ExitCode::from(exit::OK);
-    }
-    let settings = match arguments.load() {
-        Ok(settings) => settings,
-        Err(mistakes) => {
-            eprintln!("{mistakes}");
-            return ExitCode::from(exit::CONFIG);
-        }
-    };
-    if arguments.check {
-        println!("the configuration is fine");
-        return ExitCode::from(exit::OK);
-    }
-    match serve(&settings) {
-        Ok(()) => ExitCode::from(exit::OK),
-        Err(end) => {
-            eprintln!("signaling: {}", end.what);
-            ExitCode::from(end.code)
-        }
-    }
-}
 
-/// What the command says in the end, and its exit code.
-struct End {
-    code: u8,
-    what: String,
-}
-
-impl End {
-    fn new(code: u8, what: impl Display) -> Self {
-        Self {
-            code,
-            what: what.to_string(),
-        }
+    fn log(&self) -> &LogConfig {
+        &self.log
     }
-}
 
-fn serve(settings: &Settings) -> Result<(), End> {
-    telemetry::init_logging(&settings.log).map_err(|error| End::new(exit::CONFIG, error))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| End::new(exit::FAILURE, error))?;
-    runtime.block_on(serve_until_told(settings))
-}
+    async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
+        let config = &self.signaling;
+        let ice = IceServers::from_config(&config.ice).map_err(End::config)?;
+        let listener = bind(config.listen, "signaling.listen").await?;
+        let pages = Pages::bind(&self.metrics).await?;
+        let signaling =
+            Signaling::start(config, ice, &pages.registry, shutdown.clone()).map_err(End::failure)?;
+        announce(&listener);
+        pages.announce();
 
-async fn serve_until_told(settings: &Settings) -> Result<(), End> {
-    let shutdown = lifecycle::on_signals().map_err(|error| End::new(exit::FAILURE, error))?;
-    let registry = telemetry::registry();
-    let health = Health::new();
-    let config = &settings.signaling;
-    let ice = IceServers::from_config(&config.ice).map_err(|error| End::new(exit::CONFIG, error))?;
-    let listener = bind(config.listen, "signaling.listen").await?;
-    let pages = bind(settings.metrics.listen, "metrics.listen").await?;
-    let signaling = Signaling::start(config, ice, &registry, shutdown.clone())
-        .map_err(|error| End::new(exit::FAILURE, error))?;
-    announce(&listener, &pages);
+        let health = pages.health.clone();
+        let mut parts = Supervisor::new(shutdown.clone());
+        parts.task("metrics", pages.serve(shutdown.clone()));
+        parts.task("signaling", serve_router(listener, signaling, shutdown));
+        health.set_ready("signaling", true);
+        parts.run(GRACE).await.map_err(End::failure)
+    }
 
-    let mut parts = Supervisor::new(shutdown.clone());
-    let metrics = telemetry::serve(pages, registry, health.clone(), shutdown.wait_owned());
-    parts.task("metrics", metrics);
-    parts.task("signaling", serve_router(listener, signaling, shutdown));
-    health.set_ready("signaling", true);
-    parts
-        .run(GRACE)
-        .await
-        .map_err(|failure| End::new(exit::FAILURE, failure))
+    fn runtime() -> Builder {
+        Builder::new_multi_thread()
+    }
 }
 
 async fn serve_router(
@@ -221,23 +107,17 @@ async fn serve_router(
     }
 }
 
-async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, End> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let what = format!("cannot listen on TCP {address}: {error}. Change {key}, or see `ss -ltnp`");
-        End::new(exit::UNAVAILABLE, what)
-    })
-}
-
-fn announce(listener: &TcpListener, pages: &TcpListener) {
+fn announce(listener: &TcpListener) {
     // A listener that is bound has an address.
-    if let (Ok(listener), Ok(pages)) = (listener.local_addr(), pages.local_addr()) {
-        tracing::info!("signaling at http://{listener} (/socket.io/, /ws, /turn, /ice)");
-        tracing::info!("metrics at http://{pages}/metrics");
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("signaling at http://{address} (/socket.io/, /ws, /turn, /ice)");
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use settings::Source;
+
     use super::*;
 
     fn load(text: &str) -> Result<Settings, settings::Mistakes> {

@@ -22,10 +22,10 @@ mod running;
 mod standalone;
 mod worker;
 
+pub use self::standalone::main;
 pub use config::{
     Channels, Config, DEFAULT_FILE, Hidden, Lifetimes, Limits, PeerRange, PeerRangeError, Peers, Relay,
     RelayAddress,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, start};
-pub use standalone::{Arguments, MetricsPages, Settings, main};

@@ -3,7 +3,7 @@
 use settings::{Source, load_text};
 
 use super::*;
-use crate::Settings;
+use crate::standalone::Settings;
 
 fn load(text: &str) -> Result<Settings, String> {
     let source = Source {
