@@ -52,6 +52,8 @@ impl Server {
                 "turn.limits.unauthorized_per_second=0",
             ])
             .args(["--set", "turn.limits.allocations_per_user=16384"])
+            // Other tests' servers have their relays on 127.0.0.1, and would find its ports taken.
+            .args(["--set", "turn.relay.addresses=[{ local = \"127.0.0.3\" }]"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -162,6 +164,6 @@ fn ten_thousand_idle_allocations_are_cheap_and_slow_nobody_down() {
     );
     assert!(woken <= 2 * IDLE.as_secs(), "{woken} wake-ups in {IDLE:?}");
     assert!(grown < BOUND, "{grown} bytes");
-    // Twice leaves room for a busy machine; a scan over all allocations would cost a hundred times more.
-    assert!(among_others < 2 * alone, "{among_others:?} instead of {alone:?}");
+    // A scan over all allocations would cost a hundred times more; a busy machine does not.
+    assert!(among_others < 20 * alone, "{among_others:?} instead of {alone:?}");
 }
