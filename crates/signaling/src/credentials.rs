@@ -16,7 +16,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use crate::{
     address::{Addresses, client_address},
     config::CredentialsConfig,
-    gate::{later, peer_of},
+    gate::{FOREIGN_HOST, Origins, later, peer_of},
     hub::Hub,
     ice::{Grant, IceServer},
     names::MAX_NAME_CHARS,
@@ -30,6 +30,7 @@ pub(crate) struct Endpoints {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) proxies: Arc<[IpNet]>,
+    pub(crate) origins: Arc<Origins>,
     pub(crate) keys: Arc<Keys>,
 }
 
@@ -99,11 +100,16 @@ impl Endpoints {
     }
 
     async fn grant(&self, request: Request, service: Service) -> Result<Grant, Refusal> {
-        let address = client_address(peer_of(&request), request.headers(), &self.proxies);
+        let peer = peer_of(&request);
+        let address = client_address(peer, request.headers(), &self.proxies);
         self.addresses
             .request(address, Instant::now())
             .map_err(Refusal::TooFast)?;
         let site = Site::of_request(request.uri(), request.headers());
+        // A key is something that a rebound page does not have.
+        if self.keys.anonymous && !self.origins.admit_host(site.as_ref(), peer, &self.proxies) {
+            return Err(Refusal::ForeignHost);
+        }
         let header_keys = header_keys(request.headers());
         let params = Params::of_request(request).await?;
 
@@ -263,6 +269,7 @@ impl<'de> Deserialize<'de> for Seconds {
 enum Refusal {
     TooFast(Duration),
     NotSetUp,
+    ForeignHost,
     BadKey,
     BadService,
     BadUsername,
@@ -277,6 +284,7 @@ impl Refusal {
         match self {
             Self::TooFast(_) => "credential_rate",
             Self::NotSetUp => "credential_not_set_up",
+            Self::ForeignHost => "foreign_host",
             Self::BadKey => "credential_key",
             Self::BadService
             | Self::BadUsername
@@ -290,7 +298,7 @@ impl Refusal {
     fn status(self) -> StatusCode {
         match self {
             Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotSetUp | Self::BadKey => StatusCode::FORBIDDEN,
+            Self::NotSetUp | Self::ForeignHost | Self::BadKey => StatusCode::FORBIDDEN,
             Self::BadService | Self::BadUsername | Self::BadParameters | Self::BadHost => {
                 StatusCode::BAD_REQUEST
             }
@@ -305,6 +313,7 @@ impl Refusal {
             Self::NotSetUp => {
                 "this endpoint is closed: set credentials.api_keys, or credentials.anonymous = true to open it to everyone"
             }
+            Self::ForeignHost => FOREIGN_HOST,
             Self::BadKey => "give a valid key as key=, X-Api-Key or Authorization: Bearer",
             Self::BadService => "service must be turn",
             Self::BadUsername => "username has at most 256 bytes and no control characters",
@@ -328,6 +337,7 @@ impl IntoResponse for Refusal {
         match self {
             Self::TooFast(wait) => later(wait, body),
             Self::NotSetUp
+            | Self::ForeignHost
             | Self::BadKey
             | Self::BadService
             | Self::BadUsername

@@ -71,7 +71,11 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
 impl Gate {
     /// Checks a request; one that belongs to a session which was let in before makes no new visit.
     fn visit(&self, request: &Request) -> Result<Option<Visit>, Refusal> {
+        let peer = peer_of(request);
         let site = Site::of_request(request.uri(), request.headers()).ok_or(Refusal::BadHost)?;
+        if !self.origins.admit_host(Some(&site), peer, &self.proxies) {
+            return Err(Refusal::ForeignHost);
+        }
         if !self.origins.admit(request.headers(), &site) {
             return Err(Refusal::Origin);
         }
@@ -81,7 +85,6 @@ impl Gate {
         if self.shutdown.requested() {
             return Err(Refusal::Closing);
         }
-        let peer = peer_of(request);
         let address = client_address(peer, request.headers(), &self.proxies);
         let lease = self.addresses.connect(address, Instant::now())?;
         Ok(Some(Visit { site, _lease: lease }))
@@ -104,6 +107,7 @@ fn has_session(request: &Request) -> bool {
 #[derive(Debug)]
 pub(crate) struct Origins {
     listed: Vec<String>,
+    sites: Vec<Site>,
     any: bool,
 }
 
@@ -111,6 +115,11 @@ impl Origins {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             listed: config.allowed_origins.clone(),
+            sites: config
+                .allowed_origins
+                .iter()
+                .filter_map(|origin| site_of(origin))
+                .collect(),
             any: config.allowed_origins.iter().any(|origin| origin == "*"),
         }
     }
@@ -121,6 +130,28 @@ impl Origins {
         self.any || origin.to_str().is_ok_and(is_listed)
     }
 
+    /// Tells whether a request may name this host.
+    ///
+    /// Any stranger's DNS can call this machine `evil.example`, and pages of that name are then of the same
+    /// origin (DNS rebinding). What comes over the loopback interface comes from a browser on this machine or
+    /// from a proxy, so it has to use a name that no DNS can give us, unless it is a proxy we know.
+    pub(crate) fn admit_host(
+        &self,
+        site: Option<&Site>,
+        peer: Option<SocketAddr>,
+        proxies: &[IpNet],
+    ) -> bool {
+        let Some(peer) = peer.map(|peer| peer.ip().to_canonical()) else {
+            return true;
+        };
+        if self.any || !peer.is_loopback() || proxies.iter().any(|net| net.contains(&peer)) {
+            return true;
+        }
+        site.is_some_and(|site| {
+            site.is_local_or_address() || self.sites.iter().any(|listed| listed.shares_host(site))
+        })
+    }
+
     /// A browser always says where a page that opens a WebSocket or reads another host's answers came
     /// from, so a request without `Origin` is our own page's or comes from no browser.
     fn admit(&self, headers: &HeaderMap, site: &Site) -> bool {
@@ -129,10 +160,20 @@ impl Origins {
     }
 }
 
+fn site_of(origin: &str) -> Option<Site> {
+    let (_, authority) = origin.split_once("://")?;
+    Site::parse(authority)
+}
+
+/// What to do about a host name that is refused.
+pub(crate) const FOREIGN_HOST: &str = "this host name is not admitted over the loopback interface: list its origin \
+in signaling.allowed_origins, or the proxy that passed it on in signaling.trusted_proxies";
+
 /// Why a connection is not opened.
 #[derive(Debug)]
 enum Refusal {
     BadHost,
+    ForeignHost,
     Origin,
     Crowded(Crowded),
     Closing,
@@ -148,6 +189,7 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::BadHost => "bad_host",
+            Self::ForeignHost => "foreign_host",
             Self::Origin => "origin",
             Self::Crowded(Crowded::Address | Crowded::Arrivals(_)) => "address_limit",
             Self::Crowded(Crowded::Server) => "connection_limit",
@@ -160,9 +202,10 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::BadHost => (StatusCode::BAD_REQUEST, "the Host header names no host\n").into_response(),
+            Self::ForeignHost => (StatusCode::FORBIDDEN, format!("{FOREIGN_HOST}\n")).into_response(),
             Self::Origin => (
                 StatusCode::FORBIDDEN,
-                "pages of this origin are not admitted; see allowed_origins\n",
+                "pages of this origin are not admitted; see signaling.allowed_origins\n",
             )
                 .into_response(),
             Self::Crowded(Crowded::Address) => {
@@ -188,3 +231,6 @@ pub(crate) fn later(wait: Duration, body: impl IntoResponse) -> Response {
     let retry = [(header::RETRY_AFTER, seconds.to_string())];
     (StatusCode::TOO_MANY_REQUESTS, retry, body).into_response()
 }
+
+#[cfg(test)]
+mod tests;

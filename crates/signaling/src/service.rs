@@ -122,6 +122,7 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
         hub: Arc::clone(&gate.hub),
         addresses: Arc::clone(&gate.addresses),
         proxies: Arc::clone(&gate.proxies),
+        origins: Arc::clone(&gate.origins),
         keys: Arc::new(Keys::new(&config.credentials)),
     };
     // A key is the caller's right, from whatever page it calls. Without keys only known pages may read.

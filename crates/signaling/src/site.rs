@@ -63,6 +63,19 @@ impl Site {
         })
     }
 
+    /// Tells whether the host is an address or `localhost`: what no stranger's DNS can answer for.
+    pub(crate) fn is_local_or_address(&self) -> bool {
+        match &self.host {
+            Host::Name(name) => is_localhost(name),
+            Host::Address(_) => true,
+        }
+    }
+
+    /// Tells whether both have the same host, on whatever port.
+    pub(crate) fn shares_host(&self, other: &Self) -> bool {
+        self.host == other.host
+    }
+
     /// The host as it stands in a URI, an IPv6 address in brackets.
     pub(crate) fn uri_hosts(&self, lan: Option<IpAddr>) -> Vec<String> {
         let own = match &self.host {

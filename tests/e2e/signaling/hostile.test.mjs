@@ -248,17 +248,25 @@ describe("foreign pages", () => {
     for (const host of ["a b", "x@y", "[::1", "a/../b", "evil.example\"", "-".repeat(300)]) {
       assert.equal(await statusFor(host), 400, host);
     }
-    assert.equal(await statusFor("call.example:3001"), 200);
+  });
+
+  test("over loopback a page's DNS name is refused, so that rebinding one leads nowhere", async () => {
+    for (const host of ["evil.example:3001", "localhost.evil.example"]) assert.equal(await statusFor(host), 403, host);
+    for (const host of ["localhost:3001", "call.localhost", "[::1]:3001"]) assert.equal(await statusFor(host), 200, host);
+    const headers = { host: "evil.example:3001", origin: "http://evil.example:3001" };
+    await assert.rejects(plain(server, { headers }), /403/);
   });
 
   test("the relay's name follows the Host header", async () => {
-    const client = await plain(server, { headers: { host: "call.example:3001" } });
+    const own = await start({ allowed_origins: ["https://call.example"] });
+    const client = await plain(own, { headers: { host: "call.example:3001" } });
     const { iceServers } = await join(client, "host");
     assert.deepEqual(iceServers[1].urls, ["turn:call.example:3478?transport=udp"]);
     client.close();
-    const v6 = await plain(server, { headers: { host: "[2001:db8::1]:3001" } });
+    const v6 = await plain(own, { headers: { host: "[2001:db8::1]:3001" } });
     assert.deepEqual((await join(v6, "host")).iceServers[0].urls, ["stun:[2001:db8::1]:3478"]);
     v6.close();
+    await own.stop();
   });
 });
 

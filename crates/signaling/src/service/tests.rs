@@ -1,8 +1,14 @@
+use std::net::SocketAddr;
+
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -143,4 +149,46 @@ async fn a_second_server_cannot_share_the_registry_of_the_first() {
     };
     assert!(start().is_ok());
     assert!(matches!(start(), Err(SetupError::Metrics(_))));
+}
+
+/// Serves on loopback and returns the answer's first line and its body for a request to `path`.
+async fn fetch_over_loopback(config: &Config, path: &str, host: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let service = serve(config).into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(async { axum::serve(listener, service).await });
+    let upgrade = match path {
+        "/ws" => {
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        }
+        _ => "Connection: close\r\n",
+    };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{upgrade}\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let most = client.read(&mut answer).await.unwrap();
+    server.abort();
+    String::from_utf8_lossy(&answer[..most]).into_owned()
+}
+
+#[tokio::test]
+async fn a_page_whose_dns_name_leads_to_loopback_gets_no_session_and_no_credential() {
+    let mut config = config();
+    config.credentials.anonymous = true;
+    for path in [
+        "/ws",
+        "/socket.io/?EIO=4&transport=polling",
+        "/ice",
+        "/turn?service=turn",
+    ] {
+        let refused = fetch_over_loopback(&config, path, "evil.example:3001").await;
+        assert!(refused.starts_with("HTTP/1.1 403"), "{path}: {refused}");
+        assert!(refused.contains("signaling.trusted_proxies"), "{path}: {refused}");
+        let admitted = fetch_over_loopback(&config, path, "localhost:3001").await;
+        assert!(!admitted.starts_with("HTTP/1.1 4"), "{path}: {admitted}");
+    }
+    config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    let behind_proxy = fetch_over_loopback(&config, "/ws", "call.example").await;
+    assert!(behind_proxy.starts_with("HTTP/1.1 101"), "{behind_proxy}");
 }
