@@ -22,6 +22,7 @@ pub struct IceServers {
     urls: Vec<String>,
     port: u16,
     lan: Option<IpAddr>,
+    on_this_machine: Vec<String>,
     ttl: Duration,
     max_ttl: Duration,
 }
@@ -34,6 +35,7 @@ impl IceServers {
             urls: config.urls.clone(),
             port: config.port,
             lan: None,
+            on_this_machine: Vec::new(),
             ttl: Duration::from_secs(config.ttl),
             max_ttl: Duration::from_secs(config.max_ttl),
         }
@@ -70,6 +72,14 @@ impl IceServers {
         self
     }
 
+    /// Uses these URIs when a page was asked for under `localhost`, for a relay that does not listen on the
+    /// loopback address; empty when it does.
+    #[must_use]
+    pub fn with_urls_on_this_machine(mut self, urls: Vec<String>) -> Self {
+        self.on_this_machine = urls;
+        self
+    }
+
     /// Tells whether the servers are named after the host that a client asked for.
     pub(crate) fn needs_host(&self) -> bool {
         self.urls.is_empty()
@@ -102,6 +112,9 @@ impl IceServers {
         let Some(site) = site.filter(|_| self.needs_host()) else {
             return self.urls.clone();
         };
+        if site.is_loopback() && !self.on_this_machine.is_empty() {
+            return self.on_this_machine.clone();
+        }
         let port = self.port;
         let hosts = site.uri_hosts(self.lan);
         let stun = hosts.iter().map(|host| format!("stun:{host}:{port}"));
@@ -233,6 +246,24 @@ mod tests {
             ..IceConfig::default()
         });
         assert_eq!(configured.urls_for(Some(&site())), urls);
+    }
+
+    #[test]
+    fn a_relay_away_from_loopback_keeps_the_host_that_others_asked_for() {
+        let own = vec!["turn:10.0.0.5:3478?transport=udp".to_owned()];
+        let servers = servers(&IceConfig::default()).with_urls_on_this_machine(own.clone());
+        let urls = |host: &str| servers.urls_for(Site::parse(host).as_ref());
+        for host in ["localhost:3001", "127.0.0.1:3001", "[::1]:3001"] {
+            assert_eq!(urls(host), own, "{host}");
+        }
+        assert_eq!(
+            urls("call.example"),
+            ["stun:call.example:3478", "turn:call.example:3478?transport=udp"]
+        );
+        assert_eq!(
+            urls("203.0.113.5:3001"),
+            ["stun:203.0.113.5:3478", "turn:203.0.113.5:3478?transport=udp"]
+        );
     }
 
     #[test]

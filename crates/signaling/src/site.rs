@@ -76,6 +76,14 @@ impl Site {
         self.host == other.host
     }
 
+    /// Tells whether only a client on this machine could have reached this server so.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Name(name) => is_localhost(name),
+            Host::Address(address) => address.is_loopback(),
+        }
+    }
+
     /// The host as it stands in a URI, an IPv6 address in brackets.
     pub(crate) fn uri_hosts(&self, lan: Option<IpAddr>) -> Vec<String> {
         let own = match &self.host {

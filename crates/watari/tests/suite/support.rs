@@ -66,12 +66,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(state: &Path, more: &[&str]) -> Self {
+        let state = ["--state", state.to_str().unwrap()];
+        Self::start_as(&[&EPHEMERAL, &state[..], more].concat())
+    }
+
+    /// With these flags alone.
+    pub(crate) fn start_as(flags: &[&str]) -> Self {
         let mut child = watari()
             .args(["up", "--json"])
-            .args(EPHEMERAL)
-            .arg("--state")
-            .arg(state)
-            .args(more)
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -144,11 +147,17 @@ impl Drop for Running {
 
 /// Status and body of a page; HTTP/1.0, so that the end of the body is the end of the connection.
 pub(crate) fn page(url: &str) -> (u16, String) {
+    let host = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    page_asked_for_as(host, url)
+}
+
+/// The same for a client that knows the server as `site`.
+pub(crate) fn page_asked_for_as(site: &str, url: &str) -> (u16, String) {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(host.replace("localhost", "127.0.0.1")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {site}\r\n\r\n").unwrap();
     let mut response = Vec::new();
     stream.read_to_end(&mut response).unwrap();
     let response = String::from_utf8_lossy(&response);

@@ -11,7 +11,7 @@ use std::{
 
 use turn_credentials::{Secret, derive_password};
 
-use crate::support::{EPHEMERAL, Running, answer, folder, page, text, watari};
+use crate::support::{EPHEMERAL, Running, answer, folder, page, page_asked_for_as, text, watari};
 
 #[test]
 fn the_suite_starts_within_a_second_serves_and_ends_when_asked() {
@@ -114,6 +114,42 @@ fn credentials_of_the_endpoint_open_the_relay_of_the_suite() {
         minted["uris"][0],
         suite.url("turn"),
         "localhost is where the relay listens"
+    );
+}
+
+#[cfg(target_os = "linux")] // elsewhere 127.0.0.2 is nobody's address
+#[test]
+fn a_relay_on_one_address_is_named_by_it_only_to_this_machine() {
+    let (_folder, state) = folder();
+    let relay = ["--listen-turn", "127.0.0.2:0"];
+    let flags = [
+        &EPHEMERAL[..2],
+        &EPHEMERAL[4..],
+        &relay,
+        &["--state", state.to_str().unwrap()],
+    ];
+    let suite = Running::start_as(&flags.concat());
+    let file: toml::Table = fs::read_to_string(state.join("secrets.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let endpoint = format!(
+        "{}?service=turn&username=alice&key={}",
+        suite.url("credentials"),
+        file["api_key"].as_str().unwrap()
+    );
+    let uri = |(status, body): (u16, String)| {
+        assert_eq!(status, 200, "{body}");
+        let minted: serde_json::Value = serde_json::from_str(&body).unwrap();
+        minted["uris"][0].as_str().unwrap().to_owned()
+    };
+    let own = suite.url("turn");
+    assert!(own.starts_with("turn:127.0.0.2:"), "{own}");
+    assert_eq!(uri(page(&endpoint)), own);
+    assert_eq!(
+        uri(page_asked_for_as("call.example:3001", &endpoint)),
+        own.replace("127.0.0.2", "call.example"),
+        "behind a 1:1 NAT only the name leads here"
     );
 }
 

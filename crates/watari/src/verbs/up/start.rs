@@ -135,24 +135,26 @@ impl Start<'_> {
         if self.suite.has_foreign_secret() {
             return Ok(IceServers::from_config(config)?);
         }
-        let mut config = config.clone();
         let is_there = |ip: IpAddr| {
             let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
             relay.iter().any(|at| at.ip() == ip || any(at))
         };
-        if config.urls.is_empty() && !is_there(Ipv4Addr::LOCALHOST.into()) {
-            // A page asked for under localhost would be sent to a relay that does not listen there.
-            config.urls = [self.announcement.stun.clone(), self.announcement.turn.clone()].concat();
-        }
+        // A page asked for under localhost would be sent to a relay that does not listen there.
+        let elsewhere = if is_there(Ipv4Addr::LOCALHOST.into()) {
+            Vec::new()
+        } else {
+            [self.announcement.stun.clone(), self.announcement.turn.clone()].concat()
+        };
         let lan = addresses::on_the_network_v4().filter(|address| is_there(*address));
         let port = relay
             .first()
             .map(SocketAddr::port)
             .filter(|_| config.port == IceConfig::default().port);
         let secret = Secret::new(&self.secrets.turn_secret);
-        Ok(IceServers::new(secret, &config)
+        Ok(IceServers::new(secret, config)
             .with_port(port.unwrap_or(config.port))
-            .with_lan_address(lan))
+            .with_lan_address(lan)
+            .with_urls_on_this_machine(elsewhere))
     }
 
     async fn metrics(&mut self) -> Result<(), Failure> {
