@@ -52,17 +52,18 @@ impl Permissions {
         self.0.retain(|permission| now < permission.expires_at);
         let before = self.0.len();
         for &(peer, scope) in peers {
-            if !self.0.iter().any(|permission| permission.peer == peer) {
-                self.0.push(Permission {
-                    peer,
-                    scope,
-                    expires_at,
-                });
+            if self.0.iter().any(|permission| permission.peer == peer) {
+                continue;
             }
-        }
-        if self.0.len() > usize::from(capacity) {
-            self.0.truncate(before);
-            return false;
+            if self.0.len() >= usize::from(capacity) {
+                self.0.truncate(before);
+                return false;
+            }
+            self.0.push(Permission {
+                peer,
+                scope,
+                expires_at,
+            });
         }
         for permission in &mut self.0 {
             if let Some(&(_, scope)) = peers.iter().find(|(peer, _)| *peer == permission.peer) {
@@ -94,8 +95,13 @@ impl Server {
         message: &Message<'_>,
     ) -> Result<Done, Refusal> {
         let key = identity.ready_allocation()?;
+        let capacity = self.config.limits.permissions_per_allocation;
         let mut peers = Vec::new();
         for peer in message.xor_addresses(AttributeType::XOR_PEER_ADDRESS) {
+            // Whoever names more than could be granted is refused before each is looked at.
+            if peers.len() >= usize::from(capacity) {
+                return Err(Refusal::InsufficientCapacity);
+            }
             let peer = peer.map_err(|_| Refusal::BadRequest)?;
             peers.push((peer.ip(), self.admit_peer(from, peer)?));
         }
@@ -103,7 +109,6 @@ impl Server {
             return Err(Refusal::BadRequest);
         }
         let expires_at = now.instant + self.config.permission_lifetime;
-        let capacity = self.config.limits.permissions_per_allocation;
         let allocation = self
             .table
             .allocation_mut(key)
@@ -168,6 +173,16 @@ mod tests {
         assert_eq!(permissions.scope(start(), peer(3).0), None, "all or none");
         assert!(permissions.grant(later, &[peer(3), peer(4)], later + Duration::from_secs(300), 2));
         permissions.check_invariants(2);
+    }
+
+    #[test]
+    fn a_refused_grant_leaves_no_memory_behind() {
+        let mut permissions = Permissions::default();
+        let many: Vec<_> = (0..5_000_u32)
+            .map(|n| (IpAddr::from((0x0808_0000 + n).to_be_bytes()), Scope::Anywhere))
+            .collect();
+        assert!(!permissions.grant(start(), &many, start() + Duration::from_secs(300), 128));
+        assert!(permissions.0.capacity() <= 256, "{}", permissions.0.capacity());
     }
 
     #[test]
