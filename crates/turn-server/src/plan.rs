@@ -81,6 +81,9 @@ impl Plan {
     }
 }
 
+/// Bytes of a realm whose challenge is at most three times as long as the smallest Allocate.
+const LONGEST_REALM: usize = 28;
+
 /// Reads part by part; what is wrong is noted and a harmless value takes its place.
 struct Reader {
     found: Vec<Mistake>,
@@ -94,7 +97,16 @@ impl Reader {
         });
     }
 
+    /// The core takes longer realms, but then leaves a browser's first request (28 bytes) without an answer: the
+    /// challenge would be more than three times as long.
     fn realm(&mut self, text: &str) -> Realm {
+        if text.len() > LONGEST_REALM {
+            let what = format!(
+                "is {} bytes long, {LONGEST_REALM} at most: the answer that names it must stay small for browsers to get it",
+                text.len()
+            );
+            self.note("realm", what);
+        }
         Realm::new(text).unwrap_or_else(|error| {
             self.note("realm", error);
             Realm::new("watari").expect("a plain word is a realm")

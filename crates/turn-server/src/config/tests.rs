@@ -99,6 +99,17 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
 }
 
 #[test]
+fn a_realm_that_would_silence_the_first_answer_is_a_mistake() {
+    let with = |realm: &str| format!("[turn]\nrealm = \"{realm}\"\nshared_secrets = [\"a\"]\n");
+    let message = refused(&with("turn.eu-central-1.example.com"));
+    assert!(
+        message.contains("toml:2:") && message.contains("29 bytes"),
+        "{message}"
+    );
+    assert!(load(&with("turn.eu-central-1.example.co")).is_ok());
+}
+
+#[test]
 fn without_users_and_secrets_the_stand_alone_server_says_what_to_set() {
     let message = refused("");
     for part in ["turn.shared_secrets", "turn.shared_secret_file", "[turn.users]"] {
