@@ -149,7 +149,7 @@ impl Addresses {
         if let Some(address) = known {
             return Some(address.local());
         }
-        let unconfigured = self.relay.configured(Family::of(ip)).len() == 0;
+        let unconfigured = self.relay.configured(Family::of(ip)).next().is_none();
         (unconfigured && (self.hosts.contains(&ip) || self.in_use(ip))).then_some(ip)
     }
 
@@ -162,7 +162,10 @@ impl Addresses {
     }
 
     fn unconfigured(&self, family: Family, server: IpAddr) -> Option<RelayAddress> {
+        // A relay could not be bound to a link-local address without its interface.
+        let is_link_local = matches!(server, IpAddr::V6(ip) if ip.is_unicast_link_local());
         if Family::of(server) == family
+            && !is_link_local
             && let Ok(address) = RelayAddress::new(server, server)
         {
             return Some(address);

@@ -6,15 +6,16 @@ mod driver;
 
 use std::net::SocketAddr;
 
-use driver::{Client, Driver, channel_data, client_address};
+use driver::{Client, Driver, SERVER, channel_data, client_address};
 use stun_wire::{AttributeType, Class, Method};
-use turn_core::{Direction, HEADROOM, Packet, Verdict};
+use turn_core::{Direction, HEADROOM, Packet, RelayAddress, RelayAddresses, Verdict};
 
 const ROUNDS: u64 = 10_000;
 const CHANNEL: u16 = 0x4000;
 
+/// Its port lies in the range of relays, so that it is looked up among our own addresses.
 fn peer() -> SocketAddr {
-    SocketAddr::from(([8, 8, 8, 8], 5000))
+    SocketAddr::from(([8, 8, 8, 8], 50_000))
 }
 
 fn stranger() -> SocketAddr {
@@ -55,7 +56,10 @@ fn from_peer(driver: &mut Driver, client: &Client, peer: SocketAddr) -> (u64, u6
 
 #[test]
 fn relaying_by_channel_allocates_nothing() {
-    let mut driver = Driver::new(|_| ());
+    let mut driver = Driver::new(|config| {
+        let address = RelayAddress::new(SERVER.ip(), [203, 0, 113, 9].into()).unwrap();
+        config.relay = RelayAddresses::new(vec![address], None, None).unwrap();
+    });
     let client = driver.allocate(client_address(1));
     driver.bind(&client, CHANNEL, peer());
     assert_eq!(

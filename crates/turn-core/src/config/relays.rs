@@ -92,14 +92,11 @@ impl RelayAddresses {
     }
 
     /// The configured addresses of a family.
-    pub(crate) fn configured(&self, family: Family) -> impl ExactSizeIterator<Item = RelayAddress> {
-        let of_family: Vec<_> = self
-            .configured
+    pub(crate) fn configured(&self, family: Family) -> impl Iterator<Item = RelayAddress> {
+        self.configured
             .iter()
             .copied()
-            .filter(|one| one.family() == family)
-            .collect();
-        of_family.into_iter()
+            .filter(move |one| one.family() == family)
     }
 
     /// What a family without a configured address falls back to.

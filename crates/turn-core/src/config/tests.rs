@@ -101,5 +101,5 @@ fn a_fallback_counts_only_where_nothing_is_configured() {
     assert_eq!(addresses.fallback(Family::V4), None);
     assert_eq!(addresses.fallback(Family::V6), Some(v6));
     assert_eq!(addresses.configured(Family::V4).collect::<Vec<_>>(), [v4]);
-    assert_eq!(addresses.configured(Family::V6).len(), 0);
+    assert_eq!(addresses.configured(Family::V6).count(), 0);
 }
