@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
-use turn_credentials::{Secret, mint};
+use turn_credentials::{SEPARATOR, Secret, mint_separated};
 
 use crate::{
     config::{Hidden, IceConfig},
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct IceServers {
     secret: Secret,
+    separator: char,
     urls: Vec<String>,
     port: u16,
     lan: Option<IpAddr>,
@@ -32,6 +33,7 @@ impl IceServers {
     pub fn new(secret: Secret, config: &IceConfig) -> Self {
         Self {
             secret,
+            separator: SEPARATOR,
             urls: config.urls.clone(),
             port: config.port,
             lan: None,
@@ -55,6 +57,13 @@ impl IceServers {
             "" => Err(SecretError::Missing),
             secret => Ok(Self::new(Secret::new(secret), config)),
         }
+    }
+
+    /// Puts this between expiry and user of the names it mints, as the TURN server expects.
+    #[must_use]
+    pub fn with_username_separator(mut self, separator: char) -> Self {
+        self.separator = separator;
+        self
     }
 
     /// Uses this port of the TURN server in URIs made from a host name.
@@ -94,7 +103,8 @@ impl IceServers {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        let credential = mint(&self.secret, Some(user), now.as_secs() + ttl.as_secs());
+        let expires = now.as_secs() + ttl.as_secs();
+        let credential = mint_separated(&self.secret, self.separator, Some(user), expires);
         let (relays, plain) = self
             .urls_for(site)
             .into_iter()

@@ -16,12 +16,20 @@ use zeroize::Zeroizing;
 
 pub use username::{Parsed, parse_username};
 
+/// Stands between expiry and id unless a server is configured otherwise.
+pub const SEPARATOR: char = ':';
+
 /// Makes the credential that `id` may use until `expires_unix` (seconds).
 ///
 /// The username is `<expires>:<id>`, or just `<expires>` without an id.
 pub fn mint(secret: &Secret, id: Option<&str>, expires_unix: u64) -> Credential {
+    mint_separated(secret, SEPARATOR, id, expires_unix)
+}
+
+/// Makes a credential for a server that expects `separator` between expiry and id.
+pub fn mint_separated(secret: &Secret, separator: char, id: Option<&str>, expires_unix: u64) -> Credential {
     let username = match id {
-        Some(id) => format!("{expires_unix}:{id}"),
+        Some(id) => format!("{expires_unix}{separator}{id}"),
         None => expires_unix.to_string(),
     };
     let password = derive_password(secret, &username);
@@ -60,7 +68,7 @@ impl fmt::Debug for Secret {
 /// Names a user for a limited time, as the fields `username` and `credential` of WebRTC's `iceServers`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// `<unix expiry>[:<id>]`.
+    /// `<unix expiry>[<separator><id>]`.
     pub username: String,
     /// Padded base64 of the HMAC.
     pub password: String,

@@ -112,9 +112,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_minted_parses_back(id in "\\PC{1,40}", expires in any::<u64>()) {
-            let credential = crate::mint(&crate::Secret::new("s"), Some(&id), expires);
-            let parsed = parse_username(&credential.username, ':').unwrap();
+        fn what_is_minted_parses_back(
+            id in "\\PC{1,40}",
+            expires in any::<u64>(),
+            separator in "[^0-9]",
+        ) {
+            let separator = separator.chars().next().unwrap();
+            let secret = crate::Secret::new("s");
+            let credential = crate::mint_separated(&secret, separator, Some(&id), expires);
+            let parsed = parse_username(&credential.username, separator).unwrap();
             prop_assert_eq!((parsed.expires_unix, parsed.user_id), (expires, id.as_str()));
         }
 

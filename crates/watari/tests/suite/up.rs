@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use turn_credentials::{Secret, derive_password};
+use turn_credentials::{Secret, derive_password, parse_username};
 
 use crate::support::{EPHEMERAL, Running, answer, folder, page, page_asked_for_as, text, watari};
 
@@ -115,6 +115,25 @@ fn credentials_of_the_endpoint_open_the_relay_of_the_suite() {
         suite.url("turn"),
         "localhost is where the relay listens"
     );
+}
+
+#[test]
+fn credentials_have_the_separator_that_the_relay_expects() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &["--set", "turn.username_separator=|"]);
+    let file: toml::Table = fs::read_to_string(state.join("secrets.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let key = file["api_key"].as_str().unwrap();
+    let endpoint = suite.url("credentials");
+    let (_, body) = page(&format!("{endpoint}?service=turn&username=alice&key={key}"));
+    let minted: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let username = minted["username"].as_str().unwrap();
+    let parsed = parse_username(username, '|').unwrap();
+    assert!(parsed.user_id.starts_with("alice"), "{username}");
+    let secret = Secret::new(file["turn_secret"].as_str().unwrap());
+    assert_eq!(minted["password"], derive_password(&secret, username));
 }
 
 #[cfg(target_os = "linux")] // elsewhere 127.0.0.2 is nobody's address

@@ -152,6 +152,7 @@ impl Start<'_> {
             .filter(|_| config.port == IceConfig::default().port);
         let secret = Secret::new(&self.secrets.turn_secret);
         Ok(IceServers::new(secret, config)
+            .with_username_separator(self.suite.turn.username_separator)
             .with_port(port.unwrap_or(config.port))
             .with_lan_address(lan)
             .with_urls_on_this_machine(elsewhere))
