@@ -65,6 +65,33 @@ pub(crate) fn in_uri(host: &str) -> String {
     }
 }
 
+/// Reads a host for URIs: a DNS name, or an IP address with or without brackets.
+pub(crate) fn host(text: &str) -> Result<String, &'static str> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_address = match bare {
+        Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+        None => text.parse::<IpAddr>().is_ok(),
+    };
+    if is_address || is_name(text) {
+        return Ok(in_uri(text));
+    }
+    Err("is neither a host name nor an IP address; give the port with --port")
+}
+
+/// Labels of RFC 1123 §2.1; the last one is no number, or some would read the name as an address.
+fn is_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let last = text.rsplit('.').next().unwrap_or("");
+    text.len() <= 253 && text.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +103,30 @@ mod tests {
         assert_eq!(in_uri("turn.example.org"), "turn.example.org");
         assert_eq!(page_hosts("[::1]:3001".parse().unwrap()), ["localhost"]);
         assert_eq!(page_hosts("192.0.2.7:3001".parse().unwrap()), ["192.0.2.7"]);
+    }
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_has_no_port() {
+        assert_eq!(host("turn.example.org").unwrap(), "turn.example.org");
+        assert_eq!(host("192.0.2.7").unwrap(), "192.0.2.7");
+        assert_eq!(host("2001:db8::1").unwrap(), "[2001:db8::1]");
+        assert_eq!(host("[2001:db8::1]").unwrap(), "[2001:db8::1]");
+        let long = "a".repeat(64);
+        for wrong in [
+            "",
+            "turn.example.org:3479",
+            "192.0.2.7:3478",
+            "[2001:db8::1]:3478",
+            "[192.0.2.7]",
+            "http://x y",
+            "turn:example.org",
+            "a..b",
+            "-a.example",
+            "1.2.3",
+            "user@example.org",
+            "例え.example",
+            &long,
+        ] {
+            assert!(host(wrong).unwrap_err().contains("--port"), "{wrong:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use settings::Source;
 
-use crate::{say, suite};
+use crate::{addresses, say, suite};
 
 /// Version and, when it is known, revision.
 pub(crate) const VERSION: &str = env!("WATARI_VERSION");
@@ -109,7 +109,7 @@ pub(crate) struct CredentialsArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) id: Option<String>,
     /// Host name or address of the TURN server in URIs [default: this machine's address]
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = addresses::host)]
     pub(crate) host: Option<String>,
     /// Port of the TURN server in URIs
     #[arg(long, default_value_t = 3478)]

@@ -138,6 +138,8 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         &["--bogus"][..],
         &["up", "--set", "novalue"],
         &["credentials", "--ttl", "never"],
+        &["credentials", "--host", "turn.example.org:3479"],
+        &["credentials", "--host", "http://x y"],
         &["dance"],
     ] {
         assert_eq!(answer(wrong).status.code(), Some(64), "{wrong:?}");
