@@ -111,9 +111,14 @@ pub(crate) struct CredentialsArgs {
     /// Host name or address of the TURN server in URIs [default: this machine's address]
     #[arg(long, value_name = "HOST", value_parser = addresses::host)]
     pub(crate) host: Option<String>,
-    /// Port of the TURN server in URIs
-    #[arg(long, default_value_t = 3478)]
-    pub(crate) port: u16,
+    /// Port of the TURN server in URIs [default: that of the key turn.listen]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Settings file that `up` has, for the keys turn.listen, turn.username_separator and state.folder
+    #[arg(long, short, env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
     /// Folder with the minted secrets [default: as for `up`]
     #[arg(long, env = "WATARI_STATE", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state: Option<PathBuf>,
@@ -138,6 +143,7 @@ const CREDENTIALS_EXAMPLES: &str = "\
 Examples:
   watari credentials --id alice --ttl 1h
   watari credentials --format ice-servers --host turn.example.org
+  watari credentials --config watari.toml
   watari credentials --secret-file /etc/turn.secret --format uri
 
 A secret is never taken from the command line, where other users could read it.";

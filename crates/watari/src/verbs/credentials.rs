@@ -3,39 +3,53 @@
 use std::{
     fs,
     io::{self, Read},
+    net::SocketAddr,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
-use turn_credentials::{Credential, Secret, mint};
+use turn_credentials::{Credential, Secret, mint_separated};
 
 use crate::{
     addresses,
     cli::{CredentialsArgs, Shape},
     failure::Failure,
     say, state,
+    suite::Suite,
 };
+
+/// Where TURN listens unless a URI says otherwise (RFC 7065 §3.2).
+const STUN_PORT: u16 = 3478;
 
 /// Mints credentials and prints them in the shape asked for.
 pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
-    let secret = secret(arguments)?;
+    let suite: Suite = settings::load(&arguments.settings.source(arguments.config.clone()))?;
+    let secret = secret(arguments, &suite)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    let credential = mint(&secret, arguments.id.as_deref(), now + arguments.ttl);
-    let host = arguments
-        .host
-        .clone()
-        .unwrap_or_else(|| addresses::of_this_machine().to_string());
-    let host = addresses::in_uri(&host);
-    say::lines(&show(
-        arguments.format,
-        &credential,
-        arguments.ttl,
-        &format!("{host}:{}", arguments.port),
-    ))?;
+    let credential = mint_separated(
+        &secret,
+        suite.turn.username_separator,
+        arguments.id.as_deref(),
+        now + arguments.ttl,
+    );
+    let server = server(arguments, suite.turn.listen.first());
+    say::lines(&show(arguments.format, &credential, arguments.ttl, &server))?;
     Ok(())
+}
+
+/// `host:port` of the TURN server: what the flags say, else where the suite listens.
+fn server(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> String {
+    let host = arguments.host.clone().unwrap_or_else(|| {
+        let one = listener.map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
+        addresses::in_uri(&one.unwrap_or_else(addresses::of_this_machine).to_string())
+    });
+    let port = arguments.port.or(listener.map(SocketAddr::port));
+    // Port 0 is one of the system's choice, which only the running suite knows.
+    let port = port.filter(|port| *port != 0).unwrap_or(STUN_PORT);
+    format!("{host}:{port}")
 }
 
 fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str) -> String {
@@ -77,7 +91,7 @@ fn percent(text: &str) -> String {
 }
 
 /// The shared secret: from a file, else from the environment, else from the state folder.
-fn secret(arguments: &CredentialsArgs) -> Result<Secret, Failure> {
+fn secret(arguments: &CredentialsArgs, suite: &Suite) -> Result<Secret, Failure> {
     let (text, place) = if let Some(path) = &arguments.secret_file {
         let place = path.display().to_string();
         (
@@ -90,7 +104,7 @@ fn secret(arguments: &CredentialsArgs) -> Result<Secret, Failure> {
     } else if let Ok(secret) = std::env::var("WATARI_SECRET") {
         (secret, "WATARI_SECRET".to_owned())
     } else {
-        let folder = state::folder(arguments.state.as_deref())?;
+        let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
         let place = folder.join(state::FILE).display().to_string();
         (state::load(&folder)?.turn_secret, place)
     };

@@ -104,6 +104,57 @@ fn credentials_come_from_the_state_folder_that_up_filled() {
 }
 
 #[test]
+fn credentials_follow_the_settings_that_up_has_and_flags_win() {
+    let (folder, state) = folder();
+    let file = folder.path().join("watari.toml");
+    let settings = format!(
+        "[turn]\nlisten = [\"127.0.0.1:0\"]\nusername_separator = \"|\"\n[web]\nlisten = []\n\
+         [metrics]\nlisten = \"127.0.0.1:0\"\n[state]\nfolder = {state:?}\n"
+    );
+    fs::write(&file, &settings).unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    drop(Running::start_as(&config));
+    fs::write(&file, settings.replace("127.0.0.1:0\"]", "127.0.0.1:5000\"]")).unwrap();
+
+    let mint = |more: &[&str]| {
+        let output = answer(&[&["credentials", "--id", "alice"], &config[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        json(&output.stdout)
+    };
+    let minted = mint(&[]);
+    let username = minted["username"].as_str().unwrap();
+    assert_eq!(parse_username(username, '|').unwrap().user_id, "alice");
+    let secrets: toml::Table = fs::read_to_string(state.join("secrets.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let secret = Secret::new(secrets["turn_secret"].as_str().unwrap());
+    assert_eq!(minted["password"], derive_password(&secret, username));
+    assert_eq!(minted["uris"][0], "turn:127.0.0.1:5000?transport=udp");
+
+    let minted = mint(&[
+        "--set",
+        "turn.username_separator=-",
+        "--port",
+        "5001",
+        "--host",
+        "turn.example.org",
+    ]);
+    assert!(minted["username"].as_str().unwrap().ends_with("-alice"));
+    assert_eq!(minted["uris"][0], "turn:turn.example.org:5001?transport=udp");
+    let elsewhere = folder.path().join("elsewhere");
+    let output = answer(
+        &[
+            &["credentials"],
+            &config[..],
+            &["--state", elsewhere.to_str().unwrap()],
+        ]
+        .concat(),
+    );
+    assert_eq!(output.status.code(), Some(78), "{}", text(&output.stdout));
+}
+
+#[test]
 fn the_default_config_checks_as_fine() {
     let (folder, _) = folder();
     let file = folder.path().join("watari.toml");
