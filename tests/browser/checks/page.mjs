@@ -40,6 +40,23 @@ export async function page({ browser, suite, keep }) {
     assert.equal(await aoi.page.evaluate(() => document.activeElement?.id), "join");
   });
   await aoi.close();
+  await check("where no WebSocket gets through, signaling goes over polling", async () => {
+    const sora = await open(browser);
+    await sora.page.evaluateOnNewDocument(blockWebSocket);
+    await sora.visit(suite.page);
+    await sora.enter({ name: "Sora", camera: false, microphone: false });
+    await sora.says(/^Waiting/);
+    await sora.close();
+  });
+}
+
+/** Runs in the page: every WebSocket goes where nobody listens. */
+function blockWebSocket() {
+  window.WebSocket = class extends WebSocket {
+    constructor() {
+      super("ws://127.0.0.1:1/");
+    }
+  };
 }
 
 /**

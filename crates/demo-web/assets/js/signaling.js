@@ -41,7 +41,13 @@ export class Signaling extends EventTarget {
   /** @param {string | null} url null means the origin of the page */
   constructor(url) {
     super();
-    const options = { transports: ["websocket", "polling"], autoConnect: false, reconnectionDelayMax: 4000 };
+    const options = {
+      transports: ["websocket", "polling"],
+      // Without it the library tries the first alone, and some networks let no WebSocket through.
+      tryAllTransports: true,
+      autoConnect: false,
+      reconnectionDelayMax: 4000,
+    };
     this.#socket = url ? io(url, options) : io(options);
     this.#socket.on("connect", () => this.#fire("up"));
     this.#socket.on("disconnect", (/** @type {string} */ reason) => this.#lost(reason));
