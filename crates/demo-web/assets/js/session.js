@@ -7,6 +7,8 @@ import { Problem, Signaling } from "./signaling.js";
 
 /** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
 const COME_BACK_EVERY = 3000;
+/** Not worth a word: somebody has just left; the server stops, and the lost connection shows that. */
+const QUIET = ["unknown_peer", "closing"];
 
 /**
  * @typedef {{ key: string, params?: Record<string, string> }} Notice
@@ -112,8 +114,7 @@ export class Session extends EventTarget {
       up: () => this.#join(),
       down: () => this.#linkIs(false),
       unreachable: () => this.#note({ key: "problem.unreachable" }),
-      // Somebody who has just left is no problem worth a word.
-      problem: (problem) => problem.code !== "unknown_peer" && this.#note(noticeOf(problem)),
+      problem: (problem) => !QUIET.includes(problem.code) && this.#note(noticeOf(problem)),
       "peer-joined": (peer) => this.#meet(peer, false),
       "peer-left": ({ id }) => this.#part(id),
       offer: (message) => this.#deliver(message),
@@ -147,7 +148,7 @@ export class Session extends EventTarget {
   /** @param {unknown} error */
   #notJoined(error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.code === "unreachable") this.#note(noticeOf(error));
+    if (["unreachable", "closing"].includes(error.code)) this.#note({ key: "problem.unreachable" });
     else if (error.code !== "room_full" || this.phase !== "joined") return this.#end("refused", [noticeOf(error)]);
     this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
   }
