@@ -6,6 +6,8 @@ import { byId, make, write } from "./dom.js";
 
 /** @typedef {"local" | "remote"} Side */
 
+/** The code of `icecandidateerror` when the server gave no answer; all others are the server's own (STUN). */
+const UNREACHED = 701;
 const SIDES = /** @type {const} */ (["local", "remote"]);
 
 export class CandidatesView {
@@ -87,7 +89,10 @@ export class CandidatesView {
   #row({ candidate, error, after }, selected) {
     const t = this.#i18n.t.bind(this.#i18n);
     const time = make("span", "after", t("candidates.after", { n: after }));
-    if (!candidate) return make("li", "error", t("candidates.error", error), time);
+    if (!candidate) {
+      const key = error?.code === UNREACHED ? "candidates.unanswered" : "candidates.refused";
+      return make("li", "error", t(key, error), time);
+    }
     const { type, protocol, address, port, related } = candidate;
     const where = isHidden(address) ? t("path.hidden") : place(address, port);
     const item = make(

@@ -108,7 +108,8 @@ export default {
   "candidates.count": "{n} so far",
   "candidates.round": "A new search begins",
   "candidates.selected": "carries the call",
-  "candidates.error": "No answer from {url} ({code})",
+  "candidates.unanswered": "No answer from {url} ({code})",
+  "candidates.refused": "{url} refused ({code})",
   "candidates.via": "through {address}",
   "candidates.after": "after {n} ms",
 

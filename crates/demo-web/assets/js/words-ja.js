@@ -108,7 +108,8 @@ export default {
   "candidates.count": "{n} 件",
   "candidates.round": "経路の探し直し",
   "candidates.selected": "通話に使用中",
-  "candidates.error": "{url} から応答がありません（{code}）",
+  "candidates.unanswered": "{url} から応答がありません（{code}）",
+  "candidates.refused": "{url} に拒否されました（{code}）",
   "candidates.via": "{address} 経由",
   "candidates.after": "{n} ミリ秒後",
 
