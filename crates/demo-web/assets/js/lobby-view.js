@@ -51,7 +51,7 @@ export class LobbyView extends EventTarget {
     storeName(name);
     const relayOnly = /** @type {HTMLInputElement} */ (byId("relay-only")).checked;
     const wish = { audio: this.#microphone.checked, video: this.#camera.checked };
-    const detail = { room, name: name || this.#i18n.t("guest"), wish, relayOnly };
+    const detail = { room, name, wish, relayOnly };
     this.dispatchEvent(new CustomEvent("enter", { detail }));
   }
 }
