@@ -1,6 +1,7 @@
 //! `watari up`: the whole suite in this process.
 
 mod announcement;
+mod companion;
 mod limited;
 mod start;
 mod web;
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
     let secrets = state::load_or_mint(&folder)?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let announcement = Announcement::new(folder);
-    let done = runtime.block_on(serve(&suite, &secrets, announcement, arguments.json));
+    let done = runtime.block_on(serve(&suite, &secrets, announcement, arguments));
     // What is still running now had its time to drain.
     runtime.shutdown_background();
     done
@@ -43,7 +44,7 @@ async fn serve(
     suite: &Suite,
     secrets: &Secrets,
     announcement: Announcement,
-    json: bool,
+    arguments: &UpArgs,
 ) -> Result<(), Failure> {
     let shutdown = lifecycle::on_signals()?;
     let health = Health::new();
@@ -58,7 +59,7 @@ async fn serve(
         announcement,
     };
     start.everything().await?;
-    announce(&start.announcement, json)?;
+    announce(&start.announcement, suite, arguments)?;
     tokio::spawn(async move {
         shutdown.wait().await;
         health.set_draining();
@@ -70,9 +71,10 @@ async fn serve(
     Ok(())
 }
 
-fn announce(announcement: &Announcement, json: bool) -> io::Result<()> {
-    if json {
+fn announce(announcement: &Announcement, suite: &Suite, arguments: &UpArgs) -> io::Result<()> {
+    if arguments.json {
         return say::lines(&serde_json::to_string(announcement)?);
     }
-    say::lines(&announcement.table(Colours::on(&io::stdout())))
+    let companion = companion::command(arguments, suite, announcement.relay);
+    say::lines(&announcement.table(Colours::on(&io::stdout()), &companion))
 }

@@ -223,6 +223,22 @@ fn without_json_a_table_says_where_everything_is_and_how_to_stop() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    let command = table.split("For another application: ").nth(1).unwrap();
+    let words: Vec<_> = command.lines().next().unwrap().split(' ').collect();
+    let minted = answer(&words[1..]);
+    assert_eq!(minted.status.code(), Some(0), "{}", text(&minted.stderr));
+    let relay = table
+        .split("TURN         ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    assert!(
+        text(&minted.stdout).contains(relay),
+        "{relay}: {}",
+        text(&minted.stdout)
+    );
     for word in [
         "http://localhost:",
         "/metrics",

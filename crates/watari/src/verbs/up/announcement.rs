@@ -26,6 +26,9 @@ pub(crate) struct Announcement {
     pub(crate) metrics: Vec<String>,
     pub(crate) health: Vec<String>,
     pub(crate) state: PathBuf,
+    /// The first listener of TURN.
+    #[serde(skip)]
+    pub(crate) relay: Option<SocketAddr>,
 }
 
 impl Announcement {
@@ -40,6 +43,7 @@ impl Announcement {
 
     /// Adds the URIs of TURN, which is STUN too, served at these addresses.
     pub(crate) fn turn(&mut self, listeners: &[SocketAddr]) {
+        self.relay = listeners.first().copied();
         for place in bases(listeners, reached_by) {
             self.turn.push(format!("turn:{place}?transport=udp"));
             self.stun.push(format!("stun:{place}"));
@@ -81,8 +85,8 @@ impl Announcement {
         }
     }
 
-    /// The table that people read.
-    pub(crate) fn table(&self, colours: Colours) -> String {
+    /// The table that people read, with the command that mints credentials for this suite.
+    pub(crate) fn table(&self, colours: Colours, companion: &str) -> String {
         let Colours {
             strong,
             link,
@@ -122,7 +126,7 @@ impl Announcement {
         );
         let _ = write!(
             text,
-            "\nFor another application: {strong}watari credentials --format ice-servers{plain}\n\
+            "\nFor another application: {strong}{companion}{plain}\n\
              To stop: {strong}Ctrl-C{plain}\n"
         );
         text
@@ -152,7 +156,7 @@ mod tests {
         let mut announcement = Announcement::new(PathBuf::from("/state"));
         let listeners: Vec<SocketAddr> = web.iter().map(|text| text.parse().unwrap()).collect();
         announcement.web(&listeners);
-        announcement.table(Colours::on(&std::fs::File::open("/dev/null").unwrap()))
+        announcement.table(Colours::on(&std::fs::File::open("/dev/null").unwrap()), "")
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! The command that mints credentials for the suite that is being started.
+
+use std::net::SocketAddr;
+
+use crate::{addresses, cli::UpArgs, suite::Suite};
+
+/// What of the settings `watari credentials` reads. Not every key is repeated: some hold secrets.
+const KEYS: [&str; 3] = ["turn.listen", "turn.username_separator", "state.folder"];
+
+/// Writes `watari credentials` with the flags by which it finds the secrets and the relay of this suite.
+pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAddr>) -> String {
+    let mut words = Vec::new();
+    for (flag, path) in [("--config", &arguments.config), ("--state", &arguments.state)] {
+        if let Some(path) = path {
+            words.extend([flag.to_owned(), path.display().to_string()]);
+        }
+    }
+    for (key, value) in &arguments.settings.set {
+        if KEYS.contains(&key.as_str()) {
+            words.extend(["--set".to_owned(), format!("{key}={value}")]);
+        }
+    }
+    let is_as_set =
+        |relay: &SocketAddr| arguments.listen_turn.is_empty() && suite.turn.listen.first() == Some(relay);
+    if let Some(relay) = relay.filter(|relay| !is_as_set(relay)) {
+        if !relay.ip().is_unspecified() {
+            let host = addresses::in_uri(&relay.ip().to_string());
+            words.extend(["--host".to_owned(), host]);
+        }
+        words.extend(["--port".to_owned(), relay.port().to_string()]);
+    }
+    let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
+    format!("watari credentials --format ice-servers{words}")
+}
+
+/// As a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    const BARE: &str = "watari credentials --format ice-servers";
+
+    fn for_suite(flags: &[&str], relay: &str) -> String {
+        let cli = Cli::try_parse_from([&["watari"], flags].concat()).unwrap();
+        command(&cli.up, &Suite::default(), Some(relay.parse().unwrap()))
+    }
+
+    #[test]
+    fn with_nothing_but_defaults_there_is_nothing_to_repeat() {
+        let first = Suite::default().turn.listen[0].to_string();
+        assert_eq!(for_suite(&["--log", "debug"], &first), BARE);
+    }
+
+    #[test]
+    fn what_leads_to_secrets_and_relay_is_repeated_and_no_secret_is() {
+        let flags = [
+            "--config",
+            "it's mine.toml",
+            "--state",
+            "/var/lib/w",
+            "--set",
+            "turn.username_separator=|",
+            "--set",
+            "turn.shared_secrets=[\"north\"]",
+            "--listen-turn",
+            "[::1]:0",
+        ];
+        assert_eq!(
+            for_suite(&flags, "[::1]:4000"),
+            format!(
+                r"{BARE} --config 'it'\''s mine.toml' --state /var/lib/w --set 'turn.username_separator=|' --host '[::1]' --port 4000"
+            )
+        );
+        assert_eq!(
+            for_suite(&["--listen-turn", "0.0.0.0:4000"], "0.0.0.0:4000"),
+            format!("{BARE} --port 4000")
+        );
+    }
+}
