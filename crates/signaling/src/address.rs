@@ -9,6 +9,7 @@ use std::{
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
+use sha2::{Digest as _, Sha256};
 
 use crate::bucket::{Rate, TokenBucket};
 
@@ -54,6 +55,16 @@ impl From<IpAddr> for Subscriber {
     }
 }
 
+impl Subscriber {
+    fn to_bits(self) -> u128 {
+        match self {
+            Self::V4(address) => address.to_ipv6_mapped().to_bits(),
+            Self::V6(network) => u128::from(network) << 64,
+            Self::Crowd => u128::MAX,
+        }
+    }
+}
+
 fn network(address: Ipv6Addr) -> u64 {
     (address.to_bits() >> 64) as u64
 }
@@ -62,6 +73,8 @@ fn network(address: Ipv6Addr) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Addresses {
     limits: AddressLimits,
+    /// Keeps relay users from being traced back to addresses by trying them all.
+    key: [u8; 32],
     // The standard hasher is randomly seeded, so strangers cannot choose colliding addresses.
     table: Mutex<Table>,
 }
@@ -89,6 +102,8 @@ struct Usage {
     arrivals: TokenBucket,
     requests: TokenBucket,
     connections: u32,
+    /// The part of the relay's quota that the next connection counts for.
+    share: u8,
 }
 
 /// Why a connection is not taken.
@@ -105,11 +120,15 @@ pub(crate) enum Crowded {
 impl Addresses {
     /// Subscribers remembered at a time, about 100 bytes each.
     const MAX_SUBSCRIBERS: usize = 20_000;
+    /// Relay users among whom the connections of one subscriber are dealt out. The relay's quota counts per user:
+    /// more would give one household more of its ports, fewer would let calls of one household block each other.
+    const SHARES: u8 = 8;
     const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(limits: AddressLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            key: rand::random(),
             table: Mutex::default(),
         })
     }
@@ -127,11 +146,26 @@ impl Addresses {
         let arrivals = self.limits.arrivals;
         usage.arrivals.take(1, arrivals, now).map_err(Crowded::Arrivals)?;
         usage.connections += 1;
+        usage.share = (usage.share + 1) % Self::SHARES;
+        let relay_user = self.relay_user(address.into(), usage.share);
         table.connections += 1;
         Ok(Lease {
             addresses: Arc::clone(self),
             subscriber,
+            relay_user,
         })
+    }
+
+    /// Names a share of a subscriber to the relay: the same one gets the same name for as long as we run.
+    ///
+    /// All parts have fixed lengths and the digest is cut, so that a prefix is enough of a key.
+    fn relay_user(&self, subscriber: Subscriber, share: u8) -> String {
+        let digest = Sha256::new()
+            .chain_update(self.key)
+            .chain_update(subscriber.to_bits().to_be_bytes())
+            .chain_update([share])
+            .finalize();
+        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Meters one request of `address`; `Err` is the time after which to try again.
@@ -163,6 +197,7 @@ impl Table {
             arrivals: TokenBucket::full(limits.arrivals, now),
             requests: TokenBucket::full(limits.requests, now),
             connections: 0,
+            share: 0,
         });
         (subscriber, usage)
     }
@@ -196,6 +231,14 @@ impl Usage {
 pub(crate) struct Lease {
     addresses: Arc<Addresses>,
     subscriber: Subscriber,
+    relay_user: String,
+}
+
+impl Lease {
+    /// Names the connection inside TURN credentials; one subscriber's connections have few names between them.
+    pub(crate) fn relay_user(&self) -> &str {
+        &self.relay_user
+    }
 }
 
 impl Drop for Lease {

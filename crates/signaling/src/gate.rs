@@ -28,7 +28,14 @@ pub(crate) struct Visit {
     /// How the client reached this server.
     pub(crate) site: Site,
     /// Counts the connection for as long as something of it exists.
-    _lease: Lease,
+    lease: Lease,
+}
+
+impl Visit {
+    /// Names the client inside its TURN credentials.
+    pub(crate) fn relay_user(&self) -> &str {
+        self.lease.relay_user()
+    }
 }
 
 #[cfg(test)]
@@ -38,7 +45,7 @@ impl Visit {
         let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()));
         Self {
             site: Site::parse("localhost").unwrap(),
-            _lease: addresses.connect([127, 0, 0, 1].into(), Instant::now()).unwrap(),
+            lease: addresses.connect([127, 0, 0, 1].into(), Instant::now()).unwrap(),
         }
     }
 }
@@ -87,7 +94,7 @@ impl Gate {
         }
         let address = client_address(peer, request.headers(), &self.proxies);
         let lease = self.addresses.connect(address, Instant::now())?;
-        Ok(Some(Visit { site, _lease: lease }))
+        Ok(Some(Visit { site, lease }))
     }
 }
 

@@ -44,8 +44,6 @@ impl From<&LimitsConfig> for MessageLimits {
 pub(crate) struct Session {
     hub: Arc<Hub>,
     id: MemberId,
-    /// Names the session inside its TURN credentials, so that the relay's quota counts per session.
-    user: String,
     visit: Arc<Visit>,
     limits: MessageLimits,
     meter: Mutex<Meter>,
@@ -71,7 +69,6 @@ impl Session {
         Self {
             hub,
             id,
-            user: format!("{:032x}", random()),
             visit,
             limits,
             meter: Mutex::new(Meter {
@@ -197,7 +194,9 @@ impl Session {
 
     fn grant(&self) -> Grant {
         self.hub.metrics.credentials.inc();
-        self.hub.ice.grant(Some(&self.visit.site), &self.user, None)
+        self.hub
+            .ice
+            .grant(Some(&self.visit.site), self.visit.relay_user(), None)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::*;
 
 const LIMITS: AddressLimits = AddressLimits {
@@ -118,4 +120,46 @@ fn the_table_does_not_grow_with_the_strangers_and_idle_ones_are_forgotten() {
     let later = now + Duration::from_secs(2);
     assert!(addresses.request(ip("192.0.2.1"), later).is_ok());
     assert_eq!(addresses.lock().subscribers.len(), 1);
+}
+
+#[test]
+fn one_subscriber_has_few_relay_users_however_often_it_connects() {
+    let limits = AddressLimits {
+        connections: 1000,
+        connections_per_address: 1000,
+        arrivals: Rate {
+            per_second: 1,
+            burst: 1000,
+        },
+        ..LIMITS
+    };
+    let addresses = Addresses::new(limits);
+    let now = Instant::now();
+    let users = |address: &str| -> HashSet<String> {
+        let connect = |_| {
+            addresses
+                .connect(ip(address), now)
+                .unwrap()
+                .relay_user()
+                .to_owned()
+        };
+        (0..100).map(connect).collect()
+    };
+    let first = users("2001:db8::1");
+    assert_eq!(first.len(), 8);
+    assert_eq!(users("2001:db8::ffff:2"), first, "the same /64");
+    for other in ["2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"] {
+        assert!(users(other).is_disjoint(&first), "{other}");
+    }
+}
+
+#[test]
+fn neighbouring_connections_are_different_relay_users() {
+    let addresses = Addresses::new(LIMITS);
+    let connect = || addresses.connect(ip("192.0.2.1"), Instant::now()).unwrap();
+    let (first, second) = (connect(), connect());
+    assert_ne!(first.relay_user(), second.relay_user());
+    let elsewhere = Addresses::new(LIMITS);
+    let stranger = elsewhere.connect(ip("192.0.2.1"), Instant::now()).unwrap();
+    assert_ne!(stranger.relay_user(), first.relay_user(), "another key");
 }
