@@ -311,7 +311,7 @@ impl Refusal {
         match self {
             Self::TooFast(_) => "too many requests from this address",
             Self::NotSetUp => {
-                "this endpoint is closed: set credentials.api_keys, or credentials.anonymous = true to open it to everyone"
+                "this endpoint is closed: set signaling.credentials.api_keys, or signaling.credentials.anonymous = true to open it to everyone"
             }
             Self::ForeignHost => FOREIGN_HOST,
             Self::BadKey => "give a valid key as key=, X-Api-Key or Authorization: Bearer",

@@ -139,10 +139,12 @@ impl IceServers {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// Neither key is set, or the file is empty.
-    #[error("set ice.secret or ice.secret_file to the secret that the TURN server checks credentials with")]
+    #[error(
+        "set signaling.ice.secret or signaling.ice.secret_file to the secret that the TURN server checks credentials with"
+    )]
     Missing,
     /// The file cannot be read.
-    #[error("ice.secret_file {}: {error}", path.display())]
+    #[error("signaling.ice.secret_file {}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

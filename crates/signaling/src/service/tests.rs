@@ -50,7 +50,7 @@ async fn without_a_key_the_endpoints_are_closed_and_say_what_to_set() {
         let (status, body) = ask(&router, get(path, &[])).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
         let error = body["error"].as_str().unwrap();
-        assert!(error.contains("credentials.api_keys"), "{error}");
+        assert!(error.contains("signaling.credentials.api_keys"), "{error}");
     }
 }
 
