@@ -2,6 +2,7 @@
 
 mod announcement;
 mod companion;
+mod connections;
 mod limited;
 mod start;
 mod web;

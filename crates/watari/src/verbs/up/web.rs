@@ -2,15 +2,24 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{Router, serve::ListenerExt as _};
+use axum::Router;
 use lifecycle::{Shutdown, Supervisor};
 use tokio::net::TcpListener;
 
-use super::limited::{Limited, Limits};
+use super::{
+    connections::{self, Patience},
+    limited::{Limited, Limits},
+};
 use crate::failure::Failure;
 
 /// How long answers that are under way may take once the end was asked for.
 pub(super) const DRAIN: Duration = Duration::from_secs(3);
+
+/// Heads fit into one packet mostly; who takes longer keeps connections that others could have.
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(10),
+    drain: DRAIN,
+};
 
 /// Binds all `addresses` of `what` (its table in the settings).
 ///
@@ -60,15 +69,7 @@ pub(crate) fn serve(
             listener,
             limits: limits.clone(),
         };
-        let listener = listener.tap_io(|connection| signaling::tune(&mut connection.stream));
-        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());
-        let asked = shutdown.clone();
-        supervisor.task(&format!("{name}{place}"), async move {
-            tokio::select! {
-                done = served.into_future() => done,
-                () = async { asked.wait().await; tokio::time::sleep(DRAIN).await } => Ok(()),
-            }
-        });
+        let served = connections::serve(listener, router.clone(), PATIENCE, shutdown.clone());
+        supervisor.task(&format!("{name}{place}"), served);
     }
 }
