@@ -48,6 +48,11 @@ impl Addresses {
         }
     }
 
+    /// Replaces what is known of this machine's addresses.
+    pub(crate) fn set_hosts(&mut self, hosts: Vec<IpAddr>) {
+        self.hosts = hosts;
+    }
+
     /// Takes a port of this worker's share for a client that reached us at `server`.
     pub(crate) fn take(
         &mut self,

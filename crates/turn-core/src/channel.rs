@@ -1,7 +1,7 @@
 //! Channels: two bytes that stand for a peer, and ChannelBind (RFC 8656 §12).
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -71,6 +71,15 @@ impl Channels {
         match self.0.iter_mut().find(|channel| channel.number == wanted.number) {
             Some(channel) => *channel = wanted,
             None => self.0.push(wanted),
+        }
+    }
+
+    /// Leaves only relays in reach at addresses that have become our own machine's.
+    pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
+        for channel in &mut self.0 {
+            if is_closed(channel.peer.ip()) {
+                channel.scope = Scope::OwnRelays;
+            }
         }
     }
 

@@ -44,6 +44,7 @@ pub struct Config {
     pub listeners: Vec<SocketAddr>,
     /// This machine's addresses as far as they are known. A relay without a configured address sits on one
     /// of them, and a listener on the unspecified address is reached by all of them.
+    /// [`Server::set_host_addresses`](crate::Server::set_host_addresses) replaces them.
     pub host_addresses: Vec<IpAddr>,
     /// What one client or all clients of a worker may hold.
     pub limits: Limits,

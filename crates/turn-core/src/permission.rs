@@ -73,6 +73,15 @@ impl Permissions {
         true
     }
 
+    /// Leaves only relays in reach at addresses that have become our own machine's.
+    pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
+        for permission in &mut self.0 {
+            if is_closed(permission.peer) {
+                permission.scope = Scope::OwnRelays;
+            }
+        }
+    }
+
     pub(crate) fn check_invariants(&self, capacity: u16) {
         assert!(
             self.0.len() <= usize::from(capacity),

@@ -1,6 +1,10 @@
 //! The entry points, and nothing else.
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use ahash::RandomState;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -113,6 +117,20 @@ impl Server {
     ) -> Verdict {
         let verdict = self.relay_hairpin(now, from, to, packet);
         self.settle(verdict)
+    }
+
+    /// Takes the addresses this machine has now, in place of all it had before.
+    ///
+    /// Permissions and channels towards one that the policy does not open reach only relays from here on. All
+    /// allocations are visited for that: call it when something has changed.
+    pub fn set_host_addresses(&mut self, addresses: Vec<IpAddr>) {
+        let policy = &self.config.policy;
+        let is_closed = |ip: IpAddr| addresses.contains(&ip) && !policy.opens(ip);
+        for allocation in self.table.allocations_mut() {
+            allocation.permissions.narrow(is_closed);
+            allocation.channels.narrow(is_closed);
+        }
+        self.addresses.set_hosts(addresses);
     }
 
     /// Gives the next effect. **Drain it to `None` after every `handle_*` and `relay_opened`.**

@@ -74,6 +74,10 @@ impl<T> Slots<T> {
         slot.tenant.as_mut().filter(|_| slot.generation == key.generation)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.tenant.as_mut())
+    }
+
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation != key.generation {

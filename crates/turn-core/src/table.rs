@@ -47,6 +47,10 @@ impl Table {
         self.allocations.get_mut(key)
     }
 
+    pub(crate) fn allocations_mut(&mut self) -> impl Iterator<Item = &mut Allocation> {
+        self.allocations.iter_mut()
+    }
+
     pub(crate) fn relay(&self, relay: RelayId) -> Option<&Relay> {
         self.relays.get(relay.into())
     }

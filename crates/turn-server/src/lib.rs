@@ -15,6 +15,7 @@ mod clock;
 mod config;
 mod error;
 mod figures;
+mod hosts;
 mod ledger;
 mod metrics;
 mod plan;

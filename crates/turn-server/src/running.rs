@@ -10,7 +10,7 @@ use prometheus::Registry;
 use telemetry::Health;
 use tokio::task::spawn_blocking;
 
-use crate::{Config, StartError};
+use crate::{Config, StartError, hosts::Watch};
 
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
@@ -36,10 +36,15 @@ pub fn start(
                 source,
             })?;
     }
+    let watch = Watch::start(built.hosts).map_err(|source| StartError::System {
+        what: "a thread",
+        source,
+    })?;
     health.set_ready(COMPONENT, true);
     Ok(Running {
         listeners: built.listeners,
         crew,
+        _watch: watch,
         health: health.clone(),
         shutdown,
     })
@@ -49,6 +54,7 @@ pub fn start(
 pub struct Running {
     listeners: Vec<SocketAddr>,
     crew: Crew,
+    _watch: Watch,
     health: Health,
     shutdown: Shutdown,
 }

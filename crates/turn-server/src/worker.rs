@@ -17,6 +17,7 @@ use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Vi
 use crate::{
     clock::Clock,
     figures::{Published, Sources},
+    hosts::Hosts,
 };
 
 /// The token that ends a wait; sockets have theirs by index.
@@ -33,7 +34,7 @@ const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// How late the published figures may be. Publishing costs less than one datagram.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
-/// Everything one worker owns. Only `stop`, the rings and `published` are known to other threads.
+/// Everything one worker owns. Only `stop`, `hosts`, the rings and `published` are known to other threads.
 pub(crate) struct Worker {
     poll: Poll,
     events: Events,
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     /// One slot for answers that are not in the buffer of a request.
     deferred: Batch,
     core: Server,
+    hosts: Hosts,
     clock: Clock,
     inbox: Inbox,
     /// By worker; none for this one.
@@ -67,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) sockets: Sockets,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
+    pub(crate) hosts: Hosts,
     pub(crate) inbox: Inbox,
     pub(crate) outboxes: Vec<Option<Outbox>>,
     pub(crate) stop: Stop,
@@ -85,6 +88,7 @@ impl Worker {
             batch: Batch::new(BATCH),
             deferred: Batch::new(1),
             core: parts.core,
+            hosts: parts.hosts,
             clock: Clock::new(),
             inbox: parts.inbox,
             outboxes: parts.outboxes,
@@ -106,6 +110,9 @@ impl Worker {
             self.wait()?;
             let now = self.clock.read();
             self.woken_at = now.instant;
+            if let Some(addresses) = self.hosts.changed() {
+                self.core.set_host_addresses(addresses);
+            }
             if self
                 .core
                 .poll_timeout()

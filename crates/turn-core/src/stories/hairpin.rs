@@ -273,3 +273,49 @@ fn our_own_machine_is_closed_even_at_a_public_address() {
         "its neighbour is not ours"
     );
 }
+
+/// Privacy addresses rotate, leases are renewed, floating IPs arrive.
+#[test]
+fn an_address_that_becomes_ours_is_closed_to_old_and_new_permissions() {
+    let mut world = World::with(|config| config.host_addresses = vec![ip("8.8.8.1")]);
+    let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
+    let relayed = alice.allocate(&mut world);
+    bob.allocate(&mut world);
+    for (number, peer) in [(0x4001, "8.8.8.2:22"), (0x4002, "8.8.4.4:22")] {
+        assert_eq!(error_code(&alice.bind(&mut world, number, peer)), 0, "{peer}");
+    }
+
+    world.server.set_host_addresses(vec![ip("8.8.8.2")]);
+    assert_eq!(error_code(&bob.permit(&mut world, "8.8.8.2:22")), 403);
+    for heard in [
+        alice.send(&mut world, "8.8.8.2:22", b"x"),
+        alice.send_by_channel(&mut world, 0x4001, b"x"),
+        world.hear_peer(relayed, socket("8.8.8.2:22"), b"x"),
+    ] {
+        assert_eq!(heard, Heard::Dropped(DropReason::PeerForbidden));
+    }
+    assert!(matches!(
+        alice.send_by_channel(&mut world, 0x4002, b"x"),
+        Heard::Peer { .. }
+    ));
+    assert_eq!(
+        error_code(&bob.permit(&mut world, "8.8.8.1:22")),
+        0,
+        "what we lost is a stranger's"
+    );
+}
+
+#[test]
+fn an_address_the_operator_opened_stays_open_when_it_becomes_ours() {
+    let mut world = World::with(|config| {
+        config.policy = PeerPolicy::new(&["8.8.8.2/32".parse().unwrap()], &[]);
+    });
+    let mut alice = Client::alice(1000);
+    alice.allocate(&mut world);
+    alice.permit(&mut world, "8.8.8.2:22");
+    world.server.set_host_addresses(vec![ip("8.8.8.2")]);
+    assert!(matches!(
+        alice.send(&mut world, "8.8.8.2:22", b"x"),
+        Heard::Peer { .. }
+    ));
+}

@@ -15,6 +15,7 @@ use turn_core::{Server, Share};
 use crate::{
     Config, StartError,
     figures::Published,
+    hosts::Hosts,
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
@@ -31,6 +32,8 @@ const HANDOVER: usize = 1024;
 pub(super) struct Built {
     pub(super) listeners: Vec<SocketAddr>,
     pub(super) workers: Vec<(Worker, Stop)>,
+    /// What the workers look at; somebody has to watch it.
+    pub(super) hosts: Hosts,
 }
 
 pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, StartError> {
@@ -65,8 +68,13 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
     })?;
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = BindingRequests::register(registry)?;
-    let workers = furnish(&plan, rooms, sockets, &published, &binding_requests)?;
-    Ok(Built { listeners, workers })
+    let hosts = Hosts::new(plan.core.host_addresses.clone());
+    let workers = furnish(&plan, rooms, sockets, &hosts, &published, &binding_requests)?;
+    Ok(Built {
+        listeners,
+        workers,
+        hosts,
+    })
 }
 
 /// One worker per core, unless told otherwise or ports are few.
@@ -160,6 +168,7 @@ fn furnish(
     plan: &Plan,
     rooms: Vec<Room>,
     sockets: Vec<Vec<Socket>>,
+    hosts: &Hosts,
     published: &[Arc<Published>],
     binding_requests: &BindingRequests,
 ) -> Result<Vec<(Worker, Stop)>, StartError> {
@@ -183,6 +192,7 @@ fn furnish(
             poll: room.poll,
             listeners,
             core: Server::new(core, Box::new(ledger.clone()), random()?),
+            hosts: hosts.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
             stop: room.stop.clone(),
