@@ -1,6 +1,12 @@
 //! Opens sockets and puts workers together.
 
-use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread};
+use std::{
+    io,
+    net::SocketAddr,
+    num::{NonZero, NonZeroU32},
+    sync::Arc,
+    thread,
+};
 
 use datagram_io::{
     Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, is_missing_ipv6, open_listeners,
@@ -10,7 +16,7 @@ use mio::{Poll, Waker};
 use prometheus::Registry;
 use telemetry::BindingRequests;
 use tracing::{info, warn};
-use turn_core::{Server, Share};
+use turn_core::{Server, Share, UnauthorizedLimit};
 
 use crate::{
     Config, StartError,
@@ -175,10 +181,13 @@ fn furnish(
     let ledger = SharedQuota::new(plan.quota);
     let outboxes: Vec<_> = rooms.iter().map(|room| room.outbox.clone()).collect();
     let count = rooms.len() as u16;
+    let limit = plan.core.unauthorized_limit;
+    let unauthorized_limit = limit.map(|limit| part_of(limit, count));
     let mut workers = Vec::new();
     for (index, (room, sockets)) in rooms.into_iter().zip(sockets).enumerate() {
         let mut core = plan.core.clone();
         core.share = Share::new(index as u16, count).expect("workers are numbered from 0");
+        core.unauthorized_limit = unauthorized_limit;
         let others = outboxes
             .iter()
             .enumerate()
@@ -204,6 +213,16 @@ fn furnish(
     Ok(workers)
 }
 
+/// What one of several workers may do of what the server may, rounded up. The kernel spreads the clients of a
+/// network over all workers by address and port.
+fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
+    let workers = NonZeroU32::new(workers.into()).unwrap_or(NonZeroU32::MIN);
+    UnauthorizedLimit {
+        per_second: limit.per_second.div_ceil(workers),
+        burst: limit.burst.div_ceil(workers),
+    }
+}
+
 fn table(poll: &Poll, listeners: Vec<Socket>) -> io::Result<Sockets> {
     let mut sockets = Sockets::new(Native::new(), poll.registry().try_clone()?);
     for (index, socket) in listeners.into_iter().enumerate() {
@@ -225,4 +244,21 @@ fn random() -> Result<[u8; 32], StartError> {
         source: error.into(),
     })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_the_limit_of_challenges_and_each_has_some() {
+        let limit = |per_second, burst| UnauthorizedLimit {
+            per_second: NonZeroU32::new(per_second).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+        };
+        for (workers, per_second, burst) in [(1, 100, 1000), (3, 34, 334), (4, 25, 250), (128, 1, 8)] {
+            let part = part_of(limit(100, 1000), workers);
+            assert_eq!(part, limit(per_second, burst), "{workers} workers");
+        }
+    }
 }
