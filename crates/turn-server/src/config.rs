@@ -108,7 +108,7 @@ pub struct Lifetimes {
 pub struct Peers {
     /// Allowed even though the default denies them.
     pub allow: Vec<PeerRange>,
-    /// Denied, whatever else is allowed.
+    /// Denied; where `allow` overlaps, the smaller network decides, and this one between equals.
     pub deny: Vec<PeerRange>,
 }
 
