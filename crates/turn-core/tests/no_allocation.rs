@@ -57,8 +57,9 @@ fn from_peer(driver: &mut Driver, client: &Client, peer: SocketAddr) -> (u64, u6
 #[test]
 fn relaying_by_channel_allocates_nothing() {
     let mut driver = Driver::new(|config| {
-        let address = RelayAddress::new(SERVER.ip(), [203, 0, 113, 9].into()).unwrap();
-        config.relay = RelayAddresses::new(vec![address], None, None).unwrap();
+        let address = RelayAddress::new(SERVER.ip(), [203, 0, 113, 9].into())
+            .expect("two unicast addresses of one family");
+        config.relay = RelayAddresses::new(vec![address], None, None).expect("one relay address");
     });
     let client = driver.allocate(client_address(1));
     driver.bind(&client, CHANNEL, peer());
