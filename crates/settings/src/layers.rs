@@ -16,7 +16,7 @@ pub(crate) fn environment(source: &Source, known: &[String], root: &mut Node, fo
         let Some(rest) = name.strip_prefix(source.env_prefix) else {
             continue;
         };
-        if source.reserved.contains(&rest) {
+        if is_reserved(rest, source.reserved, known) {
             continue;
         }
         let key = rest.to_lowercase();
@@ -41,6 +41,13 @@ pub(crate) fn environment(source: &Source, known: &[String], root: &mut Node, fo
             Meant::SomethingElse => {}
         }
     }
+}
+
+fn is_reserved(rest: &str, reserved: &[&str], known: &[String]) -> bool {
+    reserved.iter().any(|name| match name.strip_suffix("__") {
+        Some(table) => rest.starts_with(name) && !known.contains(&table.to_lowercase()),
+        None => rest == *name,
+    })
 }
 
 /// What a variable that has our prefix is for.

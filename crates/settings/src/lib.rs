@@ -33,7 +33,9 @@ pub struct Source {
     pub file: Option<PathBuf>,
     /// What names of environment variables start with, underscore included: `WATARI_`.
     pub env_prefix: &'static str,
-    /// Names after the prefix that mean something else (`STATE` for `WATARI_STATE`).
+    /// Names after the prefix that mean something else (`STATE` for `WATARI_STATE`). One that ends in two
+    /// underscores (`WEB__`) is a table of another program that reads the same environment: its variables
+    /// are left alone unless these settings have a table of that name too.
     pub reserved: &'static [&'static str],
     /// The environment; [`Source::new`] takes that of the process.
     pub env: Vec<(String, String)>,

@@ -99,7 +99,7 @@ fn source(env: &[(&str, &str)], sets: &[(&str, &str)]) -> Source {
     let mut source = Source {
         file: Some("watari.toml".into()),
         env_prefix: "WATARI_",
-        reserved: &["STATE"],
+        reserved: &["STATE", "TURN__", "SIGNALING__"],
         env,
         overrides: Vec::new(),
     };
@@ -258,6 +258,27 @@ fn mistakes_in_environment_and_flags_name_their_own_place() {
             "--set turn.relm: unknown key (did you mean `realm`?)",
         ]
     );
+}
+
+#[test]
+fn variables_of_a_neighbour_are_left_to_it_but_slips_in_ours_are_not() {
+    let env = [
+        ("WATARI_SIGNALING__LISTEN", "127.0.0.1:1"),
+        ("WATARI_SIGNALING__ICE__PORT", "x"),
+    ];
+    assert_eq!(good("", &env, &[]), Suite::default());
+    let listed = mistakes(
+        "[signaling]\n",
+        &[("WATARI_TURN__RELM", "x"), ("WATARI_SIGNALLING__LISTEN", "x")],
+        &[("signaling.listen", "x")],
+    );
+    for part in [
+        "watari.toml:1:",
+        "environment WATARI_TURN__RELM: turn.relm",
+        "environment WATARI_SIGNALLING__LISTEN: signalling",
+    ] {
+        assert!(listed.contains(part), "{part} is missing in\n{listed}");
+    }
 }
 
 #[test]

@@ -9,6 +9,17 @@ use settings::Source;
 /// What variables of the environment start with.
 const PREFIX: &str = "WATARI_";
 
+/// Tables of the suite and of its servers: one environment may serve several of them.
+const TABLES: &[&str] = &[
+    "TURN__",
+    "STUN__",
+    "SIGNALING__",
+    "WEB__",
+    "STATE__",
+    "METRICS__",
+    "LOG__",
+];
+
 const EXIT_CODES: &str = "Exit codes: 0 ended when told to, 1 failed while running, \
 64 wrong command line, 69 an address cannot be had, 78 wrong configuration.";
 
@@ -104,7 +115,7 @@ impl Arguments {
 
     /// Says where the settings come from: the file, the environment of this process, these flags.
     pub(crate) fn source(&self, command: &Command) -> Source {
-        let mut source = Source::new(PREFIX).file(self.config.clone());
+        let mut source = Source::new(PREFIX).file(self.config.clone()).reserved(TABLES);
         for (key, value) in &self.set {
             source.set(key, value);
         }

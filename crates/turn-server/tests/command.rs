@@ -50,6 +50,19 @@ fn exit_codes_tell_usage_configuration_and_ports_apart() {
 }
 
 #[test]
+fn an_environment_may_hold_settings_of_other_servers_too() {
+    let check = [&SECRET[..], &["--check"]].concat();
+    let code = |name: &str| {
+        let output = command(&check).env(name, "x").output().unwrap();
+        output.status.code()
+    };
+    assert_eq!(code("WATARI_SIGNALING__ROOMS__CAPACITY"), Some(0));
+    assert_eq!(code("WATARI_WEB__LISTEN"), Some(0));
+    assert_eq!(code("WATARI_TURN__RELM"), Some(78));
+    assert_eq!(code("WATARI_TRUN__REALM"), Some(78));
+}
+
+#[test]
 fn completions_and_the_default_file_go_to_standard_output() {
     let output = |arguments: &[&str]| String::from_utf8(command(arguments).output().unwrap().stdout).unwrap();
     assert!(output(&["--completions", "bash"]).contains("--default-config"));
