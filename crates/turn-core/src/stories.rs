@@ -3,6 +3,7 @@
 mod allocating;
 mod authenticating;
 mod channels;
+mod client;
 mod dying;
 mod families;
 mod flooding;
@@ -14,4 +15,5 @@ mod relaying;
 mod reserving;
 mod world;
 
-use world::{Client, Heard, World, error_code, ip, socket};
+use client::Client;
+use world::{Heard, World, error_code, ip, socket};

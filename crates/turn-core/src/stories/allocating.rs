@@ -4,10 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use stun_wire::{AttributeType, Method};
 
-use super::{
-    world::{BEGIN, udp},
-    *,
-};
+use super::{client::udp, world::BEGIN, *};
 use crate::{CountedMethod, EndReason, Family, Lifetimes, OpenError, Output, Quota, QuotaLimits};
 
 fn with_lifetime(world: &mut World, lifetime: u32) -> u32 {

@@ -2,10 +2,7 @@
 
 use stun_wire::{AttributeType, Class, Method};
 
-use super::{
-    world::{BEGIN, udp},
-    *,
-};
+use super::{client::udp, world::BEGIN, *};
 use crate::{AuthFailure, CountedMethod, Credentials, DropReason, Realm, Secret, parse_key};
 
 fn first_request(world: &mut World, client: &mut Client) -> Heard {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use stun_wire::{AttributeType, Class, Method};
 
-use super::{world::udp, *};
+use super::{client::udp, *};
 use crate::{DropReason, Packet, Verdict};
 
 #[test]

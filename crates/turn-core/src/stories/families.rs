@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use stun_wire::{AddressFamily, AttributeType, Method};
 
-use super::{world::udp, *};
+use super::{client::udp, *};
 use crate::{Config, Family, OpenError, RelayAddress, RelayAddresses};
 
 const V4: u8 = 1;

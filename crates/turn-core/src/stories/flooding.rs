@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use stun_wire::{AttributeType, Class, Method};
 
-use super::{world::udp, *};
+use super::{client::udp, *};
 use crate::{CountedMethod, DropReason, Realm, UnauthorizedLimit};
 
 fn challenge(world: &mut World, from: &str) -> Heard {

@@ -2,7 +2,7 @@
 
 use stun_wire::Method;
 
-use super::{world::udp, *};
+use super::{client::udp, *};
 use crate::{OpenError, Output};
 
 #[test]

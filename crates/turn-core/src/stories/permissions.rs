@@ -149,7 +149,7 @@ fn forbidden_peers_are_refused_on_every_path() {
     client.allocate(&mut world);
     let mut sixth = Client::alice(1001).at("[2606:4700::7]:1001", "[2606:4700::1]:3478");
     sixth.ask(&mut world, Method::ALLOCATE, |writer| {
-        super::world::udp(writer);
+        super::client::udp(writer);
         writer
             .attribute(AttributeType::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0])
             .unwrap();

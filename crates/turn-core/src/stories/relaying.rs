@@ -2,7 +2,7 @@
 
 use stun_wire::{AttributeType, Class, Method};
 
-use super::{world::channel_data, *};
+use super::{client::channel_data, *};
 use crate::{Direction, DropReason, HEADROOM, Packet, Relayed, Verdict, Via};
 
 const PEER: &str = "8.8.8.8:53";

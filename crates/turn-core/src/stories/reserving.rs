@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use stun_wire::{AttributeType, Method};
 
-use super::{world::udp, *};
+use super::{client::udp, *};
 use crate::{DropReason, Ledger, LedgerFull, OpenError, Parked, Quota, ReservationToken, Share};
 
 fn reserve(world: &mut World, client: &mut Client) -> (SocketAddr, [u8; 8]) {
