@@ -113,11 +113,7 @@ fn from_strangers(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 n = (n + 1) % (1 << 20);
-                let from = FiveTuple {
-                    listener: ListenerId(0),
-                    client: client_address(n),
-                    server: SERVER,
-                };
+                let from = FiveTuple::udp(ListenerId(0), client_address(n), SERVER);
                 buffer[HEADROOM..HEADROOM + request.len()].copy_from_slice(&request);
                 let mut packet = Packet::new(&mut buffer, HEADROOM, request.len());
                 black_box(driver.server.handle_client(driver.now, from, &mut packet))

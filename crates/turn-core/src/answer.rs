@@ -148,7 +148,7 @@ pub(crate) enum Standing {
 
 impl Standing {
     /// The longest answer to a request of this length.
-    fn allowance(self, request_len: usize) -> usize {
+    pub(crate) fn allowance(self, request_len: usize) -> usize {
         match self {
             Self::Proven => usize::MAX,
             Self::Newcomer => 3 * request_len,
@@ -203,16 +203,15 @@ fn write_allocated(writer: &mut MessageWriter<'_>, allocated: &Allocated) -> Res
     Ok(())
 }
 
-/// Writes an error response no longer than its receiver's standing allows. What people read is left out
-/// before the answer is.
+/// Writes an error response of at most `allowance` bytes. What people read is left out before the answer is.
 pub(crate) fn refusal(
     config: &Config,
     asked: Asked,
     refused: &Refused,
     nonce: &[u8; NONCE_LEN],
+    allowance: usize,
     out: &mut [u8],
 ) -> Result<usize, NoAnswer> {
-    let allowance = refused.standing.allowance(asked.len);
     let mut outcome = Err(NoAnswer::NoRoom);
     for luxury in [Luxury::Software, Luxury::ReasonPhrase, Luxury::None] {
         outcome = match write_refusal(config, asked, refused, nonce, luxury, out) {

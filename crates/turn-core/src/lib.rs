@@ -58,5 +58,8 @@ pub use crate::{
     peer_policy::PeerPolicy,
     quota::{Ledger, LedgerFull, Parked, Quota, QuotaLimits},
     server::Server,
-    types::{Family, FiveTuple, ListenerId, Now, RelayId, RelayedAddress, ReservationToken},
+    types::{
+        ConnectionId, Family, FiveTuple, Link, ListenerId, Now, RelayId, RelayedAddress, ReservationToken,
+        Transport,
+    },
 };

@@ -28,8 +28,8 @@ pub enum Verdict {
 /// Says which socket sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// The listener of this five-tuple, from its server address; it goes to its client.
-    Listener(FiveTuple),
+    /// The link of this five-tuple, from its server address; it goes to its client.
+    Client(FiveTuple),
     /// This relay socket.
     Relay(RelayId),
     /// No socket: the target is a relay that another worker owns. Hand it the bytes; it calls
@@ -97,6 +97,8 @@ pub enum EndReason {
     Expired,
     /// The relay socket could not be opened; the client was told.
     NotOpened,
+    /// The client's connection is gone.
+    Disconnected,
 }
 
 /// Says why a relay socket could not be opened.

@@ -176,7 +176,7 @@ impl Server {
             .map(|channel| channel.number);
         let bytes = packet.payload().len();
         match channel {
-            Some(number) => wrap_channel_data(packet, number)?,
+            Some(number) => wrap_channel_data(packet, number, client.transport.is_stream())?,
             None => {
                 let id = self.indication_ids.next();
                 wrap_data(packet, from, id)?;
@@ -184,7 +184,7 @@ impl Server {
         }
         self.counters.count_relayed(Direction::ToClient, bytes);
         Ok(Verdict::Send {
-            via: Via::Listener(client),
+            via: Via::Client(client),
             to: client.client,
         })
     }
@@ -209,11 +209,20 @@ impl Server {
     }
 }
 
+/// A stream needs the padding, a datagram must do without it (RFC 8656 §12.5).
+///
 /// ```text
-/// | channel 2 | length 2 | payload |
+/// | channel 2 | length 2 | payload | padding 0..3 |
 /// ```
-fn wrap_channel_data(packet: &mut Packet<'_>, number: ChannelNumber) -> Result<(), DropReason> {
+fn wrap_channel_data(
+    packet: &mut Packet<'_>,
+    number: ChannelNumber,
+    is_stream: bool,
+) -> Result<(), DropReason> {
     let len = u16::try_from(packet.payload().len()).map_err(|_| DropReason::TooLong)?;
+    if is_stream && !packet.pad(usize::from(len).wrapping_neg() % 4) {
+        return Err(DropReason::NoRoom);
+    }
     let head = packet.grow_front(CHANNEL_HEADER_LEN).ok_or(DropReason::NoRoom)?;
     let head = head.first_chunk_mut().ok_or(DropReason::NoRoom)?;
     write_channel_header(head, number, len);

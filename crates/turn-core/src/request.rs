@@ -96,7 +96,7 @@ impl Server {
             Err(refused) => self.refuse(now, from, asked, &refused, packet)?,
         }
         Ok(Verdict::Send {
-            via: Via::Listener(from),
+            via: Via::Client(from),
             to: from.client,
         })
     }
@@ -109,12 +109,17 @@ impl Server {
         refused: &Refused,
         packet: &mut Packet<'_>,
     ) -> Result<(), DropReason> {
-        if refused.standing != Standing::Proven && !self.admit_challenge(now, from) {
+        if refused.standing != Standing::Proven && !from.is_connected() && !self.admit_challenge(now, from) {
             return Err(DropReason::RateLimited);
         }
         let nonce = self.nonces.make(now, from.client);
+        let allowance = if from.is_connected() {
+            usize::MAX
+        } else {
+            refused.standing.allowance(asked.len)
+        };
         packet
-            .replace(|out| answer::refusal(&self.config, asked, refused, &nonce, out))
+            .replace(|out| answer::refusal(&self.config, asked, refused, &nonce, allowance, out))
             .map_err(|why| match why {
                 NoAnswer::TooLong => DropReason::Amplification,
                 NoAnswer::NoRoom => DropReason::NoRoom,
@@ -149,7 +154,7 @@ impl Server {
     pub(crate) fn send_refusal(&mut self, now: Now, to: FiveTuple, asked: Asked, refused: &Refused) {
         let nonce = self.nonces.make(now, to.client);
         let mut datagram = vec![0; ANSWER_ROOM];
-        if let Ok(len) = answer::refusal(&self.config, asked, refused, &nonce, &mut datagram) {
+        if let Ok(len) = answer::refusal(&self.config, asked, refused, &nonce, usize::MAX, &mut datagram) {
             datagram.truncate(len);
             self.outputs.push_back(Output::SendToClient { to, datagram });
             self.counters

@@ -19,7 +19,7 @@ use crate::{
     freed::Freed,
     indication::read_send,
     nonce::Nonces,
-    output::{DropReason, Output, Verdict, Via},
+    output::{DropReason, EndReason, Output, Verdict, Via},
     packet::Packet,
     quota::Ledger,
     reservations::Reservations,
@@ -119,6 +119,14 @@ impl Server {
         self.settle(verdict)
     }
 
+    /// Takes that a client's connection is gone: its allocation ends.
+    pub fn client_disconnected(&mut self, now: Now, client: FiveTuple) {
+        if let Some(key) = self.table.client(client) {
+            self.end_allocation(now, key, EndReason::Disconnected);
+            self.after_change();
+        }
+    }
+
     /// Takes the addresses this machine has now, in place of all it had before.
     ///
     /// Permissions and channels towards one that the policy does not open reach only relays from here on. All
@@ -206,7 +214,7 @@ impl Server {
             })
             .map_err(|_| DropReason::BindingRefused)?;
         Ok(Verdict::Send {
-            via: Via::Listener(from),
+            via: Via::Client(from),
             to: from.client,
         })
     }
@@ -216,6 +224,10 @@ impl Server {
         /// Unspecified, quote of the day, character generator, time, DNS, NTP: services that answer
         /// anything.
         const REFLECTING: [u16; 5] = [0, 17, 19, 53, 123];
+        // Who set up a connection is no reflector, whatever its port.
+        if from.is_connected() {
+            return Ok(());
+        }
         if REFLECTING.contains(&from.client.port()) {
             return Err(DropReason::ReflectingPort);
         }

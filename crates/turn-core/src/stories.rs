@@ -4,6 +4,7 @@ mod allocating;
 mod authenticating;
 mod channels;
 mod client;
+mod connections;
 mod dying;
 mod families;
 mod flooding;

@@ -28,9 +28,9 @@ pub(crate) fn now_at(seconds: u64) -> Now {
 
 /// The five-tuple of a client with this port.
 pub(crate) fn five_tuple(port: u16) -> FiveTuple {
-    FiveTuple {
-        listener: ListenerId(0),
-        client: SocketAddr::from(([198, 51, 100, 7], port)),
-        server: SocketAddr::from(([192, 0, 2, 1], 3478)),
-    }
+    FiveTuple::udp(
+        ListenerId(0),
+        SocketAddr::from(([198, 51, 100, 7], port)),
+        SocketAddr::from(([192, 0, 2, 1], 3478)),
+    )
 }

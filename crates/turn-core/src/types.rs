@@ -17,20 +17,92 @@ pub struct Now {
     pub unix: Duration,
 }
 
-/// Names a listening socket of the shell; it also fixes the transport, here UDP.
+/// Names a listening UDP socket of the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenerId(pub u16);
+
+/// Names a client's own connection (TCP, TLS or DTLS) in the shell. The index is dense; the generation tells a
+/// slot's present tenant from its former ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Place in the shell's table.
+    pub index: u32,
+    /// How often that place was given away before.
+    pub generation: u32,
+}
+
+/// Says where bytes for a client leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Link {
+    /// By a listening socket that it shares with other clients.
+    Listener(ListenerId),
+    /// By its own connection.
+    Connection(ConnectionId),
+}
+
+/// Says how bytes travel between a client and the server (RFC 8656 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream, in which ChannelData is padded (RFC 8656 §12.5).
+    Tcp,
+    /// A stream within TLS.
+    Tls,
+    /// Datagrams within DTLS (RFC 7350).
+    Dtls,
+}
+
+impl Transport {
+    /// Every transport, in the order counters keep them.
+    pub const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls];
+
+    /// Names the transport as metrics label it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Dtls => "dtls",
+        }
+    }
+
+    /// Tells whether bytes arrive in a stream without bounds of its own.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+}
 
 /// Identifies a client's connection to the server (RFC 8656 §2). IPv4 addresses mapped into IPv6 are
 /// already unmapped by the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FiveTuple {
-    /// The listener it came in by.
-    pub listener: ListenerId,
+    /// Where answers leave.
+    pub link: Link,
+    /// How the client speaks to us.
+    pub transport: Transport,
     /// Where the client sends from, as seen here.
     pub client: SocketAddr,
     /// The address of ours it sent to; answers leave from it.
     pub server: SocketAddr,
+}
+
+impl FiveTuple {
+    /// A client that sends datagrams to a listener.
+    pub fn udp(listener: ListenerId, client: SocketAddr, server: SocketAddr) -> Self {
+        Self {
+            link: Link::Listener(listener),
+            transport: Transport::Udp,
+            client,
+            server,
+        }
+    }
+
+    /// Tells whether answers reach the client and nobody else: a connection was set up before, by a handshake that
+    /// went both ways.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Connection(_))
+    }
 }
 
 /// Names a relay socket. The index is dense, so that a shell keeps its sockets in a `Vec`; the generation

@@ -49,11 +49,7 @@ fn a_hundred_thousand_forged_requests_leave_resident_memory_as_it_was() {
     let mut flood = |driver: &mut Driver, range: std::ops::Range<u32>| {
         for n in range {
             let request = if n % 2 == 0 { &first } else { &forged };
-            let from = FiveTuple {
-                listener: ListenerId(0),
-                client: client_address(n),
-                server: driver::SERVER,
-            };
+            let from = FiveTuple::udp(ListenerId(0), client_address(n), driver::SERVER);
             buffer[HEADROOM..HEADROOM + request.len()].copy_from_slice(request);
             let mut packet = Packet::new(&mut buffer, HEADROOM, request.len());
             let verdict = driver.server.handle_client(driver.now, from, &mut packet);

@@ -12,7 +12,7 @@ use std::{
 use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
-use turn_core::{FiveTuple, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
+use turn_core::{FiveTuple, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
 
 use crate::{
     clock::Clock,
@@ -206,9 +206,11 @@ impl Worker {
             return;
         };
         match via {
-            Via::Listener(five_tuple) => {
+            Via::Client(five_tuple) => {
                 self.bindings[usize::from(to.is_ipv6())] += u64::from(binding);
-                slot.send(listener(five_tuple.listener), window, five_tuple.server, to);
+                if let Link::Listener(id) = five_tuple.link {
+                    slot.send(listener(id), window, five_tuple.server, to);
+                }
             }
             Via::Relay(relay) => {
                 // A relay socket is bound to one address, so the source needs no choosing.
@@ -245,11 +247,7 @@ fn ask(core: &mut Server, listeners: u32, now: Now, slot: &mut Slot) -> (Verdict
     let verdict = match origin {
         Origin::Socket(id) if from_client => {
             let listener = ListenerId(id.index as u16);
-            let from = FiveTuple {
-                listener,
-                client: source,
-                server: destination,
-            };
+            let from = FiveTuple::udp(listener, source, destination);
             core.handle_client(now, from, &mut packet)
         }
         Origin::Socket(id) => {

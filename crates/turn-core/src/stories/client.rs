@@ -40,11 +40,11 @@ impl Client {
     }
 
     pub(super) fn new(port: u16, username: &str, password: &str) -> Self {
-        let five_tuple = FiveTuple {
-            listener: ListenerId(0),
-            client: SocketAddr::new(ip("198.51.100.7"), port),
-            server: socket("192.0.2.1:3478"),
-        };
+        let five_tuple = FiveTuple::udp(
+            ListenerId(0),
+            SocketAddr::new(ip("198.51.100.7"), port),
+            socket("192.0.2.1:3478"),
+        );
         Self {
             five_tuple,
             username: username.into(),

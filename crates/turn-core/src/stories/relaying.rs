@@ -122,7 +122,7 @@ fn the_payload_stays_where_it_lies() {
     assert_eq!(
         verdict,
         Verdict::Send {
-            via: Via::Listener(client.five_tuple),
+            via: Via::Client(client.five_tuple),
             to: client.five_tuple.client
         }
     );

@@ -149,6 +149,12 @@ impl World {
         self.settle(verdict, payload)
     }
 
+    /// Ends a client's connection.
+    pub(super) fn disconnect(&mut self, client: FiveTuple) {
+        self.server.client_disconnected(self.now, client);
+        self.perform_outputs();
+    }
+
     /// Answers an OpenRelay that a slow shell left waiting.
     pub(super) fn opened(&mut self, relay: RelayId, result: Result<(), OpenError>) -> Option<Heard> {
         self.unanswered.retain(|&waiting| waiting != relay);
@@ -168,7 +174,7 @@ impl World {
         let deferred = self.perform_outputs();
         match verdict {
             Verdict::Send {
-                via: Via::Listener(to),
+                via: Via::Client(to),
                 to: address,
             } => {
                 assert_eq!(address, to.client);

@@ -85,11 +85,7 @@ impl Driver {
 
     /// The same for a client that reached the server at another of its addresses.
     pub(crate) fn allocate_on(&mut self, server: SocketAddr, address: SocketAddr) -> Client {
-        let five_tuple = FiveTuple {
-            listener: ListenerId(0),
-            client: address,
-            server,
-        };
+        let five_tuple = FiveTuple::udp(ListenerId(0), address, server);
         let nonce = self.learn_nonce(five_tuple);
         let second = self.signed(Method::ALLOCATE, &nonce, udp);
         self.hear(five_tuple, &second);

@@ -39,11 +39,7 @@ pub(crate) fn any_orders(bytes: &[u8]) {
 }
 
 fn obey(driver: &mut Driver, client: &Client, order: u8, bytes: &[u8], buffer: &mut [u8]) {
-    let from = FiveTuple {
-        listener: ListenerId(0),
-        client: address(order >> 4),
-        server: driver::SERVER,
-    };
+    let from = FiveTuple::udp(ListenerId(0), address(order >> 4), driver::SERVER);
     match order & 0x0f {
         0..=2 => from_client(driver, from, bytes, buffer),
         3 => from_peer(

@@ -30,7 +30,7 @@ impl Machine {
                 self.unanswered.entry((path, id.0)).or_insert(asked);
             }
             Verdict::Send {
-                via: Via::Listener(five_tuple),
+                via: Via::Client(five_tuple),
                 to,
             } => {
                 assert_eq!(
@@ -73,7 +73,7 @@ impl Machine {
             (
                 Fate::ToClient { path, peer, payload },
                 Verdict::Send {
-                    via: Via::Listener(five_tuple),
+                    via: Via::Client(five_tuple),
                     to,
                 },
             ) => {

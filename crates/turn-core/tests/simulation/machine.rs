@@ -146,11 +146,7 @@ impl Machine {
         let fate = self.oracle.fate_from_client(now.instant, path, bytes);
         let worker = self.worker_for(path.0);
         let listener = ListenerId(u16::from(path.1.is_ipv6()));
-        let five_tuple = FiveTuple {
-            listener,
-            client: path.0,
-            server: self.plan.inside(path.1),
-        };
+        let five_tuple = FiveTuple::udp(listener, path.0, self.plan.inside(path.1));
         let mut buffer = buffer_with(bytes);
         let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
         let mut verdict = self.workers[worker].handle_client(now, five_tuple, &mut packet);

@@ -90,11 +90,7 @@ impl Shell {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::FromClient { client, bytes } => {
-                let from = FiveTuple {
-                    listener: ListenerId(0),
-                    client,
-                    server: self.address,
-                };
+                let from = FiveTuple::udp(ListenerId(0), client, self.address);
                 let mut buffer = buffer_with(&bytes);
                 let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
                 let verdict = self.server.handle_client(now(), from, &mut packet);
@@ -113,7 +109,7 @@ impl Shell {
     async fn send(&mut self, verdict: Verdict, payload: &[u8]) {
         let (socket, to) = match verdict {
             Verdict::Send {
-                via: Via::Listener(_),
+                via: Via::Client(_),
                 to,
             } => (&self.listener, to),
             Verdict::Send {

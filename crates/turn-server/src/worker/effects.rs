@@ -3,7 +3,7 @@
 use std::io;
 
 use tracing::debug;
-use turn_core::{FiveTuple, Now, OpenError, Output};
+use turn_core::{FiveTuple, Link, Now, OpenError, Output};
 
 use super::{Worker, listener, relay_socket};
 
@@ -59,7 +59,9 @@ impl Worker {
         self.deferred.commit(1);
         let slot = &mut self.deferred.filled_mut()[0];
         slot.buffer_mut()[..datagram.len()].copy_from_slice(datagram);
-        slot.send(listener(to.listener), 0..datagram.len(), to.server, to.client);
+        if let Link::Listener(id) = to.link {
+            slot.send(listener(id), 0..datagram.len(), to.server, to.client);
+        }
         self.sockets.send(&mut self.deferred);
         self.deferred.clear();
     }
