@@ -1,1 +1,22 @@
-//! placeholder
+//! Certificates of TLS and DTLS listeners: loaded from files, chosen by name, swapped while serving.
+//!
+//! [`Certificates`] is a cheap handle to a live set of [`Pair`]s. TLS listeners take a [`rustls::ServerConfig`] from
+//! it once, which looks into the live set at each handshake; a DTLS listener takes [`Certificates::pairs`] again
+//! whenever [`Certificates::generation`] has risen.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod config;
+mod live;
+mod mistake;
+mod names;
+mod pair;
+mod tls;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{MinVersion, PairConfig};
+pub use live::Certificates;
+pub use mistake::{Mistake, Problem};
+pub use pair::{Pair, for_name};

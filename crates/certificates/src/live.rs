@@ -1,0 +1,127 @@
+//! The handle to the pairs that are being served.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use crate::{MinVersion, Mistake, Pair, PairConfig, tls};
+
+/// The live set of certificates; clones share it.
+#[derive(Clone, Default)]
+pub struct Certificates {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    files: Vec<PairConfig>,
+    live: ArcSwap<Live>,
+}
+
+/// What one generation serves.
+#[derive(Default)]
+struct Live {
+    pairs: Arc<Vec<Pair>>,
+    generation: u64,
+}
+
+impl Certificates {
+    /// Reads all pairs, or names everything wrong with any of them.
+    ///
+    /// An expired certificate is served all the same, with a warning: some clients do not look, and the relay
+    /// is worth more to them than no relay.
+    pub fn load(files: &[PairConfig]) -> Result<Self, Vec<Mistake>> {
+        let pairs = read_all(files)?;
+        let live = Live {
+            pairs: Arc::new(pairs),
+            generation: 0,
+        };
+        let shared = Shared {
+            files: files.to_vec(),
+            live: ArcSwap::from_pointee(live),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Whether there is nothing to serve.
+    pub fn is_empty(&self) -> bool {
+        self.shared.live.load().pairs.is_empty()
+    }
+
+    /// Settings of a TLS listener that speaks these application protocols, the preferred one first; with none a
+    /// client's list is ignored. The certificate is chosen from the live set at each handshake.
+    pub fn server_config(&self, alpn: &[&[u8]], min: MinVersion) -> Arc<rustls::ServerConfig> {
+        tls::server_config(self, alpn, min)
+    }
+
+    /// The pairs of this moment.
+    pub fn pairs(&self) -> Arc<Vec<Pair>> {
+        self.shared.live.load().pairs.clone()
+    }
+
+    /// Rises each time that other pairs are served.
+    pub fn generation(&self) -> u64 {
+        self.shared.live.load().generation
+    }
+
+    /// Reads the files again and serves them from the next handshake on, if all of them are in order.
+    ///
+    /// Says whether anything changed; with a mistake everything stays as it is.
+    pub fn reload(&self) -> Result<bool, Vec<Mistake>> {
+        let pairs = read_all(&self.shared.files)?;
+        let is_same = same(&pairs, &self.pairs());
+        if !is_same {
+            self.replace(pairs);
+        }
+        Ok(!is_same)
+    }
+
+    /// Serves these pairs from the next handshake on.
+    fn replace(&self, pairs: Vec<Pair>) {
+        let pairs = Arc::new(pairs);
+        self.shared.live.rcu(|live| Live {
+            pairs: pairs.clone(),
+            generation: live.generation + 1,
+        });
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates")
+            .field("pairs", &self.pairs())
+            .field("generation", &self.generation())
+            .finish()
+    }
+}
+
+fn read_all(files: &[PairConfig]) -> Result<Vec<Pair>, Vec<Mistake>> {
+    let (mut pairs, mut mistakes) = (Vec::new(), Vec::new());
+    for (pair, files) in files.iter().enumerate() {
+        match Pair::read(files) {
+            Ok(read) => {
+                read.warn_about(files);
+                pairs.push(read);
+            }
+            Err(problem) => mistakes.push(Mistake { pair, problem }),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(pairs)
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn same(some: &[Pair], others: &[Pair]) -> bool {
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(one, other)| one.chain == other.chain && one.key.secret_der() == other.key.secret_der())
+}
+
+#[cfg(test)]
+mod tests;
