@@ -13,7 +13,7 @@ listen = ["127.0.0.1:$turn", "[::1]:$turn"]
 channels = "rfc5766"
 shared_secrets = ["a secret for tests"]
 users.alice = "wonderland"
-relay = { min_port = 30000, max_port = 40000 }
+relay = { min_port = 30000, max_port = 40000, addresses = [{ local = "127.0.0.1" }, { local = "::1" }] }
 peers.allow = ["127.0.0.0/8", "::1"]
 limits = { allocations_per_user = 1000 }
 [metrics]
@@ -31,7 +31,7 @@ uclient() {
     shift
     {
         status=0
-        timeout "$limit" turnutils_uclient -p "$turn" -n 20 -z 5 "$@" || status=$?
+        timeout "$limit" turnutils_uclient -v -p "$turn" -n 20 -z 5 "$@" || status=$?
         echo "exit status $status"
     } >"$scratch/$name.out" 2>&1 &
     clients[$name]=$!
@@ -85,6 +85,21 @@ no_loss between_send "uclient relays relay to relay by Send indications (-y -s)"
 no_loss between_v4 "uclient relays relay to relay with IPv4 asked for (-y -X)"
 no_loss between_v6 "uclient relays relay to relay over IPv6 (-y -x)"
 no_loss padded "uclient pads channel data and asks more than it needs (-D -G)"
+
+uclient dual_v4 "${alice[@]}" -Z -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
+uclient dual_v6 "${alice[@]}" -Z -c -m 2 -e ::1 -r "$peer" 127.0.0.1
+uclient dual_send "${alice[@]}" -Z -c -s -m 2 -e ::1 -r "$peer" 127.0.0.1
+uclient dual_between "${alice[@]}" -Z -c -y -m 4 127.0.0.1
+no_loss dual_v4 "uclient relays to an IPv4 peer from a dual allocation, by channels (-Z)"
+no_loss dual_v6 "uclient relays to an IPv6 peer from a dual allocation, by channels (-Z)"
+no_loss dual_send "uclient relays to an IPv6 peer from a dual allocation, by Send indications (-Z -s)"
+no_loss dual_between "uclient relays relay to relay from dual allocations (-Z -y)"
+# It looks for the second address only when it has an IPv6 peer.
+if grep -q 'IPv4. Received relay addr' "$scratch/dual_v6.out" && grep -q 'IPv6. Received relay addr' "$scratch/dual_v6.out"; then
+    ok "uclient finds a relay of each family in one answer (-Z)"
+else
+    not_ok "uclient finds a relay of each family in one answer (-Z)" "$scratch/dual_v6.out"
+fi
 
 uclient negative "${alice[@]}" -N -y -m 4 127.0.0.1
 uclient negative_send "${alice[@]}" -N -s -m 4 -e 127.0.0.1 -r "$peer" 127.0.0.1

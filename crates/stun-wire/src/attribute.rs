@@ -97,6 +97,7 @@ registry! {
     THIRD_PARTY_AUTHORIZATION = 0x802E, "THIRD-PARTY-AUTHORIZATION", "RFC 7635 §6.1";
     ORIGIN = 0x802F, "ORIGIN", "draft-ietf-tram-stun-origin";
     MOBILITY_TICKET = 0x8030, "MOBILITY-TICKET", "RFC 8016 §3.5";
+    DRAFT_ADDITIONAL_ADDRESS_FAMILY = 0x8032, "ADDITIONAL-ADDRESS-FAMILY of the drafts", "draft-ietf-tram-turnbis, sent by coturn";
     GOOG_NETWORK_INFO = 0xC057, "GOOG-NETWORK-INFO", "registered by Google, sent by libwebrtc";
 }
 

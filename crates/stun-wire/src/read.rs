@@ -114,8 +114,15 @@ impl<'a> Message<'a> {
     }
 
     /// Reads ADDITIONAL-ADDRESS-FAMILY; that only IPv6 may stand there is for the server to say.
+    ///
+    /// Coturn's clients still send the number it had in the drafts. That number is nobody's in the registry, so what
+    /// does not read as a family there was not meant for us.
     pub fn additional_address_family(&self) -> Read<AddressFamily> {
-        self.family(Type::ADDITIONAL_ADDRESS_FAMILY)
+        let draft = || {
+            self.family(Type::DRAFT_ADDITIONAL_ADDRESS_FAMILY)
+                .filter(Result::is_ok)
+        };
+        self.family(Type::ADDITIONAL_ADDRESS_FAMILY).or_else(draft)
     }
 
     /// Reads RESERVATION-TOKEN.

@@ -144,6 +144,21 @@ fn two_families_are_one_allocation_with_two_relays() {
     assert_eq!((world.sockets.len(), world.ports_in_use()), (0, 0));
 }
 
+/// Coturn's clients send it. Whatever else stands under that number is nobody's.
+#[test]
+fn the_number_that_the_drafts_gave_to_the_additional_family_is_understood() {
+    let draft = AttributeType::DRAFT_ADDITIONAL_ADDRESS_FAMILY;
+    let mut world = World::with(both_configured);
+    let heard = allocate(&mut world, &mut Client::alice(1000), draft, V6);
+    assert_eq!(relayed(&heard).len(), 2);
+    let heard = allocate(&mut world, &mut Client::alice(1001), draft, 9);
+    assert_eq!(relayed(&heard).len(), 1);
+    assert_eq!(
+        error_code(&allocate(&mut world, &mut Client::alice(1002), draft, V4)),
+        400
+    );
+}
+
 #[test]
 fn of_two_families_one_may_be_missing_and_the_client_is_told() {
     let mut world = World::new();
