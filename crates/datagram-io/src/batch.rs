@@ -80,8 +80,11 @@ impl Batch {
 pub enum Origin {
     /// A socket of this worker.
     Socket(SocketId),
-    /// Another worker, by [`crate::Outbox::hand_over`].
-    Worker,
+    /// Another worker, by [`crate::Outbox::hand_over`]. The slot has no addresses then.
+    Worker {
+        /// The place of its note among those that [`crate::Inbox::receive`] gave.
+        note: u16,
+    },
 }
 
 /// What [`Slot::send`] marked: a window of the slot, the socket it leaves by and both addresses.
@@ -112,7 +115,7 @@ impl Slot {
         Self {
             buffer,
             window: HEADROOM..HEADROOM,
-            origin: Origin::Worker,
+            origin: Origin::Worker { note: 0 },
             source: NOWHERE,
             destination: NOWHERE,
             outgoing: None,

@@ -1,7 +1,8 @@
 //! The way a datagram takes from one worker to another: a bounded ring of buffers, without a lock.
+//!
+//! With each goes a note: a small value of the caller's own that says what the other worker is to do.
 
 use std::{
-    net::SocketAddr,
     ops::Range,
     sync::{
         Arc,
@@ -13,10 +14,10 @@ use crossbeam_queue::ArrayQueue;
 use mio::Waker;
 use thiserror::Error;
 
-use crate::{Batch, Origin, Slot, buffer::Buffer};
+use crate::{Batch, HEADROOM, Origin, Slot, buffer::Buffer};
 
 /// Makes the ring into one worker: it holds up to `capacity` datagrams, and `waker` ends its wait.
-pub fn handover(capacity: usize, waker: Arc<Waker>) -> (Outbox, Inbox) {
+pub fn handover<N>(capacity: usize, waker: Arc<Waker>) -> (Outbox<N>, Inbox<N>) {
     let ring = Ring {
         spare: ArrayQueue::new(capacity),
         waiting: ArrayQueue::new(capacity),
@@ -37,14 +38,21 @@ pub fn handover(capacity: usize, waker: Arc<Waker>) -> (Outbox, Inbox) {
 }
 
 /// The sending end; any number of workers may hold a clone.
-#[derive(Clone)]
-pub struct Outbox {
-    ring: Arc<Ring>,
+pub struct Outbox<N> {
+    ring: Arc<Ring<N>>,
+}
+
+impl<N> Clone for Outbox<N> {
+    fn clone(&self) -> Self {
+        Self {
+            ring: Arc::clone(&self.ring),
+        }
+    }
 }
 
 /// The receiving end, held by one worker.
-pub struct Inbox {
-    ring: Arc<Ring>,
+pub struct Inbox<N> {
+    ring: Arc<Ring<N>>,
 }
 
 /// The datagram was dropped because the other worker does not keep up.
@@ -52,55 +60,58 @@ pub struct Inbox {
 #[error("the other worker's ring is full")]
 pub struct HandoverFull;
 
-struct Ring {
+struct Ring<N> {
     spare: ArrayQueue<Buffer>,
-    waiting: ArrayQueue<Parcel>,
+    waiting: ArrayQueue<Parcel<N>>,
     asleep: AtomicBool,
     waker: Arc<Waker>,
 }
 
-struct Parcel {
+struct Parcel<N> {
     buffer: Buffer,
     window: Range<usize>,
-    source: SocketAddr,
-    destination: SocketAddr,
+    note: N,
 }
 
-impl Outbox {
-    /// Passes a window of `slot` to the other worker, which sees it as sent by `from` to `to`.
+impl<N> Outbox<N> {
+    /// Passes a window of `slot` to the other worker, with a note.
     ///
     /// The buffers change places: nothing is copied, and the slot is left with other bytes.
     ///
     /// # Errors
     /// [`HandoverFull`]; the slot is untouched then.
-    pub fn hand_over(
-        &self,
-        slot: &mut Slot,
-        window: Range<usize>,
-        from: SocketAddr,
-        to: SocketAddr,
-    ) -> Result<(), HandoverFull> {
+    pub fn hand_over(&self, slot: &mut Slot, window: Range<usize>, note: N) -> Result<(), HandoverFull> {
         let spare = self.ring.spare.pop().ok_or(HandoverFull)?;
         let buffer = std::mem::replace(&mut slot.buffer, spare);
         slot.window = 0..0;
         slot.outgoing = None;
-        let parcel = Parcel {
-            buffer,
-            window,
-            source: from,
-            destination: to,
-        };
+        self.push(Parcel { buffer, window, note });
+        Ok(())
+    }
+
+    /// Passes a note without a datagram; the other worker gets it with an empty window.
+    ///
+    /// # Errors
+    /// [`HandoverFull`]; the note is lost then.
+    pub fn tell(&self, note: N) -> Result<(), HandoverFull> {
+        let buffer = self.ring.spare.pop().ok_or(HandoverFull)?;
+        let window = HEADROOM..HEADROOM;
+        self.push(Parcel { buffer, window, note });
+        Ok(())
+    }
+
+    fn push(&self, parcel: Parcel<N>) {
         // There are as many places as buffers, so whoever got a buffer finds a place.
         let pushed = self.ring.waiting.push(parcel);
         debug_assert!(pushed.is_ok(), "a place for each buffer");
         self.ring.wake();
-        Ok(())
     }
 }
 
-impl Inbox {
-    /// Moves waiting datagrams into the free slots of `batch`; their origin is [`Origin::Worker`].
-    pub fn receive(&self, batch: &mut Batch) {
+impl<N> Inbox<N> {
+    /// Moves waiting datagrams into the free slots of `batch` and their notes to the end of `notes`, where
+    /// [`Origin::Worker`] finds them. **Clear the notes with the batch.**
+    pub fn receive(&self, batch: &mut Batch, notes: &mut Vec<N>) {
         let mut count = 0;
         for slot in batch.free_mut() {
             let Some(parcel) = self.ring.waiting.pop() else {
@@ -108,10 +119,11 @@ impl Inbox {
             };
             let spare = std::mem::replace(&mut slot.buffer, parcel.buffer);
             slot.window = parcel.window;
-            slot.origin = Origin::Worker;
-            slot.source = parcel.source;
-            slot.destination = parcel.destination;
+            slot.origin = Origin::Worker {
+                note: notes.len() as u16,
+            };
             slot.outgoing = None;
+            notes.push(parcel.note);
             let returned = self.ring.spare.push(spare);
             debug_assert!(returned.is_ok(), "a place for each buffer");
             count += 1;
@@ -135,7 +147,7 @@ impl Inbox {
     }
 }
 
-impl Ring {
+impl<N> Ring<N> {
     fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
@@ -153,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn ring(capacity: usize) -> (Poll, Outbox, Inbox) {
+    fn ring(capacity: usize) -> (Poll, Outbox<&'static str>, Inbox<&'static str>) {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let (outbox, inbox) = handover(capacity, waker);
@@ -166,57 +178,47 @@ mod tests {
         slot
     }
 
-    const FROM: &str = "192.0.2.1:1000";
-    const TO: &str = "192.0.2.2:2000";
-
     #[test]
-    fn a_datagram_arrives_with_its_addresses_and_its_window() {
+    fn a_datagram_arrives_with_its_window_and_each_with_its_own_note() {
         let (_poll, outbox, inbox) = ring(2);
-        outbox
-            .hand_over(
-                &mut slot(b"hello"),
-                48..53,
-                FROM.parse().unwrap(),
-                TO.parse().unwrap(),
-            )
-            .unwrap();
+        outbox.hand_over(&mut slot(b"hello"), 48..53, "greeting").unwrap();
+        outbox.tell("word").unwrap();
 
-        let mut batch = Batch::new(4);
-        inbox.receive(&mut batch);
-        let [received] = batch.filled() else {
-            panic!("one datagram")
+        let (mut batch, mut notes) = (Batch::new(4), Vec::new());
+        inbox.receive(&mut batch, &mut notes);
+        let [hello, nothing] = batch.filled() else {
+            panic!("two slots")
         };
-        assert_eq!(received.payload(), b"hello");
-        assert_eq!(received.window(), 48..53);
-        assert_eq!(received.origin(), Origin::Worker);
-        assert_eq!(received.source(), FROM.parse().unwrap());
-        assert_eq!(received.destination(), TO.parse().unwrap());
+        assert_eq!((hello.payload(), hello.window()), (&b"hello"[..], 48..53));
+        assert_eq!(nothing.payload(), b"");
+        let origins = [hello.origin(), nothing.origin()];
+        assert_eq!(origins, [0, 1].map(|note| Origin::Worker { note }));
+        assert_eq!(notes, ["greeting", "word"]);
     }
 
     #[test]
     fn a_full_ring_refuses_and_takes_again_once_emptied() {
         let (_poll, outbox, inbox) = ring(2);
-        let (from, to) = (FROM.parse().unwrap(), TO.parse().unwrap());
         let mut third = slot(b"3");
-        outbox.hand_over(&mut slot(b"1"), 48..49, from, to).unwrap();
-        outbox.hand_over(&mut slot(b"2"), 48..49, from, to).unwrap();
-        assert_eq!(outbox.hand_over(&mut third, 48..49, from, to), Err(HandoverFull));
+        outbox.hand_over(&mut slot(b"1"), 48..49, "").unwrap();
+        outbox.hand_over(&mut slot(b"2"), 48..49, "").unwrap();
+        assert_eq!(outbox.hand_over(&mut third, 48..49, ""), Err(HandoverFull));
+        assert_eq!(outbox.tell(""), Err(HandoverFull));
 
-        let mut batch = Batch::new(1);
-        inbox.receive(&mut batch);
+        let (mut batch, mut notes) = (Batch::new(1), Vec::new());
+        inbox.receive(&mut batch, &mut notes);
         assert_eq!(batch.filled()[0].payload(), b"1");
-        outbox.hand_over(&mut third, 48..49, from, to).unwrap();
+        outbox.hand_over(&mut third, 48..49, "").unwrap();
         batch.clear();
-        inbox.receive(&mut batch);
+        inbox.receive(&mut batch, &mut notes);
         assert_eq!(batch.filled()[0].payload(), b"2");
     }
 
     #[test]
     fn a_worker_that_waits_is_woken_and_one_that_has_mail_does_not_wait() {
         let (mut poll, outbox, inbox) = ring(2);
-        let (from, to) = (FROM.parse().unwrap(), TO.parse().unwrap());
         assert!(inbox.about_to_wait());
-        let sender = thread::spawn(move || outbox.hand_over(&mut slot(b"1"), 48..49, from, to));
+        let sender = thread::spawn(move || outbox.hand_over(&mut slot(b"1"), 48..49, ""));
         let mut events = Events::with_capacity(4);
         poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
         assert_eq!(events.iter().count(), 1);
@@ -227,22 +229,22 @@ mod tests {
     #[test]
     fn many_senders_lose_only_what_was_refused() {
         let (_poll, outbox, inbox) = ring(8);
-        let (from, to): (SocketAddr, SocketAddr) = (FROM.parse().unwrap(), TO.parse().unwrap());
         let senders: Vec<_> = (0..4)
             .map(|_| {
                 let outbox = outbox.clone();
                 thread::spawn(move || {
                     let mut slot = slot(b"x");
                     (0..2_000)
-                        .filter(|_| outbox.hand_over(&mut slot, 48..49, from, to).is_ok())
+                        .filter(|_| outbox.hand_over(&mut slot, 48..49, "").is_ok())
                         .count()
                 })
             })
             .collect();
-        let mut batch = Batch::new(4);
+        let (mut batch, mut notes) = (Batch::new(4), Vec::new());
         let mut received = 0;
         while !senders.iter().all(thread::JoinHandle::is_finished) || !inbox.about_to_wait() {
-            inbox.receive(&mut batch);
+            notes.clear();
+            inbox.receive(&mut batch, &mut notes);
             received += batch.filled().len();
             batch.clear();
             thread::yield_now();

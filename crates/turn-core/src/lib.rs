@@ -20,6 +20,7 @@ mod counters;
 mod credentials;
 mod deadlines;
 mod ending;
+mod errand;
 mod freed;
 mod indication;
 mod invariants;
@@ -53,6 +54,7 @@ pub use crate::{
     },
     counters::{AuthFailure, CountedMethod, Counters, Direction, Durations, ERROR_CODES, Relayed},
     credentials::{Credentials, parse_key},
+    errand::Errand,
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,

@@ -7,7 +7,10 @@ use std::{
 
 use arrayvec::ArrayVec;
 
-use crate::types::{FiveTuple, RelayId};
+use crate::{
+    errand::Errand,
+    types::{FiveTuple, RelayId},
+};
 
 /// Says what becomes of the datagram that was handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +35,13 @@ pub enum Via {
     Client(FiveTuple),
     /// This relay socket.
     Relay(RelayId),
-    /// No socket: the target is a relay that another worker owns. Hand it the bytes; it calls
-    /// `handle_hairpin(now, from, to, packet)`.
+    /// No socket: another worker has to do with it. Hand it the bytes; it calls
+    /// `handle_errand(now, errand, packet)`.
     Worker {
         /// The worker, counted as in `Share`.
         worker: u16,
-        /// The relayed transport address the datagram comes from.
-        from: SocketAddr,
+        /// What it is to do.
+        errand: Errand,
     },
 }
 

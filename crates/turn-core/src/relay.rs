@@ -7,6 +7,7 @@ use stun_wire::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_channel_he
 use crate::{
     allocation::{Allocation, Relay, RelayState},
     counters::Direction,
+    errand::Errand,
     indication::wrap_data,
     output::{DropReason, Verdict, Via},
     packet::Packet,
@@ -92,10 +93,7 @@ impl Server {
             Some(id) => self.deliver(now, id, from, packet),
             None => {
                 let worker = self.borrower(now, local).ok_or(DropReason::NoRelay)?;
-                Ok(Verdict::Send {
-                    via: Via::Worker { worker, from },
-                    to,
-                })
+                Ok(hand_over(worker, from, to))
             }
         }
     }
@@ -157,10 +155,7 @@ impl Server {
             Some(owner)
         };
         let worker = worker.ok_or(DropReason::NoRelay)?;
-        Ok(Verdict::Send {
-            via: Via::Worker { worker, from },
-            to: local,
-        })
+        Ok(hand_over(worker, from, local))
     }
 
     fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
@@ -206,6 +201,14 @@ impl Server {
             .allocation(relay.allocation)
             .ok_or(DropReason::NoRelay)?;
         Ok((relay, allocation))
+    }
+}
+
+fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr) -> Verdict {
+    let errand = Errand::Hairpin { from, to };
+    Verdict::Send {
+        via: Via::Worker { worker, errand },
+        to,
     }
 }
 

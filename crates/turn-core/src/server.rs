@@ -106,19 +106,6 @@ impl Server {
         self.settle(verdict)
     }
 
-    /// Takes a datagram that another worker's relay `from` sent to the relayed transport address `to`, whose
-    /// port is in this worker's share.
-    pub fn handle_hairpin(
-        &mut self,
-        now: Now,
-        from: SocketAddr,
-        to: SocketAddr,
-        packet: &mut Packet<'_>,
-    ) -> Verdict {
-        let verdict = self.relay_hairpin(now, from, to, packet);
-        self.settle(verdict)
-    }
-
     /// Takes that a client's connection is gone: its allocation ends.
     pub fn client_disconnected(&mut self, now: Now, client: FiveTuple) {
         if let Some(key) = self.table.client(client) {
@@ -237,7 +224,7 @@ impl Server {
         Ok(())
     }
 
-    fn settle(&mut self, verdict: Result<Verdict, DropReason>) -> Verdict {
+    pub(crate) fn settle(&mut self, verdict: Result<Verdict, DropReason>) -> Verdict {
         verdict.unwrap_or_else(|reason| {
             self.counters.count_drop(reason);
             Verdict::Drop(reason)

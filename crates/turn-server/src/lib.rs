@@ -6,7 +6,7 @@
 //! ```text
 //!  listener ─▶ Batch ─▶ handle_client ─▶ relay socket ─▶ peer
 //!  client ◀─ listener ◀─ handle_peer ◀─ Batch ◀─ relay socket
-//!                └─ a peer that is a relay of another worker ─▶ its Inbox ─▶ handle_hairpin
+//!                └─ a peer that is a relay of another worker ─▶ its Inbox ─▶ handle_errand
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 

@@ -12,7 +12,7 @@ use std::{
 use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
-use turn_core::{FiveTuple, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
+use turn_core::{Errand, FiveTuple, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
 
 use crate::{
     clock::Clock,
@@ -46,9 +46,11 @@ pub(crate) struct Worker {
     core: Server,
     hosts: Hosts,
     clock: Clock,
-    inbox: Inbox,
+    inbox: Inbox<Errand>,
+    /// What the datagrams in the batch are that came from the inbox.
+    errands: Vec<Errand>,
     /// By worker; none for this one.
-    outboxes: Vec<Option<Outbox>>,
+    outboxes: Vec<Option<Outbox<Errand>>>,
     stop: Stop,
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: ReadyList,
@@ -70,8 +72,8 @@ pub(crate) struct Parts {
     pub(crate) listeners: u32,
     pub(crate) core: Server,
     pub(crate) hosts: Hosts,
-    pub(crate) inbox: Inbox,
-    pub(crate) outboxes: Vec<Option<Outbox>>,
+    pub(crate) inbox: Inbox<Errand>,
+    pub(crate) outboxes: Vec<Option<Outbox<Errand>>>,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
     pub(crate) binding_requests: BindingRequests,
@@ -91,6 +93,7 @@ impl Worker {
             hosts: parts.hosts,
             clock: Clock::new(),
             inbox: parts.inbox,
+            errands: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
             stop: parts.stop,
             ready: ReadyList::default(),
@@ -180,7 +183,7 @@ impl Worker {
             readiness
         });
         self.ready = ready;
-        self.inbox.receive(&mut self.batch);
+        self.inbox.receive(&mut self.batch, &mut self.errands);
         self.decide(now);
     }
 
@@ -195,13 +198,14 @@ impl Worker {
         }
         self.sockets.send(&mut self.batch);
         self.batch.clear();
+        self.errands.clear();
         self.unpublished = true;
     }
 
     fn decide_one(&mut self, now: Now, index: usize) {
         let slot = &mut self.batch.filled_mut()[index];
         let binding = is_from_client(slot, self.listeners) && slot.payload().starts_with(&BINDING_REQUEST);
-        let (verdict, window) = ask(&mut self.core, self.listeners, now, slot);
+        let (verdict, window) = ask(&mut self.core, self.listeners, now, &self.errands, slot);
         let Verdict::Send { via, to } = verdict else {
             return;
         };
@@ -217,9 +221,9 @@ impl Worker {
                 let from = slot.destination();
                 slot.send(relay_socket(self.listeners, relay), window, from, to);
             }
-            Via::Worker { worker, from } => {
+            Via::Worker { worker, errand } => {
                 let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
-                let handed = outbox.is_some_and(|outbox| outbox.hand_over(slot, window, from, to).is_ok());
+                let handed = outbox.is_some_and(|outbox| outbox.hand_over(slot, window, errand).is_ok());
                 self.worker_busy += u64::from(!handed);
             }
         }
@@ -240,7 +244,13 @@ impl Worker {
 }
 
 /// Hands the datagram in a slot to the core; the window is what the verdict is about.
-fn ask(core: &mut Server, listeners: u32, now: Now, slot: &mut Slot) -> (Verdict, Range<usize>) {
+fn ask(
+    core: &mut Server,
+    listeners: u32,
+    now: Now,
+    errands: &[Errand],
+    slot: &mut Slot,
+) -> (Verdict, Range<usize>) {
     let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
     let (origin, from_client) = (slot.origin(), is_from_client(slot, listeners));
     let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
@@ -257,7 +267,7 @@ fn ask(core: &mut Server, listeners: u32, now: Now, slot: &mut Slot) -> (Verdict
             };
             core.handle_peer(now, relay, source, &mut packet)
         }
-        Origin::Worker => core.handle_hairpin(now, source, destination, &mut packet),
+        Origin::Worker { note } => core.handle_errand(now, errands[usize::from(note)], &mut packet),
     };
     (verdict, packet.range())
 }

@@ -11,7 +11,7 @@ use turn_credentials::Secret;
 
 use super::client::{Client, REALM};
 use crate::{
-    Config, DropReason, FiveTuple, HEADROOM, Now, OpenError, Output, Packet, PortRange, Quota, Realm,
+    Config, DropReason, Errand, FiveTuple, HEADROOM, Now, OpenError, Output, Packet, PortRange, Quota, Realm,
     RelayId, Server, Verdict, Via, testing::start,
 };
 
@@ -144,7 +144,8 @@ impl World {
     pub(super) fn hear_worker(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Heard {
         let (mut buffer, len) = buffer_with(datagram);
         let mut packet = Packet::new(&mut buffer, HEADROOM, len);
-        let verdict = self.server.handle_hairpin(self.now, from, to, &mut packet);
+        let errand = Errand::Hairpin { from, to };
+        let verdict = self.server.handle_errand(self.now, errand, &mut packet);
         let payload = packet.payload().to_vec();
         self.settle(verdict, payload)
     }
@@ -189,8 +190,12 @@ impl World {
                 payload,
             },
             Verdict::Send {
-                via: Via::Worker { worker, from },
-                to,
+                via:
+                    Via::Worker {
+                        worker,
+                        errand: Errand::Hairpin { from, to },
+                    },
+                ..
             } => Heard::Worker {
                 worker,
                 from,

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use driver::{Client, Driver, udp};
 use stun_wire::{AttributeType, Method};
-use turn_core::{FiveTuple, HEADROOM, ListenerId, Packet, PortRange};
+use turn_core::{Errand, FiveTuple, HEADROOM, ListenerId, Packet, PortRange};
 
 /// The room of every buffer: the longest UDP payload with head and tail.
 const ROOM: usize = HEADROOM + 65_507 + 3;
@@ -111,7 +111,8 @@ fn hairpin(driver: &mut Driver, to: SocketAddr, bytes: &[u8], buffer: &mut [u8])
     buffer[HEADROOM..HEADROOM + bytes.len()].copy_from_slice(bytes);
     let mut packet = Packet::new(buffer, HEADROOM, bytes.len());
     let from = SocketAddr::from(([192, 0, 2, 1], 50_001));
-    driver.server.handle_hairpin(driver.now, from, to, &mut packet);
+    let errand = Errand::Hairpin { from, to };
+    driver.server.handle_errand(driver.now, errand, &mut packet);
 }
 
 fn pass(driver: &mut Driver, seconds: u64) {

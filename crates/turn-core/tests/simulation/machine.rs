@@ -151,12 +151,15 @@ impl Machine {
         let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
         let mut verdict = self.workers[worker].handle_client(now, five_tuple, &mut packet);
         if let Verdict::Send {
-            via: Via::Worker { worker: other, from },
-            to,
+            via: Via::Worker {
+                worker: other,
+                errand,
+            },
+            ..
         } = verdict
         {
             let other = &mut self.workers[usize::from(other)];
-            verdict = other.handle_hairpin(now, from, to, &mut packet);
+            verdict = other.handle_errand(now, errand, &mut packet);
             other.check_invariants();
         }
         let out = packet.payload().to_vec();

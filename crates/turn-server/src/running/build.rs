@@ -16,7 +16,7 @@ use mio::{Poll, Waker};
 use prometheus::Registry;
 use telemetry::BindingRequests;
 use tracing::{info, warn};
-use turn_core::{Server, Share, UnauthorizedLimit};
+use turn_core::{Errand, Server, Share, UnauthorizedLimit};
 
 use crate::{
     Config, StartError,
@@ -149,8 +149,8 @@ fn listen(config: &Config, address: SocketAddr, count: usize) -> Result<Option<V
 struct Room {
     poll: Poll,
     stop: Stop,
-    inbox: Inbox,
-    outbox: Outbox,
+    inbox: Inbox<Errand>,
+    outbox: Outbox<Errand>,
 }
 
 fn rooms(count: usize) -> io::Result<Vec<Room>> {
