@@ -8,15 +8,18 @@
 
 mod config;
 mod live;
+mod metrics;
 mod mistake;
 mod names;
 mod pair;
 mod tls;
+mod watch;
 
 #[cfg(test)]
 mod testing;
 
-pub use config::{MinVersion, PairConfig};
+pub use config::{MinVersion, PairConfig, TlsConfig};
 pub use live::Certificates;
 pub use mistake::{Mistake, Problem};
 pub use pair::{Pair, for_name};
+pub use watch::Watch;

@@ -1,6 +1,12 @@
 //! The handle to the pairs that are being served.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use arc_swap::ArcSwap;
 
@@ -16,6 +22,8 @@ pub struct Certificates {
 struct Shared {
     files: Vec<PairConfig>,
     live: ArcSwap<Live>,
+    tried: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// What one generation serves.
@@ -39,6 +47,7 @@ impl Certificates {
         let shared = Shared {
             files: files.to_vec(),
             live: ArcSwap::from_pointee(live),
+            ..Shared::default()
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -70,12 +79,29 @@ impl Certificates {
     ///
     /// Says whether anything changed; with a mistake everything stays as it is.
     pub fn reload(&self) -> Result<bool, Vec<Mistake>> {
-        let pairs = read_all(&self.shared.files)?;
+        self.shared.tried.fetch_add(1, Relaxed);
+        let pairs = read_all(&self.shared.files).inspect_err(|_| {
+            self.shared.failed.fetch_add(1, Relaxed);
+        })?;
         let is_same = same(&pairs, &self.pairs());
         if !is_same {
             self.replace(pairs);
         }
         Ok(!is_same)
+    }
+
+    /// How often changed files were refused since the start.
+    pub fn reload_failures(&self) -> u64 {
+        self.shared.failed.load(Relaxed)
+    }
+
+    pub(crate) fn files(&self) -> &[PairConfig] {
+        &self.shared.files
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reloads_tried(&self) -> u64 {
+        self.shared.tried.load(Relaxed)
     }
 
     /// Serves these pairs from the next handshake on.

@@ -7,6 +7,8 @@ use std::{
 
 use rustls_pki_types::pem;
 
+use crate::PairConfig;
+
 /// One thing wrong with one pair.
 #[derive(Debug, thiserror::Error)]
 #[error("{problem}")]
@@ -44,6 +46,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether the key's file is the one to look at.
+    pub(crate) fn is_in_key(&self, files: &PairConfig) -> bool {
+        match self {
+            Self::Unreadable { file, .. } | Self::NotPem { file, .. } => *file == files.key,
+            Self::NoCertificate { .. } | Self::Certificate { .. } => false,
+            Self::NoKey { .. } | Self::LockedKey { .. } | Self::Key { .. } | Self::Strangers { .. } => true,
+        }
+    }
+
     pub(crate) fn pem(file: &Path, error: pem::Error) -> Self {
         Self::NotPem {
             file: file.to_owned(),

@@ -99,6 +99,11 @@ impl Pair {
         names::cover(&self.names, name)
     }
 
+    /// Whole days until the leaf expires; negative once it has.
+    pub fn days_left(&self) -> i64 {
+        (self.not_after - seconds_since_1970()).div_euclid(86_400)
+    }
+
     /// Says loudly what clients will refuse, though the pair can be served.
     pub(crate) fn warn_about(&self, files: &PairConfig) {
         let file = files.certificate.display();

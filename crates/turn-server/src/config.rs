@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use certificates::TlsConfig;
 use datagram_io::overlapping;
 use serde::Deserialize;
 use settings::{Check, Report};
@@ -49,6 +50,8 @@ pub struct Config {
     pub refresh_after_expiry: bool,
     /// Where relays are.
     pub relay: Relay,
+    /// Certificates of TLS and DTLS listeners.
+    pub tls: TlsConfig,
     /// How long things live, in seconds.
     pub lifetimes: Lifetimes,
     /// Which peers clients may reach.
@@ -154,6 +157,7 @@ impl Check for Config {
                 format!("{taken} takes this port already"),
             );
         }
+        report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {
             report.mistake(&mistake.key, mistake.what);
         }
@@ -178,6 +182,7 @@ impl Default for Config {
             username_separator: ':',
             refresh_after_expiry: true,
             relay: Relay::default(),
+            tls: TlsConfig::default(),
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),

@@ -77,7 +77,18 @@ fn the_examples_in_the_sample_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "north\n").unwrap();
+    let pem = folder.path().join("pair.pem");
+    let made = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
+    std::fs::write(&pem, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
     let text = with_examples()
+        .replace(
+            "/etc/letsencrypt/live/turn.example.org/fullchain.pem",
+            &pem.display().to_string(),
+        )
+        .replace(
+            "/etc/letsencrypt/live/turn.example.org/privkey.pem",
+            &pem.display().to_string(),
+        )
         .replace("/etc/watari/turn-secret", &secret.display().to_string())
         // Either this or the file, and only for a server of others.
         .replace("secret = \"the same as there\"\n", "")
@@ -85,6 +96,7 @@ fn the_examples_in_the_sample_are_valid() {
     let loaded = load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(loaded.state.folder, Some(PathBuf::from("/srv/watari")));
     assert_eq!(loaded.turn.users.len(), 2);
+    assert_eq!(loaded.turn.tls.certificates.len(), 1);
 }
 
 #[test]
