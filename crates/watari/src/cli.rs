@@ -1,5 +1,7 @@
 //! The command line.
 
+mod nat;
+
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 use settings::Source;
 
 use crate::{addresses, say, suite};
+
+pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
 pub(crate) const VERSION: &str = env!("WATARI_VERSION");
@@ -27,6 +31,7 @@ Examples:
   watari --config watari.toml                the same with your settings
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
+  watari nat turn.example.org                what the NAT in front of this machine does
 
 Without a verb, `watari` means `watari up`.";
 
@@ -38,6 +43,9 @@ pub(crate) enum Verb {
     /// Mint time-limited TURN credentials for another application
     #[command(after_help = CREDENTIALS_EXAMPLES)]
     Credentials(CredentialsArgs),
+    /// Find out how the NAT in front of this machine behaves, and what that means for WebRTC
+    #[command(after_help = nat::EXAMPLES)]
+    Nat(NatArgs),
     /// Check settings and list every mistake, without starting anything
     #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig(CheckArgs),

@@ -9,7 +9,7 @@ use std::{
 use lifecycle::exit;
 use settings::Mistakes;
 
-use crate::{say::Colours, state::StateError};
+use crate::{say::Colours, state::StateError, verbs::nat};
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,8 @@ pub(crate) enum Failure {
     EmptySecret { place: String },
     #[error("cannot read the secret from {place}: {error}")]
     Secret { place: String, error: io::Error },
+    #[error(transparent)]
+    Nat(#[from] nat::Unreachable),
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Everything has been said already; only the code is left.
@@ -71,6 +73,7 @@ impl Failure {
             | Self::Ended(_)
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
+            | Self::Nat(_)
             | Self::Io(_)
             | Self::Told(_) => String::new(),
         }
@@ -83,7 +86,7 @@ impl Failure {
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
             | Self::IceSecret(_) => exit::CONFIG,
-            Self::Listen { .. } | Self::Turn(_) | Self::Stun(_) => exit::UNAVAILABLE,
+            Self::Listen { .. } | Self::Turn(_) | Self::Stun(_) | Self::Nat(_) => exit::UNAVAILABLE,
             Self::Ended(_) | Self::Signaling(_) | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }

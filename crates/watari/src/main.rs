@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         None => verbs::up::run(&cli.up),
         Some(Verb::Up(arguments)) => verbs::up::run(&arguments),
         Some(Verb::Credentials(arguments)) => verbs::credentials::run(&arguments),
+        Some(Verb::Nat(arguments)) => verbs::nat::run(&arguments),
         Some(Verb::CheckConfig(arguments)) => verbs::check_config::run(&arguments),
         Some(Verb::DefaultConfig) => say::lines(suite::SAMPLE).map_err(Failure::from),
         Some(Verb::Completions { shell }) => cli::completions(shell).map_err(Failure::from),

@@ -2,4 +2,5 @@
 
 pub(crate) mod check_config;
 pub(crate) mod credentials;
+pub(crate) mod nat;
 pub(crate) mod up;

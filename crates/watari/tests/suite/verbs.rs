@@ -191,6 +191,9 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         &["credentials", "--ttl", "never"],
         &["credentials", "--host", "turn.example.org:3479"],
         &["credentials", "--host", "http://x y"],
+        &["nat"],
+        &["nat", "host:port"],
+        &["nat", "-4", "-6", "127.0.0.1"],
         &["dance"],
     ] {
         assert_eq!(answer(wrong).status.code(), Some(64), "{wrong:?}");
@@ -198,6 +201,7 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
     for verb in [
         "up",
         "credentials",
+        "nat",
         "check-config",
         "default-config",
         "completions",
