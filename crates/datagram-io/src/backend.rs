@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use crate::{Batch, Slot, Socket, open_relay};
+use crate::{Batch, Icmp, Slot, Socket, open_relay};
 
 /// The back end a worker uses unless told otherwise: batched system calls where the kernel has them.
 #[cfg(target_os = "linux")]
@@ -31,6 +31,14 @@ pub trait Backend: Send {
     /// Receives up to `at_most` datagrams into the free slots of `batch`, with one system call if it can.
     fn receive(&mut self, socket: &Socket, batch: &mut Batch, at_most: usize) -> Received;
 
+    /// Takes the oldest ICMP error about a datagram that left through this socket, with the address it was for.
+    ///
+    /// Back ends that are not told of them find none.
+    fn take_icmp(&mut self, socket: &Socket) -> Option<(SocketAddr, Icmp)> {
+        let _ = socket;
+        None
+    }
+
     /// Sends what the slots named by `chosen` (ascending) are marked with, all through `socket`.
     fn send(&mut self, socket: &Socket, slots: &[Slot], chosen: &[u16]) -> Sent;
 }
@@ -53,6 +61,8 @@ pub struct Sent {
     pub datagrams: u64,
     /// Datagrams dropped because the socket's send buffer or a queue behind it was full.
     pub blocked: u64,
-    /// Datagrams the kernel refused: no route, forbidden by a firewall, too long.
+    /// Datagrams the kernel refused: no route, forbidden by a firewall.
     pub failed: u64,
+    /// Datagrams too long for UDP, or for the link if they must not be fragmented.
+    pub too_long: u64,
 }

@@ -85,6 +85,19 @@ pub enum Origin {
         /// The place of its note among those that [`crate::Inbox::receive`] gave.
         note: u16,
     },
+    /// No datagram: an ICMP error about one that this socket sent to [`Slot::source`].
+    Icmp(SocketId, Icmp),
+}
+
+/// An ICMP or ICMPv6 error; the family of [`Slot::source`] says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// What the system tells beside them, for "packet too big" the MTU.
+    pub data: u32,
 }
 
 /// What [`Slot::send`] marked: a window of the slot, the socket it leaves by and both addresses.

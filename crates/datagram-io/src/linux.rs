@@ -1,17 +1,20 @@
 //! `recvmmsg` and `sendmmsg`: many datagrams per system call, each with both of its addresses.
 
 mod control;
+mod errors;
 mod name;
 mod options;
 
-use std::{io, mem::size_of, os::fd::AsRawFd, ptr};
+use std::{io, mem::size_of, net::SocketAddr, os::fd::AsRawFd, ptr};
 
 pub(crate) use self::options::{allow_fragments, report_destinations};
 use self::{
     control::{Control, destination},
+    errors::take_error,
     name::Name,
+    options::report_errors,
 };
-use crate::{Backend, Batch, Outgoing, Received, Sent, Slot, Socket};
+use crate::{Backend, Batch, Icmp, Outgoing, Received, Sent, Slot, Socket, open_relay};
 
 /// The most datagrams one system call moves.
 const CALL: usize = 64;
@@ -51,6 +54,13 @@ impl Default for Mmsg {
 }
 
 impl Backend for Mmsg {
+    fn open(&mut self, address: SocketAddr) -> io::Result<Socket> {
+        let mut socket = open_relay(address)?;
+        report_errors(&socket)?;
+        socket.reports_errors = true;
+        Ok(socket)
+    }
+
     fn receive(&mut self, socket: &Socket, batch: &mut Batch, at_most: usize) -> Received {
         let slots = batch.free_mut();
         let wanted = slots.len().min(at_most).min(CALL);
@@ -78,7 +88,8 @@ impl Backend for Mmsg {
             return Received {
                 datagrams: 0,
                 more: !empty,
-                errors: u64::from(!empty),
+                // An ICMP error that stands in the queue too is told once here; no datagram died of it.
+                errors: u64::from(!empty && !socket.reports_errors),
             };
         };
         let datagrams = self.scratch.collect(&mut slots[..count], socket);
@@ -86,6 +97,20 @@ impl Backend for Mmsg {
             datagrams,
             more: count == wanted,
             errors: (count - datagrams) as u64,
+        }
+    }
+
+    fn take_icmp(&mut self, socket: &Socket) -> Option<(SocketAddr, Icmp)> {
+        if !socket.reports_errors {
+            return None;
+        }
+        loop {
+            match take_error(socket) {
+                Ok(Some(error)) => return Some(error),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
         }
     }
 
@@ -163,6 +188,7 @@ impl Scratch {
     /// Sends the first `count` headers; a refused datagram does not keep those behind it.
     fn send(&mut self, socket: &Socket, count: usize, sent: &mut Sent) {
         let mut done = 0;
+        let mut tries = tries(socket);
         while done < count {
             // SAFETY: `prepare_send` pointed headers `0..count` at names, controls and payloads that
             // live until the call returns, each with its true length; `done < count <= CALL`.
@@ -177,18 +203,25 @@ impl Scratch {
             if let Ok(took) = usize::try_from(took) {
                 sent.datagrams += took as u64;
                 done += took;
+                tries = self::tries(socket);
                 continue;
             }
-            let refused = io::Error::last_os_error().kind();
-            if refused == io::ErrorKind::WouldBlock {
-                sent.blocked += (count - done) as u64;
-                return;
+            match Refusal::of(&io::Error::last_os_error()) {
+                Refusal::Interrupted => continue,
+                Refusal::Blocked => {
+                    sent.blocked += (count - done) as u64;
+                    return;
+                }
+                Refusal::Dropped => sent.blocked += 1,
+                Refusal::TooLong | Refusal::Other if tries > 1 => {
+                    tries -= 1;
+                    continue;
+                }
+                Refusal::TooLong => sent.too_long += 1,
+                Refusal::Other => sent.failed += 1,
             }
-            // The datagram at `done` is the one refused; an interrupted call refused none.
-            if refused != io::ErrorKind::Interrupted {
-                sent.failed += 1;
-                done += 1;
-            }
+            done += 1;
+            tries = self::tries(socket);
         }
     }
 
@@ -205,6 +238,36 @@ impl Scratch {
         if with_control {
             header.msg_control = ptr::from_mut(&mut self.controls[index]).cast();
             header.msg_controllen = Control::LEN as _;
+        }
+    }
+}
+
+/// How often a datagram is tried. On a socket that reports ICMP errors, one that came in for an earlier datagram is told
+/// in place of sending this one.
+fn tries(socket: &Socket) -> u32 {
+    if socket.reports_errors { 3 } else { 1 }
+}
+
+/// Why a datagram did not leave.
+enum Refusal {
+    /// A signal came first.
+    Interrupted,
+    /// The socket's buffer is full, and would be for the next one.
+    Blocked,
+    /// A queue behind the socket was full; only sockets that report errors are told.
+    Dropped,
+    TooLong,
+    Other,
+}
+
+impl Refusal {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::EINTR) => Self::Interrupted,
+            Some(libc::EAGAIN) => Self::Blocked,
+            Some(libc::ENOBUFS) => Self::Dropped,
+            Some(libc::EMSGSIZE) => Self::TooLong,
+            _ => Self::Other,
         }
     }
 }

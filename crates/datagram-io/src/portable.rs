@@ -91,6 +91,7 @@ impl Backend for Portable {
                     sent.blocked += (chosen.len() - done) as u64;
                     break;
                 }
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => sent.too_long += 1,
                 Err(_) => sent.failed += 1,
             }
         }

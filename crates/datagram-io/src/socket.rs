@@ -18,6 +18,8 @@ const RELAY_BUFFER: usize = 64 << 10;
 pub struct Socket {
     pub(crate) io: UdpSocket,
     pub(crate) local: SocketAddr,
+    /// Whether the kernel queues ICMP errors for it, and then tells of one in place of a datagram, too.
+    pub(crate) reports_errors: bool,
 }
 
 impl Socket {
@@ -34,7 +36,11 @@ impl Socket {
     fn new(socket: socket2::Socket) -> io::Result<Self> {
         let io = UdpSocket::from_std(socket.into());
         let local = io.local_addr()?;
-        Ok(Self { io, local })
+        Ok(Self {
+            io,
+            local,
+            reports_errors: false,
+        })
     }
 }
 
@@ -111,6 +117,7 @@ pub fn open_relay(address: SocketAddr) -> io::Result<Socket> {
     Ok(Socket {
         io: UdpSocket::from_std(socket.into()),
         local: address,
+        reports_errors: false,
     })
 }
 

@@ -41,8 +41,10 @@ pub struct IoCounters {
     pub receive_errors: u64,
     /// Dropped because the kernel's send buffer was full.
     pub send_blocked: u64,
-    /// Dropped because the kernel refused it: no route, a firewall, too long.
+    /// Dropped because the kernel refused it: no route, a firewall.
     pub send_failed: u64,
+    /// Dropped because it is too long for UDP, or for the link if it must not be fragmented.
+    pub send_too_long: u64,
     /// Dropped because its socket was closed in between.
     pub socket_closed: u64,
 }
@@ -158,6 +160,33 @@ impl<B: Backend> Sockets<B> {
         Readiness::More
     }
 
+    /// Takes up to `at_most` ICMP errors about datagrams of the socket at `index` into the free slots of `batch`.
+    pub fn receive_icmp(&mut self, index: u32, batch: &mut Batch, at_most: usize) -> Readiness {
+        let Some(Place {
+            generation,
+            socket: Some(socket),
+        }) = self.places.get(index as usize)
+        else {
+            return Readiness::Drained;
+        };
+        let id = SocketId {
+            index,
+            generation: *generation,
+        };
+        let mut taken = 0;
+        for slot in batch.free_mut().iter_mut().take(at_most) {
+            let Some((peer, icmp)) = self.backend.take_icmp(socket) else {
+                batch.commit(taken);
+                return Readiness::Drained;
+            };
+            slot.fill(0, peer, socket.local);
+            slot.origin = Origin::Icmp(id, icmp);
+            taken += 1;
+        }
+        batch.commit(taken);
+        Readiness::More
+    }
+
     /// Sends everything the slots of `batch` are marked with and takes the marks off.
     ///
     /// Datagrams of one socket leave in the order of their slots, with one system call if it can be.
@@ -191,6 +220,7 @@ impl<B: Backend> Sockets<B> {
             self.counters.sent += sent.datagrams;
             self.counters.send_blocked += sent.blocked;
             self.counters.send_failed += sent.failed;
+            self.counters.send_too_long += sent.too_long;
             for &index in &self.chosen {
                 slots[usize::from(index)].outgoing = None;
             }

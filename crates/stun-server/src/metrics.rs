@@ -5,7 +5,7 @@ use stun_core::Refused;
 use telemetry::BindingRequests;
 
 /// The names of [`Refused`] and of the ways a datagram dies between the core and the network.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "malformed",
     "fingerprint",
     "not_request",
@@ -16,6 +16,7 @@ const REASONS: [&str; 11] = [
     "no_room",
     "send_blocked",
     "send_failed",
+    "send_too_long",
     "receive_error",
 ];
 

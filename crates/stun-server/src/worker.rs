@@ -109,6 +109,7 @@ impl Worker {
         for (reason, lost) in [
             ("send_blocked", now.send_blocked - before.send_blocked),
             ("send_failed", now.send_failed - before.send_failed),
+            ("send_too_long", now.send_too_long - before.send_too_long),
             ("receive_error", now.receive_errors - before.receive_errors),
         ] {
             if lost > 0 {

@@ -13,6 +13,8 @@ pub struct Counters {
     auth_failures: [u64; AuthFailure::ALL.len()],
     relayed: [Relayed; Direction::ALL.len()],
     allocations: [u64; Family::ALL.len()],
+    /// ICMP errors that clients were told of.
+    pub icmp_relayed: u64,
     /// Allocations made; one with relays in both families counts once.
     pub allocations_created: u64,
     /// Relay ports held, those reserved for a second client included.
@@ -109,6 +111,7 @@ impl Default for Counters {
             auth_failures: [0; _],
             relayed: [Relayed::default(); _],
             allocations: [0; _],
+            icmp_relayed: 0,
             allocations_created: 0,
             relay_ports_in_use: 0,
             durations: Durations::default(),

@@ -22,6 +22,7 @@ mod deadlines;
 mod ending;
 mod errand;
 mod freed;
+mod icmp;
 mod indication;
 mod invariants;
 mod nonce;
@@ -45,6 +46,7 @@ mod table;
 mod testing;
 mod types;
 
+pub use stun_wire::Icmp;
 pub use turn_credentials::Secret;
 
 pub use crate::{

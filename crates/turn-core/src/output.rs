@@ -183,6 +183,8 @@ drop_reasons! {
     UnknownAttribute => "unknown_attribute",
     /// A message too long for UDP once its header is in front.
     TooLong => "too_long",
+    /// An ICMP error of a type that clients are not told of (RFC 8656 §11.5).
+    IcmpType => "icmp_type",
     /// The Binding request was refused without an answer.
     BindingRefused => "binding_refused",
 }

@@ -191,7 +191,7 @@ impl Server {
     }
 
     /// Expiry is compared here too: the timer may be late.
-    fn live_relay(&self, now: Now, id: RelayId) -> Result<(&Relay, &Allocation), DropReason> {
+    pub(crate) fn live_relay(&self, now: Now, id: RelayId) -> Result<(&Relay, &Allocation), DropReason> {
         let relay = self.table.relay(id).ok_or(DropReason::NoRelay)?;
         if relay.state != RelayState::Open || relay.expires_at <= now.instant {
             return Err(DropReason::NoRelay);

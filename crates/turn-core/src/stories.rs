@@ -9,6 +9,7 @@ mod dying;
 mod families;
 mod flooding;
 mod hairpin;
+mod icmp;
 mod opening;
 mod permissions;
 mod refreshing;

@@ -12,6 +12,7 @@ use turn_core::{
 pub(crate) enum Figure {
     Allocations(Family),
     AllocationsCreated,
+    IcmpRelayed,
     RelayBytes(Direction),
     RelayPackets(Direction),
     Dropped(DropReason),
@@ -30,15 +31,17 @@ pub(crate) enum Figure {
 pub(crate) enum Loss {
     SendBlocked,
     SendFailed,
+    SendTooLong,
     SocketClosed,
     WorkerBusy,
     ReceiveError,
 }
 
 impl Loss {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::SendBlocked,
         Self::SendFailed,
+        Self::SendTooLong,
         Self::SocketClosed,
         Self::WorkerBusy,
         Self::ReceiveError,
@@ -49,6 +52,7 @@ impl Loss {
         match self {
             Self::SendBlocked => "send_blocked",
             Self::SendFailed => "send_failed",
+            Self::SendTooLong => "send_too_long",
             Self::SocketClosed => "socket_closed",
             Self::WorkerBusy => "worker_busy",
             Self::ReceiveError => "receive_error",
@@ -70,6 +74,7 @@ impl Figure {
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![
             Self::AllocationsCreated,
+            Self::IcmpRelayed,
             Self::DurationMillis,
             Self::RelayPortsInUse,
         ];
@@ -96,11 +101,13 @@ impl Figure {
         match self {
             Self::Allocations(family) => from.core.allocations(family),
             Self::AllocationsCreated => from.core.allocations_created,
+            Self::IcmpRelayed => from.core.icmp_relayed,
             Self::RelayBytes(direction) => from.core.relayed(direction).bytes,
             Self::RelayPackets(direction) => from.core.relayed(direction).packets,
             Self::Dropped(reason) => from.core.dropped(reason),
             Self::Lost(Loss::SendBlocked) => from.io.send_blocked,
             Self::Lost(Loss::SendFailed) => from.io.send_failed,
+            Self::Lost(Loss::SendTooLong) => from.io.send_too_long,
             Self::Lost(Loss::SocketClosed) => from.io.socket_closed,
             Self::Lost(Loss::WorkerBusy) => from.worker_busy,
             Self::Lost(Loss::ReceiveError) => from.io.receive_errors,

@@ -193,6 +193,13 @@ fn families() -> Vec<MetricDef> {
             }),
         ),
         def(
+            "turn_icmp_relayed_total",
+            "ICMP errors about relayed datagrams that clients were told of.",
+            &[],
+            COUNTER,
+            plain(Figure::IcmpRelayed),
+        ),
+        def(
             "turn_dropped_datagrams_total",
             "Datagrams that died, by reason.",
             &["reason"],
@@ -314,6 +321,7 @@ mod tests {
             "turn_allocations_created_total 0",
             "turn_relay_bytes_total{direction=\"to_peer\"} 0",
             "turn_relay_packets_total{direction=\"to_client\"} 0",
+            "turn_icmp_relayed_total 0",
             "turn_dropped_datagrams_total{reason=\"no_permission\"} 0",
             "turn_dropped_datagrams_total{reason=\"send_blocked\"} 0",
             "turn_requests_total{method=\"allocate\",transport=\"udp\"} 0",

@@ -12,7 +12,7 @@ use std::{
 use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
-use turn_core::{Errand, FiveTuple, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
+use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
 
 use crate::{
     clock::Clock,
@@ -29,6 +29,8 @@ const BATCH: usize = 64;
 const FROM_LISTENER: usize = 32;
 /// A relay socket carries one client: most often there is one datagram, and one call tells that.
 const FROM_RELAY: usize = 4;
+/// ICMP errors about the datagrams of one relay that are passed on at a time.
+const ICMP_AT_ONCE: usize = 4;
 /// How a Binding request begins (RFC 8489 §5).
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// How late the published figures may be. Publishing costs less than one datagram.
@@ -54,6 +56,8 @@ pub(crate) struct Worker {
     stop: Stop,
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: ReadyList,
+    /// Sockets that may hold ICMP errors.
+    failing: ReadyList,
     published: Arc<Published>,
     binding_requests: BindingRequests,
     /// Binding requests answered since they were last published, over IPv4 and IPv6.
@@ -97,6 +101,7 @@ impl Worker {
             outboxes: parts.outboxes,
             stop: parts.stop,
             ready: ReadyList::default(),
+            failing: ReadyList::default(),
             published: parts.published,
             binding_requests: parts.binding_requests,
             bindings: [0; 2],
@@ -136,7 +141,7 @@ impl Worker {
 
     /// Waits for a datagram, the next deadline, or a word from another thread.
     fn wait(&mut self) -> io::Result<()> {
-        let waiting = self.inbox.about_to_wait() && self.ready.is_empty();
+        let waiting = self.inbox.about_to_wait() && self.ready.is_empty() && self.failing.is_empty();
         let timeout = if waiting {
             self.time_left()
         } else {
@@ -149,8 +154,13 @@ impl Worker {
         }
         self.inbox.awake();
         for event in &self.events {
-            if event.token() != WAKER {
-                self.ready.add(event.token().0 as u32);
+            if event.token() == WAKER {
+                continue;
+            }
+            let index = event.token().0 as u32;
+            self.ready.add(index);
+            if event.is_error() {
+                self.failing.add(index);
             }
         }
         Ok(())
@@ -168,6 +178,15 @@ impl Worker {
     /// Receives once from each ready socket and from the other workers; what is not drained stays ready.
     fn receive(&mut self, now: Now) {
         let mut now = now;
+        let mut failing = mem::take(&mut self.failing);
+        failing.visit(|index| {
+            let readiness = self.sockets.receive_icmp(index, &mut self.batch, ICMP_AT_ONCE);
+            if self.batch.is_full() {
+                self.decide(now);
+            }
+            readiness
+        });
+        self.failing = failing;
         let mut ready = mem::take(&mut self.ready);
         ready.visit(|index| {
             let at_most = if index < self.listeners {
@@ -260,12 +279,14 @@ fn ask(
             let from = FiveTuple::udp(listener, source, destination);
             core.handle_client(now, from, &mut packet)
         }
-        Origin::Socket(id) => {
-            let relay = RelayId {
-                index: id.index - listeners,
-                generation: id.generation,
+        Origin::Socket(id) => core.handle_peer(now, relay_id(listeners, id), source, &mut packet),
+        Origin::Icmp(id, icmp) => {
+            let icmp = Icmp {
+                kind: icmp.kind,
+                code: icmp.code.into(),
+                data: icmp.data,
             };
-            core.handle_peer(now, relay, source, &mut packet)
+            core.handle_icmp(now, relay_id(listeners, id), source, icmp, &mut packet)
         }
         Origin::Worker { note } => core.handle_errand(now, errands[usize::from(note)], &mut packet),
     };
@@ -281,6 +302,13 @@ fn listener(id: ListenerId) -> SocketId {
     SocketId {
         index: id.0.into(),
         generation: 0,
+    }
+}
+
+fn relay_id(listeners: u32, socket: SocketId) -> RelayId {
+    RelayId {
+        index: socket.index - listeners,
+        generation: socket.generation,
     }
 }
 

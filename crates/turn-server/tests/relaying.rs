@@ -131,6 +131,39 @@ fn both_ways_of_relaying_work_over_both_families() {
     }
 }
 
+/// RFC 8656 §11.5. The kernel also tells of such an error in place of the next datagram.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_learns_that_a_peer_is_unreachable_and_loses_nothing_else() {
+    for (listen, unreachable) in [("127.0.0.1:0", (3, 3)), ("[::1]:0", (1, 4))] {
+        let server = server(&config(listen, 1));
+        let mut client = Client::of(server.address());
+        assert!(client.permit(server.address()).is_err());
+        let family = stun_wire::AddressFamily::of(server.address().ip());
+        let relayed = client.allocate_again(Some(family)).unwrap();
+        let ours = SocketAddr::new(server.address().ip(), 0);
+        let gone = UdpSocket::bind(ours).unwrap().local_addr().unwrap();
+        let there = peer(&ours.to_string());
+        let home = there.local_addr().unwrap();
+        client.permit(gone).unwrap();
+        client.bind(0x4001, home).unwrap();
+
+        let mut bytes = [0; 2048];
+        for round in 0..50 {
+            client.send_indication(gone, b"?");
+            client.send_channel(0x4001, &[round]);
+            assert_eq!(there.recv_from(&mut bytes).unwrap(), (1, relayed));
+            let (peer, icmp) = client.receive_icmp();
+            assert_eq!((peer, (icmp.kind, icmp.code), icmp.data), (gone, unreachable, 0));
+        }
+        server.wait_for("turn_icmp_relayed_total", "", 50.0);
+        server.wait_for("turn_relay_packets_total", "to_peer", 100.0);
+        for reason in ["send_failed", "receive_error"] {
+            server.wait_for("turn_dropped_datagrams_total", reason, 0.0);
+        }
+    }
+}
+
 /// Clients land on either worker, so that both kinds of hairpin occur: within a worker and across.
 #[test]
 fn two_relays_of_one_server_reach_each_other_on_any_worker() {

@@ -20,6 +20,8 @@ const HEADER: usize = size_of::<libc::cmsghdr>();
 pub(super) struct Control([u8; ROOM]);
 
 impl Control {
+    /// No messages.
+    pub(super) const EMPTY: Self = Self([0; ROOM]);
     pub(super) const LEN: usize = ROOM;
 
     /// The messages in the first `len` bytes, as level, type and value. C libraries differ in the type of `len`.
@@ -156,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_the_system_reads_and_what_we_read() {
-        let mut control = Control([0; ROOM]);
+        let mut control = Control::EMPTY;
         let from: SocketAddr = "[fe80::1%7]:9".parse().unwrap();
         let mut writer = control.writer();
         writer.source("192.0.2.1:9".parse().unwrap());

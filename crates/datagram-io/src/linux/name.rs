@@ -20,6 +20,12 @@ const _: () = assert!(
 );
 
 impl Name {
+    /// Of no family.
+    pub(super) const UNKNOWN: Self = Self {
+        // SAFETY: the structure is integers, for which zero is valid.
+        v6: unsafe { std::mem::zeroed() },
+    };
+
     pub(super) fn read(&self) -> Option<SocketAddr> {
         // SAFETY: all bytes of a name are initialised and any bytes are valid in either form; the
         // family, first in both, says which one the kernel wrote.

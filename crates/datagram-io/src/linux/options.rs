@@ -2,6 +2,8 @@
 
 use std::{io, mem::size_of, net::IpAddr, os::fd::AsRawFd};
 
+use crate::Socket;
+
 /// Asks for the destination address of each datagram: a wildcard listener answers from there.
 pub(crate) fn report_destinations(socket: &socket2::Socket, family: IpAddr) -> io::Result<()> {
     match family {
@@ -28,8 +30,16 @@ pub(crate) fn allow_fragments(socket: &socket2::Socket, family: IpAddr) -> io::R
     }
 }
 
+/// Asks for ICMP errors about the datagrams that leave here.
+pub(super) fn report_errors(socket: &Socket) -> io::Result<()> {
+    match socket.local.ip() {
+        IpAddr::V4(_) => set_option(&socket.io, libc::IPPROTO_IP, libc::IP_RECVERR, 1),
+        IpAddr::V6(_) => set_option(&socket.io, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1),
+    }
+}
+
 fn set_option(
-    socket: &socket2::Socket,
+    socket: &impl AsRawFd,
     level: libc::c_int,
     name: libc::c_int,
     value: libc::c_int,

@@ -6,7 +6,7 @@ use crate::{ConnectionId, DropReason, EndReason, Link, Output, Transport, Unauth
 const PEER: &str = "8.8.8.8:53";
 
 /// alice over this transport, from this port.
-fn connected(transport: Transport, port: u16) -> Client {
+pub(super) fn connected(transport: Transport, port: u16) -> Client {
     let mut client = Client::alice(port);
     client.five_tuple.transport = transport;
     client.five_tuple.link = Link::Connection(ConnectionId {

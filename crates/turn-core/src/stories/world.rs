@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use stun_wire::{AttributeType, Class, Message};
+use stun_wire::{AttributeType, Class, Icmp, Message};
 use turn_credentials::Secret;
 
 use super::client::{Client, REALM};
@@ -127,17 +127,27 @@ impl World {
 
     /// Sends a datagram from a peer to a relayed transport address.
     pub(super) fn hear_peer(&mut self, relayed: SocketAddr, from: SocketAddr, datagram: &[u8]) -> Heard {
-        let relay = self
-            .sockets
-            .iter()
-            .find(|(_, local)| **local == relayed)
-            .map(|(relay, _)| *relay);
-        let relay = relay.expect("no socket is open there");
+        let relay = self.relay_at(relayed);
         let (mut buffer, len) = buffer_with(datagram);
         let mut packet = Packet::new(&mut buffer, HEADROOM, len);
         let verdict = self.server.handle_peer(self.now, relay, from, &mut packet);
         let payload = packet.payload().to_vec();
         self.settle(verdict, payload)
+    }
+
+    /// Reports an ICMP error about a datagram from a relayed transport address to a peer.
+    pub(super) fn hear_icmp(&mut self, relayed: SocketAddr, peer: SocketAddr, icmp: Icmp) -> Heard {
+        let relay = self.relay_at(relayed);
+        let (mut buffer, _) = buffer_with(&[]);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, 0);
+        let verdict = self.server.handle_icmp(self.now, relay, peer, icmp, &mut packet);
+        let payload = packet.payload().to_vec();
+        self.settle(verdict, payload)
+    }
+
+    fn relay_at(&self, local: SocketAddr) -> RelayId {
+        let found = self.sockets.iter().find(|(_, open)| **open == local);
+        *found.expect("no socket is open there").0
     }
 
     /// Hands over a datagram from another worker.

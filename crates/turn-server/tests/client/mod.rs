@@ -6,7 +6,7 @@ use std::{
 };
 
 use stun_wire::{
-    AddressFamily, AttributeType as Type, ChannelData, ChannelNumber, Class, IntegrityKey, Message,
+    AddressFamily, AttributeType as Type, ChannelData, ChannelNumber, Class, Icmp, IntegrityKey, Message,
     MessageWriter, Method, TransactionId, long_term_key_md5, write_channel_header,
 };
 
@@ -173,6 +173,20 @@ impl Client {
         );
         let peer = message.xor_address(Type::XOR_PEER_ADDRESS).unwrap().unwrap();
         Relayed::Data(peer, message.attribute(Type::DATA).unwrap())
+    }
+
+    /// Waits for an ICMP error about what was sent to a peer.
+    pub(crate) fn receive_icmp(&self) -> (SocketAddr, Icmp) {
+        let mut bytes = [0; 2048];
+        let len = self.socket.recv(&mut bytes).expect("an error");
+        let message = Message::parse(&bytes[..len]).unwrap();
+        assert_eq!(
+            (message.class(), message.method()),
+            (Class::Indication, Method::DATA)
+        );
+        assert_eq!(message.attribute(Type::DATA), None);
+        let peer = message.xor_address(Type::XOR_PEER_ADDRESS).unwrap().unwrap();
+        (peer, message.icmp().unwrap().unwrap())
     }
 
     pub(crate) fn server(&self) -> SocketAddr {
