@@ -1,4 +1,4 @@
-/** Runs every browser check: run.mjs WATARI CHROMIUM [PICTURES]; see the `run` script beside it. */
+/** Runs every browser check: run.mjs WATARI CHROMIUM FIREFOX [PICTURES]; see the `run` script beside it. */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { relayed } from "./checks/relayed.mjs";
+import { transports } from "./checks/transports.mjs";
 import { INSECURE_HOST, launch } from "./lib/browser.mjs";
 import { check } from "./lib/report.mjs";
 import { up } from "./lib/suite.mjs";
@@ -22,7 +23,7 @@ import { openGate } from "./lib/udp-gate.mjs";
  *   a page, to look at its errors in the end
  */
 
-const [watari, chromium, folder] = process.argv.slice(2);
+const [watari, chromium, firefox, folder] = process.argv.slice(2);
 const leftovers = join(folder, "failed");
 /** @type {import("./lib/browser.mjs").Person[]} */
 const people = [];
@@ -64,6 +65,8 @@ try {
     gate.lead(gated.turnPort);
   };
   await broken({ ...stage, suite: gated, gate, restart });
+
+  if (firefox) await transports({ watari, chromium, firefox, keep });
 
   await check("no page asked another host for anything, and none had an error", async () => {
     for (const { origins, errors, home } of people) {

@@ -1,4 +1,4 @@
-/** Chromium with a fake camera, and pages that remember what they asked for and what went wrong. */
+/** Chromium with a fake camera, and pages of any browser that remember what they asked for and what went wrong. */
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,14 +13,18 @@ export const INSECURE_HOST = "watari.test";
  * @param {string} executablePath
  * @param {"fake" | "refused" | "none"} [camera] and microphone alike
  * @param {string} [film] a Y4M file that the camera shows instead of a test pattern
+ * @param {import("./authority.mjs").Authority} [authority] whose certificates it believes
  */
-export async function launch(executablePath, camera = "fake", film) {
+export async function launch(executablePath, camera = "fake", film, authority) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
+  // The user's NSS database is where Chromium looks for authorities of one's own.
+  if (authority) await authority.trustedIn(join(userDataDir, ".pki/nssdb"));
   const browser = await puppeteer.launch({
     executablePath,
     headless: true,
     userDataDir,
     protocolTimeout: 60_000,
+    ...(authority ? { env: { ...process.env, HOME: userDataDir } } : {}),
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -55,9 +59,6 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   await page.setViewport({ width, height });
-  const session = await page.createCDPSession();
-  const userAgent = await browser.userAgent();
-  await session.send("Network.setUserAgentOverride", { userAgent, acceptLanguage: language });
   await page.evaluateOnNewDocument(rememberConnections);
   /** @type {string[]} */
   const errors = [];
@@ -67,11 +68,23 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("request", (request) => origins.add(new URL(request.url()).origin));
   const person = new Person(page, errors, origins);
+  if (!/firefox/i.test(await browser.version())) await followChromium(person, language);
+  return person;
+}
+
+/**
+ * Sets the language and counts descriptions, for which there is Chromium's own protocol only.
+ * @param {Person} person
+ * @param {string} language
+ */
+async function followChromium(person, language) {
+  const session = await person.page.createCDPSession();
+  const userAgent = await person.page.browser().userAgent();
+  await session.send("Network.setUserAgentOverride", { userAgent, acceptLanguage: language });
   await session.send("Network.enable");
   session.on("Network.webSocketFrameSent", ({ response }) => {
     if (/^42\d*\["(offer|answer)"/.test(response.payloadData)) person.described += 1;
   });
-  return person;
 }
 
 /** One page and the hands on it. */
@@ -188,10 +201,13 @@ async function readStats() {
   const report = await connection.getStats();
   const all = [...report.values()];
   const transport = all.find((stat) => stat.type === "transport");
-  const pair = report.get(transport?.selectedCandidatePairId);
+  // Firefox marks the pair itself.
+  const pair = report.get(transport?.selectedCandidatePairId) ?? all.find((stat) => stat.selected);
   const inbound = (/** @type {string} */ kind) => all.find((s) => s.type === "inbound-rtp" && s.kind === kind);
   return {
     local: report.get(pair?.localCandidateId)?.candidateType ?? null,
+    /** Between this end and its relay: udp, tcp or tls. */
+    protocol: report.get(pair?.localCandidateId)?.relayProtocol ?? null,
     remote: report.get(pair?.remoteCandidateId)?.candidateType ?? null,
     sent: pair?.bytesSent ?? 0,
     frames: inbound("video")?.framesDecoded ?? 0,

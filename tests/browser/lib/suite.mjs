@@ -16,12 +16,14 @@ const DOWN_WITHIN = 10_000;
  * @param {string} binary
  * @param {string[]} [settings] as `--set` takes them
  * @param {number} [webPort] 0 for any
+ * @param {(turnPort: number) => string} [iceServer] the one ICE server that pages are told
  */
-export async function up(binary, settings = [], webPort = 0) {
+export async function up(binary, settings = [], webPort = 0, iceServer) {
   const state = await mkdtemp(join(tmpdir(), "watari-state-"));
   const turnPort = await freePort();
   const argv = ["up", "--json", "--state", state, "--listen-web", `127.0.0.1:${webPort}`];
   argv.push("--listen-metrics", "127.0.0.1:0", "--listen-turn", `127.0.0.1:${turnPort}`);
+  if (iceServer) argv.push("--set", `signaling.ice.urls=["${iceServer(turnPort)}"]`);
   for (const setting of settings) argv.push("--set", setting);
   const child = spawn(binary, argv, { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
