@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+mod authority;
 mod config;
 mod live;
 mod metrics;
@@ -18,6 +19,7 @@ mod watch;
 #[cfg(test)]
 mod testing;
 
+pub use authority::{Authority, AuthorityError, Host};
 pub use config::{MinVersion, PairConfig, TlsConfig};
 pub use live::Certificates;
 pub use mistake::{Mistake, Problem};
