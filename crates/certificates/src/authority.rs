@@ -82,6 +82,15 @@ impl Authority {
         Ok(authority)
     }
 
+    /// Opens the authority of this folder if there is one.
+    pub fn existing(folder: &Path) -> Result<Option<Self>, AuthorityError> {
+        folder
+            .join(CERTIFICATE)
+            .exists()
+            .then(|| Self::read(folder))
+            .transpose()
+    }
+
     fn read(folder: &Path) -> Result<Self, AuthorityError> {
         let (path, key_path) = (folder.join(CERTIFICATE), folder.join(KEY));
         let damaged = |error: String| AuthorityError::Damaged {

@@ -31,6 +31,18 @@ fn towards(from: SocketAddr, to: SocketAddr) -> Option<IpAddr> {
     (!ip.is_unspecified() && !ip.is_loopback()).then_some(ip)
 }
 
+/// The name that this machine has given itself.
+pub(crate) fn host_name() -> Option<String> {
+    let by_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let asked = || {
+        let output = std::process::Command::new("hostname").output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let name = by_kernel.or_else(asked)?;
+    let name = name.trim();
+    is_name(name).then(|| name.to_ascii_lowercase())
+}
+
 /// Hosts under which a listener is reached: for a wildcard, this machine's own of that family.
 pub(crate) fn reached_by(listener: SocketAddr) -> Vec<String> {
     let addresses: Vec<IpAddr> = match listener.ip() {
@@ -78,8 +90,27 @@ pub(crate) fn host(text: &str) -> Result<String, &'static str> {
     Err("is neither a host name nor an IP address; give the port with --port")
 }
 
+/// Whether public DNS may hold this name, so that it is the same site from everywhere.
+pub(crate) fn is_public_name(name: &str) -> bool {
+    // RFC 6761, 6762, 8375, and what home routers and companies use.
+    const LOCAL: [&str; 9] = [
+        "localhost",
+        "local",
+        "lan",
+        "internal",
+        "arpa",
+        "test",
+        "example",
+        "invalid",
+        "onion",
+    ];
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or("");
+    is_name(name) && name.contains('.') && !LOCAL.iter().any(|local| last.eq_ignore_ascii_case(local))
+}
+
 /// Labels of RFC 1123 §2.1; the last one is no number, or some would read the name as an address.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
@@ -104,6 +135,25 @@ mod tests {
         assert_eq!(page_hosts("[::1]:3001".parse().unwrap()), ["localhost"]);
         assert_eq!(page_hosts("192.0.2.7:3001".parse().unwrap()), ["192.0.2.7"]);
     }
+    #[test]
+    fn names_of_local_networks_are_not_public() {
+        for name in ["call.example.org", "Example.COM."] {
+            assert!(is_public_name(name), "{name}");
+        }
+        for name in [
+            "localhost",
+            "mybox",
+            "mybox.local",
+            "a.home.arpa",
+            "x.LAN",
+            "192.0.2.1",
+            "::1",
+            "",
+        ] {
+            assert!(!is_public_name(name), "{name}");
+        }
+    }
+
     #[test]
     fn a_host_is_a_name_or_an_address_and_has_no_port() {
         assert_eq!(host("turn.example.org").unwrap(), "turn.example.org");

@@ -28,6 +28,7 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   watari                                     start everything, page at http://localhost:3001
+  watari --https                             for every device in your network, over HTTPS
   watari --config watari.toml                the same with your settings
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
@@ -46,6 +47,9 @@ pub(crate) enum Verb {
     /// Find out how the NAT in front of this machine behaves, and what that means for WebRTC
     #[command(after_help = nat::EXAMPLES)]
     Nat(NatArgs),
+    /// Tell how devices learn to trust the certificate of `up --https`
+    #[command(after_help = TRUST_EXAMPLES)]
+    Trust(TrustArgs),
     /// Check settings and list every mistake, without starting anything
     #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig(CheckArgs),
@@ -81,6 +85,13 @@ pub(crate) struct UpArgs {
     /// Serve the page and signaling here (key web.listen); may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen_web: Vec<SocketAddr>,
+    /// Serve the page over HTTPS, and TURN over TLS, with a certificate that this machine mints for itself
+    /// (key tls.local_authority); `watari trust` tells how devices learn to trust it
+    #[arg(long)]
+    pub(crate) https: bool,
+    /// Serve the page over HTTPS here (key web.listen_https); may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen_https: Vec<SocketAddr>,
     /// Serve TURN and STUN here (key turn.listen); may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen_turn: Vec<SocketAddr>,
@@ -99,6 +110,7 @@ const UP_EXAMPLES: &str = "\
 Examples:
   watari up                                  everything with its default
   watari up --listen-web 127.0.0.1:8080      the page on another port
+  watari up --https                          with a certificate of this machine's own
   watari up --set turn.realm=example.org --set 'turn.listen=[\"192.0.2.1:3478\"]'
   WATARI_TURN__REALM=example.org watari up   the same key from the environment
 
@@ -157,6 +169,26 @@ Examples:
 A secret is never taken from the command line, where other users could read it.";
 
 #[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// Print the authority's certificate itself, as PEM
+    #[arg(long)]
+    pub(crate) pem: bool,
+    /// Settings file that `up` has, for the keys web.listen_https and state.folder
+    #[arg(long, short, env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Folder with the authority [default: as for `up`]
+    #[arg(long, env = "WATARI_STATE", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state: Option<PathBuf>,
+}
+
+const TRUST_EXAMPLES: &str = "\
+Examples:
+  watari trust                               on each kind of device
+  watari trust --pem > authority.crt         the file to bring to them";
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Settings file; without one only the environment and --set are checked
     #[arg(env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -192,7 +224,11 @@ impl UpArgs {
             }
         };
         list("--listen-web", "web.listen", &self.listen_web);
+        list("--listen-https", "web.listen_https", &self.listen_https);
         list("--listen-turn", "turn.listen", &self.listen_turn);
+        if self.https {
+            source.flag("--https", "tls.local_authority", "true");
+        }
         if let Some(address) = self.listen_metrics {
             source.flag("--listen-metrics", "metrics.listen", &address.to_string());
         }

@@ -3,9 +3,11 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
 };
 
+use certificates::{AuthorityError, Mistake};
 use lifecycle::exit;
 use settings::Mistakes;
 
@@ -18,6 +20,10 @@ pub(crate) enum Failure {
     Settings(#[from] Mistakes),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error("{}", .0.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n"))]
+    Certificates(Vec<Mistake>),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("{}", listen_message(.what, *.address, .error))]
     Listen {
         what: &'static str,
@@ -34,6 +40,8 @@ pub(crate) enum Failure {
     IceSecret(#[from] signaling::SecretError),
     #[error(transparent)]
     Ended(#[from] lifecycle::Failure),
+    #[error("there is no authority in {} yet: start `watari up --https` once, or name another folder with --state", .folder.display())]
+    NoAuthority { folder: PathBuf },
     #[error("the secret in {place} is empty")]
     EmptySecret { place: String },
     #[error("cannot read the secret from {place}: {error}")]
@@ -65,6 +73,9 @@ impl Failure {
                 many => format!("there are {many} mistakes in the settings\n"),
             },
             Self::State(_)
+            | Self::Certificates(_)
+            | Self::Authority(_)
+            | Self::NoAuthority { .. }
             | Self::Listen { .. }
             | Self::Turn(_)
             | Self::Stun(_)
@@ -83,6 +94,9 @@ impl Failure {
         match self {
             Self::Settings(_)
             | Self::State(_)
+            | Self::Certificates(_)
+            | Self::Authority(_)
+            | Self::NoAuthority { .. }
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
             | Self::IceSecret(_) => exit::CONFIG,
@@ -95,14 +109,19 @@ impl Failure {
 
 fn listen_message(what: &str, address: SocketAddr, error: &io::Error) -> String {
     let port = address.port();
+    let key = if what == "https" {
+        "web.listen_https".to_owned()
+    } else {
+        format!("{what}.listen")
+    };
     let kind = error.kind();
     let advice = if kind == io::ErrorKind::AddrInUse {
         format!(
             "the port is in use, perhaps by another watari. `ss -ltnp 'sport = :{port}'` names the process; \
-             end it, or choose another port with --listen-{what} or the key {what}.listen"
+             end it, or choose another port with --listen-{what} or the key {key}"
         )
     } else if kind == io::ErrorKind::AddrNotAvailable {
-        format!("no network interface of this machine has that address; correct the key {what}.listen")
+        format!("no network interface of this machine has that address; correct the key {key}")
     } else if kind == io::ErrorKind::PermissionDenied {
         format!("ports below 1024 need a privilege; choose a higher one with --listen-{what}")
     } else {

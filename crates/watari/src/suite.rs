@@ -9,6 +9,10 @@ use serde::Deserialize;
 use settings::{Check, Report};
 use telemetry::LogConfig;
 
+mod tls;
+
+pub(crate) use tls::Tls;
+
 /// What names of environment variables start with.
 pub(crate) const ENV_PREFIX: &str = "WATARI_";
 /// Names after the prefix that are no settings: flags read them, or the build does.
@@ -24,6 +28,7 @@ pub(crate) struct Suite {
     pub(crate) stun: stun_server::Config,
     pub(crate) signaling: signaling::Config,
     pub(crate) web: Web,
+    pub(crate) tls: Tls,
     pub(crate) metrics: Metrics,
     pub(crate) log: LogConfig,
     pub(crate) state: State,
@@ -34,6 +39,7 @@ pub(crate) struct Suite {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Web {
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen_https: Vec<SocketAddr>,
     pub(crate) signaling: Option<demo_web::SignalingUrl>,
 }
 
@@ -59,8 +65,14 @@ impl Default for Web {
             (Ipv4Addr::LOCALHOST, 3001).into(),
             (Ipv6Addr::LOCALHOST, 3001).into(),
         ];
+        // Over TLS a page is good from everywhere.
+        let listen_https = vec![
+            (Ipv4Addr::UNSPECIFIED, 3443).into(),
+            (Ipv6Addr::UNSPECIFIED, 3443).into(),
+        ];
         Self {
             listen,
+            listen_https,
             signaling: None,
         }
     }
@@ -79,6 +91,7 @@ impl Check for Suite {
         report.within("turn", |report| self.turn.check(report));
         report.within("stun", |report| self.stun.check(report));
         report.within("signaling", |report| self.signaling.check(report));
+        report.within("tls", |report| self.tls.check(report));
         if self.signaling.listen != signaling::Config::default().listen {
             report.mistake(
                 "signaling.listen",
@@ -96,10 +109,17 @@ impl Check for Suite {
                 "belongs to a TURN server that signaling.ice.urls should name; for its own relay the suite mints one",
             );
         }
-        if self.web.signaling.is_some() && self.web.listen.is_empty() {
+        if self.web.signaling.is_some() && !self.has_web() {
             report.mistake(
                 "web.signaling",
                 "is told to a page that is not served: web.listen is empty",
+            );
+        }
+        let is_asked_for = self.web.listen_https != Web::default().listen_https;
+        if is_asked_for && !self.web.listen_https.is_empty() && !self.tls.is_on() {
+            report.mistake(
+                "web.listen_https",
+                "needs a certificate: set tls.certificates, or tls.local_authority (the flag --https)",
             );
         }
     }
@@ -116,6 +136,20 @@ impl Suite {
         !self.stun.behaviour.addresses.is_empty() || self.stun.listen != stun_server::Config::default().listen
     }
 
+    /// Where the page is served over HTTPS: nowhere without a certificate.
+    pub(crate) fn listen_https(&self) -> &[SocketAddr] {
+        if self.tls.is_on() {
+            &self.web.listen_https
+        } else {
+            &[]
+        }
+    }
+
+    /// Whether the page is served on a listener of its own.
+    pub(crate) fn has_web(&self) -> bool {
+        !self.web.listen.is_empty() || !self.listen_https().is_empty()
+    }
+
     /// Where everything would listen, a line each.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
@@ -128,6 +162,7 @@ impl Suite {
             ("turn", self.turn.listen.as_slice()),
             ("stun", stun),
             ("web", self.web.listen.as_slice()),
+            ("https", self.listen_https()),
             ("metrics", &[self.metrics.listen]),
         ];
         for (name, addresses) in parts {

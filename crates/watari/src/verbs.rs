@@ -3,4 +3,5 @@
 pub(crate) mod check_config;
 pub(crate) mod credentials;
 pub(crate) mod nat;
+pub(crate) mod trust;
 pub(crate) mod up;

@@ -4,6 +4,10 @@ mod announcement;
 mod companion;
 mod connections;
 mod limited;
+mod redirect;
+mod secured;
+mod service;
+mod site;
 mod start;
 mod web;
 
@@ -22,7 +26,10 @@ use crate::{
 };
 
 use announcement::Announcement;
+use secured::Secured;
 use start::{Pages, Start};
+
+pub(crate) use secured::existing_authority;
 
 /// How long the parts may drain before the process ends without them.
 const GRACE: Duration = Duration::from_secs(5);
@@ -33,9 +40,10 @@ pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
     telemetry::init_logging(&suite.log).map_err(io::Error::other)?;
     let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
     let secrets = state::load_or_mint(&folder)?;
+    let secured = Secured::load(&suite, &folder)?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let announcement = Announcement::new(folder);
-    let done = runtime.block_on(serve(&suite, &secrets, announcement, arguments));
+    let done = runtime.block_on(serve(&suite, &secrets, secured, announcement, arguments));
     // What is still running now had its time to drain.
     runtime.shutdown_background();
     done
@@ -44,6 +52,7 @@ pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
 async fn serve(
     suite: &Suite,
     secrets: &Secrets,
+    secured: Secured,
     announcement: Announcement,
     arguments: &UpArgs,
 ) -> Result<(), Failure> {
@@ -52,6 +61,7 @@ async fn serve(
     let mut start = Start {
         suite,
         secrets,
+        secured,
         registry: telemetry::registry(),
         health: health.clone(),
         supervisor: Supervisor::new(shutdown.clone()),

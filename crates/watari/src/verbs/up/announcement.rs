@@ -2,14 +2,18 @@
 
 use std::{fmt::Write, net::SocketAddr, path::PathBuf};
 
+use certificates::Pair;
 use serde::Serialize;
 
 use crate::{
-    addresses::{page_hosts, reached_by},
+    addresses::{is_name, page_hosts, reached_by},
     cli::VERSION,
     say::Colours,
     state,
 };
+
+/// Names of certificates that are shown; some have a hundred.
+const MAX_NAMES: usize = 5;
 
 /// Where everything listens, for people and for scripts.
 #[derive(Debug, Default, Serialize)]
@@ -26,6 +30,9 @@ pub(crate) struct Announcement {
     pub(crate) metrics: Vec<String>,
     pub(crate) health: Vec<String>,
     pub(crate) state: PathBuf,
+    /// The certificate of the authority that devices have to trust.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authority: Option<PathBuf>,
     /// The first listener of TURN.
     #[serde(skip)]
     pub(crate) relay: Option<SocketAddr>,
@@ -59,12 +66,21 @@ impl Announcement {
 
     /// Adds the page, signaling and credential endpoints served at these addresses.
     pub(crate) fn web(&mut self, listeners: &[SocketAddr]) {
-        for base in bases(listeners, page_hosts) {
-            self.page.push(format!("http://{base}/"));
-            self.signaling.push(format!("http://{base}/socket.io/"));
-            self.signaling.push(format!("ws://{base}/ws"));
-            self.credentials.push(format!("http://{base}/turn"));
-            self.credentials.push(format!("http://{base}/ice"));
+        self.pages("", &bases(listeners, page_hosts));
+    }
+
+    /// The same over HTTPS, under names that the certificates are for.
+    pub(crate) fn https(&mut self, listeners: &[SocketAddr], pairs: &[Pair]) {
+        self.pages("s", &secure_bases(listeners, pairs));
+    }
+
+    fn pages(&mut self, s: &str, bases: &[String]) {
+        for base in bases {
+            self.page.push(format!("http{s}://{base}/"));
+            self.signaling.push(format!("http{s}://{base}/socket.io/"));
+            self.signaling.push(format!("ws{s}://{base}/ws"));
+            self.credentials.push(format!("http{s}://{base}/turn"));
+            self.credentials.push(format!("http{s}://{base}/ice"));
         }
     }
 
@@ -78,7 +94,10 @@ impl Announcement {
     }
 
     fn page_note(&self) -> &'static str {
-        if self.page.iter().all(|page| page.starts_with("http://localhost:")) {
+        let is_local = |page: &String| page.starts_with("http://localhost:");
+        if self.page.iter().any(|page| page.starts_with("https:")) {
+            "at localhost and over HTTPS it has the camera"
+        } else if self.page.iter().all(is_local) {
             "open it in two tabs"
         } else {
             "elsewhere than at localhost, browsers give a camera over HTTPS only"
@@ -124,6 +143,13 @@ impl Announcement {
             &[self.state.join(state::FILE).display().to_string()],
             "TURN secret and API key",
         );
+        if let Some(authority) = &self.authority {
+            row(
+                "Authority",
+                &[authority.display().to_string()],
+                "devices have to trust it: `watari trust` tells how",
+            );
+        }
         let _ = write!(
             text,
             "\nFor another application: {strong}{companion}{plain}\n\
@@ -140,6 +166,31 @@ fn bases(listeners: &[SocketAddr], hosts: fn(SocketAddr) -> Vec<String>) -> Vec<
     for listener in listeners {
         for host in hosts(*listener) {
             let base = format!("{host}:{}", listener.port());
+            if !bases.contains(&base) {
+                bases.push(base);
+            }
+        }
+    }
+    bases
+}
+
+/// `host[:port]` of pages over HTTPS: where a certificate says that the listener may be found.
+fn secure_bases(listeners: &[SocketAddr], pairs: &[Pair]) -> Vec<String> {
+    let mut bases: Vec<String> = Vec::new();
+    for listener in listeners {
+        let bare = |host: &String| host.trim_matches(['[', ']']).to_owned();
+        let is_certified = |host: &String| pairs.iter().any(|pair| pair.covers(&bare(host)));
+        let own = page_hosts(*listener).into_iter().filter(is_certified);
+        let named = pairs
+            .iter()
+            .flat_map(|pair| &pair.names)
+            .filter(|name| is_name(name));
+        for host in own.chain(named.take(MAX_NAMES).cloned()) {
+            let port = match listener.port() {
+                443 => String::new(),
+                port => format!(":{port}"),
+            };
+            let base = format!("{host}{port}");
             if !bases.contains(&base) {
                 bases.push(base);
             }

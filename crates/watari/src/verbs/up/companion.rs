@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{addresses, cli::UpArgs, suite::Suite};
+use crate::{addresses, cli::UpArgs, say::quoted, suite::Suite};
 
 /// What of the settings `watari credentials` reads. Not every key is repeated: some hold secrets.
 const KEYS: [&str; 3] = ["turn.listen", "turn.username_separator", "state.folder"];
@@ -31,15 +31,6 @@ pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAdd
     }
     let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
     format!("watari credentials --format ice-servers{words}")
-}
-
-/// As a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -2,42 +2,35 @@
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, http::Request, serve::Listener as _};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::serve::Listener;
 use lifecycle::Shutdown;
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
-use super::limited::{Connection, Limited};
+use super::{limited::Connection, service::Service};
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For the head of a request, counted from when it could have begun: an idle connection ends too.
+    /// For the TLS handshake, and for the head of a request, counted from when it could have begun: an idle
+    /// connection ends too.
     pub(super) head: Duration,
     /// For answers that are under way once the end was asked for.
     pub(super) drain: Duration,
 }
 
-/// Serves `router` on what `listener` accepts until the shutdown, then ends what is open.
+/// Answers what `listener` accepts until the shutdown, then ends what is open.
 pub(super) async fn serve(
-    mut listener: Limited,
-    router: Router,
+    mut listener: impl Listener<Io = Connection, Addr = SocketAddr>,
+    service: Service,
     patience: Patience,
     shutdown: Shutdown,
 ) -> Result<(), Infallible> {
-    // Routes are made here once and not for every request.
-    let router = router.with_state::<()>(());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             (mut connection, peer) = listener.accept() => {
                 signaling::tune(&mut connection.stream);
-                connections.spawn(attend(connection, peer, router.clone(), patience.head, shutdown.clone()));
+                connections.spawn(service.clone().attend(connection, peer, patience.head, shutdown.clone()));
             }
             Some(_) = connections.join_next() => {}
             () = shutdown.wait() => break,
@@ -51,41 +44,11 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// Answers the requests of one connection until it ends or becomes a WebSocket.
-async fn attend(
-    connection: Connection,
-    peer: SocketAddr,
-    router: Router,
-    head: Duration,
-    shutdown: Shutdown,
-) {
-    let service = router.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
-        .with_upgrades();
-    let mut served = std::pin::pin!(served);
-    let done = tokio::select! {
-        done = &mut served => done,
-        () = shutdown.wait() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = done {
-        tracing::debug!(%peer, %error, "a connection ended early");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
-    use axum::routing::get;
+    use axum::{Router, extract::ConnectInfo, routing::get};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -93,7 +56,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::verbs::up::limited::Limits;
+    use crate::verbs::up::limited::{Limited, Limits};
 
     const HEAD: Duration = Duration::from_secs(1);
 
@@ -112,7 +75,12 @@ mod tests {
             drain: 10 * HEAD,
         };
         let shutdown = Shutdown::new();
-        let served = serve(Limited { listener, limits }, router, patience, shutdown.clone());
+        let served = serve(
+            Limited { listener, limits },
+            Service::plain(router),
+            patience,
+            shutdown.clone(),
+        );
         (address, shutdown, tokio::spawn(served))
     }
 

@@ -92,6 +92,13 @@ impl Drop for Admitted {
     }
 }
 
+/// A connection's place within the [`Limits`]; dropped, it is free again.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    _permit: OwnedSemaphorePermit,
+    _admitted: Admitted,
+}
+
 /// A listener that accepts within [`Limits`].
 #[derive(Debug)]
 pub(crate) struct Limited {
@@ -111,11 +118,14 @@ impl Listener for Limited {
             };
             let (stream, address) = Listener::accept(&mut self.listener).await;
             if let Some(admitted) = self.limits.admit(address.ip()) {
+                let admission = Admission {
+                    _permit: permit,
+                    _admitted: admitted,
+                };
                 return (
                     Connection {
                         stream,
-                        _permit: permit,
-                        _admitted: admitted,
+                        _admission: admission,
                     },
                     address,
                 );
@@ -133,8 +143,7 @@ impl Listener for Limited {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-    _admitted: Admitted,
+    pub(crate) _admission: Admission,
 }
 
 impl AsyncRead for Connection {

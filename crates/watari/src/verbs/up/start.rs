@@ -1,27 +1,26 @@
 //! Starts the parts of the suite, each where its table says.
 
 use std::{
-    convert::Infallible,
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 use lifecycle::{Shutdown, Supervisor};
-use signaling::{IceConfig, IceServers, Signaling};
+use signaling::{IceConfig, IceServers};
 use telemetry::{Health, prometheus::Registry};
 use turn_credentials::Secret;
 
-use super::{announcement::Announcement, limited::Limits, web};
+use super::{announcement::Announcement, limited::Limits, secured::Secured, service::Service, web};
 use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
 
-/// Connections for the page and the credential endpoints, beside those that signaling may hold.
-const SPARE_CONNECTIONS: usize = 256;
-/// A browser opens six; a few of them may share an address.
-const SPARE_CONNECTIONS_PER_ADDRESS: usize = 32;
+/// Connections for metrics and health.
+const CONNECTIONS: usize = 256;
 
 /// What every part needs to start, and what grows as they do.
 pub(super) struct Start<'a> {
     pub(super) suite: &'a Suite,
     pub(super) secrets: &'a Secrets,
+    pub(super) secured: Secured,
     pub(super) registry: Registry,
     pub(super) health: Health,
     pub(super) shutdown: Shutdown,
@@ -56,10 +55,23 @@ impl Pages {
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
     pub(super) async fn everything(&mut self) -> Result<(), Failure> {
+        self.secured()?;
         let relay = self.turn()?;
         self.stun()?;
-        self.web(&relay).await?;
+        self.site(&relay).await?;
         self.metrics().await
+    }
+
+    /// Shows and keeps the certificates that were loaded.
+    fn secured(&mut self) -> Result<(), Failure> {
+        let certificates = &self.secured.certificates;
+        certificates.register(&self.registry).map_err(io::Error::other)?;
+        if let Some(local) = &self.secured.authority {
+            self.announcement.authority = Some(local.certificate.clone());
+            let kept = local.clone().keep_certified(self.shutdown.clone());
+            self.supervisor.task("authority", kept);
+        }
+        Ok(())
     }
 
     fn turn(&mut self) -> Result<Vec<SocketAddr>, Failure> {
@@ -85,52 +97,8 @@ impl Start<'_> {
         Ok(())
     }
 
-    /// The page, and beside it signaling, which hands out credentials for `relay`.
-    async fn web(&mut self, relay: &[SocketAddr]) -> Result<(), Failure> {
-        let listeners = web::bind("web", &self.suite.web.listen).await?;
-        if listeners.is_empty() {
-            return Ok(());
-        }
-        let page = demo_web::Config {
-            signaling: self.suite.web.signaling.clone(),
-            ..Default::default()
-        };
-        let mut config = self.suite.signaling.clone();
-        config
-            .credentials
-            .api_keys
-            .push(signaling::Hidden(self.secrets.api_key.clone()));
-        let ice = self.ice_servers(relay)?;
-        let Signaling { router, drained } =
-            Signaling::start(&config, ice, &self.registry, self.shutdown.clone())?;
-
-        self.announcement.web(&web::addresses(&listeners)?);
-        let router = demo_web::router(&page).merge(router);
-        let limits = Limits::new(
-            config.limits.connections + SPARE_CONNECTIONS,
-            config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
-            &config.trusted_proxies,
-        );
-        web::serve(
-            &mut self.supervisor,
-            "web",
-            listeners,
-            &limits,
-            &router,
-            &self.shutdown,
-        );
-        let shutdown = self.shutdown.clone();
-        self.supervisor.task("signaling", async move {
-            shutdown.wait().await;
-            drained.wait().await;
-            Ok::<(), Infallible>(())
-        });
-        self.health.set_ready("web", true);
-        Ok(())
-    }
-
     /// What joining members are told: the suite's own relay unless the settings name others.
-    fn ice_servers(&self, relay: &[SocketAddr]) -> Result<IceServers, Failure> {
+    pub(super) fn ice_servers(&self, relay: &[SocketAddr]) -> Result<IceServers, Failure> {
         let config = &self.suite.signaling.ice;
         if self.suite.has_foreign_secret() {
             return Ok(IceServers::from_config(config)?);
@@ -162,9 +130,16 @@ impl Start<'_> {
         let listeners = web::bind("metrics", &[self.suite.metrics.listen]).await?;
         let router = telemetry::router(self.registry.clone(), self.health.clone());
         self.announcement.metrics(&web::addresses(&listeners)?);
-        let limits = Limits::new(SPARE_CONNECTIONS, SPARE_CONNECTIONS, &[]);
+        let limits = Limits::new(CONNECTIONS, CONNECTIONS, &[]);
         let Pages { supervisor, shutdown } = &mut self.pages;
-        web::serve(supervisor, "metrics", listeners, &limits, &router, shutdown);
+        web::serve(
+            supervisor,
+            "metrics",
+            listeners,
+            &limits,
+            &Service::plain(router),
+            shutdown,
+        );
         Ok(())
     }
 }

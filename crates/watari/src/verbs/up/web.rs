@@ -2,13 +2,13 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::Router;
 use lifecycle::{Shutdown, Supervisor};
 use tokio::net::TcpListener;
 
 use super::{
     connections::{self, Patience},
     limited::{Limited, Limits},
+    service::Service,
 };
 use crate::failure::Failure;
 
@@ -52,13 +52,13 @@ pub(crate) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>
     listeners.iter().map(TcpListener::local_addr).collect()
 }
 
-/// Serves `router` on every listener, within `limits`, until the shutdown.
+/// Serves on every listener, within `limits`, until the shutdown.
 pub(crate) fn serve(
     supervisor: &mut Supervisor,
     name: &str,
     listeners: Vec<TcpListener>,
     limits: &Limits,
-    router: &Router,
+    service: &Service,
     shutdown: &Shutdown,
 ) {
     for listener in listeners {
@@ -69,7 +69,7 @@ pub(crate) fn serve(
             listener,
             limits: limits.clone(),
         };
-        let served = connections::serve(listener, router.clone(), PATIENCE, shutdown.clone());
+        let served = connections::serve(listener, service.clone(), PATIENCE, shutdown.clone());
         supervisor.task(&format!("{name}{place}"), served);
     }
 }

@@ -1,0 +1,96 @@
+//! The certificates of the suite, and what keeps them fresh.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use certificates::{Authority, AuthorityError, Certificates, Host, Watch};
+use lifecycle::Shutdown;
+
+use crate::{addresses, failure::Failure, suite::Suite};
+
+/// Name of the authority's folder in the state folder.
+const AUTHORITY_FOLDER: &str = "https";
+
+/// How often this machine's addresses are looked at: as often as the relay does.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// The live certificates of all TLS listeners.
+pub(super) struct Secured {
+    pub(super) certificates: Certificates,
+    /// The authority of our own, if one is wanted.
+    pub(super) authority: Option<Local>,
+    _watch: Option<Watch>,
+}
+
+/// An authority that certifies this machine for its network.
+#[derive(Clone)]
+pub(super) struct Local {
+    authority: Arc<Authority>,
+    /// The file of its certificate, and what it holds.
+    pub(super) certificate: PathBuf,
+    pub(super) pem: String,
+}
+
+impl Secured {
+    /// Loads what the settings name: pairs of TURN first, then those of all, then the local authority's.
+    pub(super) fn load(suite: &Suite, state: &Path) -> Result<Self, Failure> {
+        let mut files = suite.turn.tls.certificates.clone();
+        files.extend(suite.tls.certificates.iter().cloned());
+        let mut local = None;
+        if suite.tls.local_authority {
+            let authority = Authority::open(&state.join(AUTHORITY_FOLDER), &this_host())?;
+            files.push(authority.certify(&this_host())?);
+            local = Some(Local {
+                certificate: authority.certificate(),
+                pem: authority.pem()?,
+                authority: Arc::new(authority),
+            });
+        }
+        let certificates = Certificates::load(&files).map_err(Failure::Certificates)?;
+        let watch = (!certificates.is_empty())
+            .then(|| certificates.watch())
+            .transpose()?;
+        Ok(Self {
+            certificates,
+            authority: local,
+            _watch: watch,
+        })
+    }
+}
+
+impl Local {
+    /// Mints a new certificate when this machine's addresses change or the old one nears its end, until the
+    /// shutdown.
+    ///
+    /// The watch over the files takes it into use.
+    pub(super) async fn keep_certified(self, shutdown: Shutdown) -> Result<(), Infallible> {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.wait() => return Ok(()),
+            }
+            let authority = self.authority.clone();
+            let certified = tokio::task::spawn_blocking(move || authority.certify(&this_host()));
+            if let Ok(Err(error)) = certified.await {
+                telemetry::warn_sparingly!("the certificate for this machine stays as it is: {error}");
+            }
+        }
+    }
+}
+
+/// The authority in this state folder, if one was minted.
+pub(crate) fn existing_authority(state: &Path) -> Result<Option<Authority>, AuthorityError> {
+    Authority::existing(&state.join(AUTHORITY_FOLDER))
+}
+
+/// This machine as its neighbours know it.
+fn this_host() -> Host {
+    Host {
+        name: addresses::host_name(),
+        addresses: datagram_io::host_addresses(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The page with signaling and credentials beside it, plainly and over HTTPS.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use signaling::Signaling;
+use tokio::net::TcpListener;
+
+use super::{limited::Limits, redirect, secured, service::Service, start::Start, web};
+use crate::failure::Failure;
+
+/// Connections for the page and the credential endpoints, beside those that signaling may hold.
+const SPARE_CONNECTIONS: usize = 256;
+/// A browser opens six; a few of them may share an address.
+const SPARE_CONNECTIONS_PER_ADDRESS: usize = 32;
+
+/// What HTTPS speaks. WebSockets, which the page lives on, need no more than this.
+const ALPN: &[&[u8]] = &[b"http/1.1"];
+
+/// Where the devices of a network fetch the authority's certificate.
+const AUTHORITY_PATH: &str = "/authority.crt";
+/// Phones offer to install what is of this type.
+const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
+
+impl Start<'_> {
+    /// Serves the page, and beside it signaling, which hands out credentials for `relay`.
+    pub(super) async fn site(&mut self, relay: &[SocketAddr]) -> Result<(), Failure> {
+        let plain = web::bind("web", &self.suite.web.listen).await?;
+        let secure = web::bind("https", self.suite.listen_https()).await?;
+        if plain.is_empty() && secure.is_empty() {
+            return Ok(());
+        }
+        let (plain_at, secure_at) = (web::addresses(&plain)?, web::addresses(&secure)?);
+        self.announcement.web(&plain_at);
+        self.announcement
+            .https(&secure_at, &self.secured.certificates.pairs());
+        let router = self.routes(relay)?;
+        let limits = self.limits();
+        self.serve_site(plain, &limits, &Service::plain(router.clone()));
+        if let Some(first) = secure_at.first() {
+            let service = self.secure(router, redirect::router(first.port()));
+            self.serve_site(secure, &limits, &service);
+        }
+        self.health.set_ready("web", true);
+        Ok(())
+    }
+
+    fn serve_site(&mut self, listeners: Vec<TcpListener>, limits: &Limits, service: &Service) {
+        web::serve(
+            &mut self.supervisor,
+            "web",
+            listeners,
+            limits,
+            service,
+            &self.shutdown,
+        );
+    }
+
+    /// Page, signaling and credential endpoints; nothing here administers anything.
+    fn routes(&mut self, relay: &[SocketAddr]) -> Result<Router, Failure> {
+        let page = demo_web::Config {
+            signaling: self.suite.web.signaling.clone(),
+            ..Default::default()
+        };
+        let mut config = self.suite.signaling.clone();
+        let key = signaling::Hidden(self.secrets.api_key.clone());
+        config.credentials.api_keys.push(key);
+        let ice = self.ice_servers(relay)?;
+        let Signaling { router, drained } =
+            Signaling::start(&config, ice, &self.registry, self.shutdown.clone())?;
+        let shutdown = self.shutdown.clone();
+        self.supervisor.task("signaling", async move {
+            shutdown.wait().await;
+            drained.wait().await;
+            Ok::<(), Infallible>(())
+        });
+        Ok(demo_web::router(&page).merge(router))
+    }
+
+    fn limits(&self) -> Limits {
+        let limits = &self.suite.signaling.limits;
+        Limits::new(
+            limits.connections + SPARE_CONNECTIONS,
+            limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
+            &self.suite.signaling.trusted_proxies,
+        )
+    }
+
+    /// The site over TLS; who comes without is answered by `plain`.
+    fn secure(&self, router: Router, plain: Router) -> Service {
+        let tls = self
+            .secured
+            .certificates
+            .server_config(ALPN, self.suite.tls.min_version);
+        // A browser that was told to come over TLS only could not use a plain listener of this name any more.
+        let is_plain_elsewhere = self.suite.web.listen.iter().any(|at| !at.ip().is_loopback());
+        let is_strict = self.secured.authority.is_none() && !is_plain_elsewhere;
+        let router = match &self.secured.authority {
+            Some(authority) => router.route(AUTHORITY_PATH, certificate_of(authority)),
+            None => router,
+        };
+        Service::plain(plain).or_secure(tls, router, is_strict)
+    }
+}
+
+/// The authority's certificate as it is now; it holds no secret.
+fn certificate_of(authority: &secured::Local) -> axum::routing::MethodRouter {
+    let pem = authority.pem.clone();
+    get(move || {
+        let pem = pem.clone();
+        async move { ([(CONTENT_TYPE, AUTHORITY_TYPE)], pem) }
+    })
+}
