@@ -17,15 +17,17 @@ use crate::{
     quota::LedgerFull,
     server::Server,
     slots::Key,
-    types::{Family, FiveTuple, Now, RelayId, RelayedAddress, ReservationToken},
+    types::{Family, FiveTuple, Now, RelayId, RelayTransport, RelayedAddress, ReservationToken},
 };
 
-/// The number of UDP in REQUESTED-TRANSPORT.
+/// The numbers of UDP and TCP in REQUESTED-TRANSPORT.
 const UDP: u8 = 17;
+const TCP: u8 = 6;
 
 /// Holds what a client asked for, each combination one that RFC 8656 permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wish {
+    transport: RelayTransport,
     relays: Relays,
     lifetime: Option<u32>,
 }
@@ -59,6 +61,9 @@ impl Server {
             return self.allocate_again(key, message);
         }
         let wish = read_wish(message)?;
+        if wish.transport == RelayTransport::Tcp {
+            self.admit_tcp(from, message)?;
+        }
         if self.table.len() >= self.config.limits.allocations as usize {
             return Err(Refusal::InsufficientCapacity);
         }
@@ -168,6 +173,7 @@ impl Server {
             user_id,
             credential_expires: identity.expires_unix,
             key: identity.key.clone(),
+            transport: wish.transport,
             relays: [None; 2],
             permissions: Permissions::default(),
             channels: Channels::default(),
@@ -184,25 +190,27 @@ impl Server {
                 wakes_at: None,
                 claimed: sites.claimed,
             });
-            self.ask_to_open(relay, address);
+            self.ask_to_open(relay, address, wish.transport);
         }
     }
 
-    pub(crate) fn ask_to_open(&mut self, relay: RelayId, address: RelayedAddress) {
+    pub(crate) fn ask_to_open(&mut self, relay: RelayId, address: RelayedAddress, transport: RelayTransport) {
         self.outputs.push_back(Output::OpenRelay {
             relay,
             address: address.local,
+            transport,
         });
     }
 }
 
 /// Reads the attributes of Allocate in the order RFC 8656 §7.2 checks them.
 fn read_wish(message: &Message<'_>) -> Result<Wish, Refusal> {
-    match message.requested_transport() {
-        Some(Ok(UDP)) => {}
+    let transport = match message.requested_transport() {
+        Some(Ok(UDP)) => RelayTransport::Udp,
+        Some(Ok(TCP)) => RelayTransport::Tcp,
         Some(Ok(_)) => return Err(Refusal::UnsupportedTransport),
         Some(Err(_)) | None => return Err(Refusal::BadRequest),
-    }
+    };
     let malformed = |_: AttributeError| Refusal::BadRequest;
     let token = message.reservation_token().transpose().map_err(malformed)?;
     let even_port = message.even_port().transpose().map_err(malformed)?;
@@ -217,6 +225,7 @@ fn read_wish(message: &Message<'_>) -> Result<Wish, Refusal> {
             return Err(Refusal::BadRequest);
         }
         return Ok(Wish {
+            transport,
             relays: Relays::Reserved(ReservationToken(token)),
             lifetime,
         });
@@ -232,7 +241,11 @@ fn read_wish(message: &Message<'_>) -> Result<Wish, Refusal> {
         Some(Ok(AddressFamily::V6)) if !requests_family && want != Want::Pair => Relays::Both(want),
         Some(_) => return Err(Refusal::BadRequest),
     };
-    Ok(Wish { relays, lifetime })
+    Ok(Wish {
+        transport,
+        relays,
+        lifetime,
+    })
 }
 
 fn requested_family(message: &Message<'_>) -> Result<Family, Refusal> {

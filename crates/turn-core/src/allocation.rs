@@ -10,7 +10,7 @@ use crate::{
     permission::Permissions,
     ports::Want,
     slots::Key,
-    types::{Family, FiveTuple, RelayId, RelayedAddress, ReservationToken},
+    types::{Family, FiveTuple, RelayId, RelayTransport, RelayedAddress, ReservationToken},
 };
 
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Allocation {
     pub(crate) credential_expires: Option<u64>,
     /// Ready to verify and to sign.
     pub(crate) key: IntegrityKey,
+    pub(crate) transport: RelayTransport,
     /// By [`Family::index`].
     pub(crate) relays: [Option<RelayId>; 2],
     pub(crate) permissions: Permissions,
@@ -83,6 +84,11 @@ impl Allocation {
     /// Tells whom the ledger counts this allocation for.
     pub(crate) fn user_id(&self) -> &str {
         self.user_id.as_deref().unwrap_or(&self.username)
+    }
+
+    /// Tells whether peers connect instead of sending datagrams (RFC 6062).
+    pub(crate) fn is_tcp(&self) -> bool {
+        self.transport == RelayTransport::Tcp
     }
 
     pub(crate) fn is_ready(&self) -> bool {

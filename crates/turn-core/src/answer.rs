@@ -10,7 +10,7 @@ use stun_wire::{
 use crate::{
     config::Config,
     nonce::NONCE_LEN,
-    types::{Family, ReservationToken},
+    types::{ConnectionNumber, Family, PeerConnectionId, ReservationToken},
 };
 
 /// Holds what of a request its answer needs.
@@ -38,7 +38,7 @@ impl Asked {
 #[derive(Debug)]
 pub(crate) enum Done {
     Now(Success),
-    /// Once a relay socket is open.
+    /// Once a relay socket is open, or a peer is connected.
     Later,
 }
 
@@ -48,6 +48,8 @@ pub(crate) enum Success {
     Refreshed { lifetime: u32 },
     Permitted,
     Bound,
+    Connected { number: ConnectionNumber },
+    DataBound { peer: PeerConnectionId },
 }
 
 /// Holds what a successful Allocate tells its client.
@@ -74,6 +76,8 @@ pub(crate) enum Refusal {
     WrongCredentials,
     UnsupportedTransport,
     PeerFamilyMismatch,
+    ConnectionExists,
+    ConnectionFailed,
     QuotaReached,
     InsufficientCapacity,
 }
@@ -95,6 +99,8 @@ impl Refusal {
             Self::WrongCredentials => (441, "Wrong Credentials"),
             Self::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
             Self::PeerFamilyMismatch => (443, "Peer Address Family Mismatch"),
+            Self::ConnectionExists => (446, "Connection Already Exists"),
+            Self::ConnectionFailed => (447, "Connection Timeout or Failure"),
             Self::QuotaReached => (486, "Allocation Quota Reached"),
             Self::InsufficientCapacity => (508, "Insufficient Capacity"),
         }
@@ -180,7 +186,12 @@ pub(crate) fn success(
         Success::Refreshed { lifetime } => {
             writer.u32(AttributeType::LIFETIME, *lifetime)?;
         }
-        Success::Permitted | Success::Bound => {}
+        Success::Connected {
+            number: ConnectionNumber(number),
+        } => {
+            writer.u32(AttributeType::CONNECTION_ID, *number)?;
+        }
+        Success::Permitted | Success::Bound | Success::DataBound { .. } => {}
     }
     if let Some(software) = &config.software {
         writer.text(AttributeType::SOFTWARE, software)?;

@@ -20,7 +20,7 @@ pub(crate) struct Identity<'m> {
     /// Signs the answer.
     pub(crate) key: IntegrityKey,
     pub(crate) expires_unix: Option<u64>,
-    /// The allocation on this five-tuple; it is this user's.
+    /// The allocation that the request is about; it is this user's.
     pub(crate) allocation: Option<Key>,
     /// Whether its relay is open, so that the client may know of it.
     ready: bool,
@@ -77,7 +77,7 @@ impl Server {
         message: &Message<'m>,
     ) -> Result<Identity<'m>, Rejected> {
         let presented = presented(message)?;
-        let nonce = self.nonces.check(now, from.client, presented.nonce);
+        let nonce = self.check_nonce(now, from, message, presented.nonce);
         let standing = if nonce == NonceCheck::Foreign {
             Standing::Unproven
         } else {
@@ -96,25 +96,24 @@ impl Server {
         if self.is_over(now, &candidate, message) {
             return Err(rejected(AuthFailure::Expired, Refusal::Unauthorized));
         }
-        self.identify(from, presented.username, candidate, message.method())
+        self.identify(from, presented.username, candidate, message)
     }
 
-    /// Joins the user with the allocation on this five-tuple; other users than its own get 441, or 437 for
-    /// Allocate.
+    /// Joins the user with the allocation that the request is about; other users than its own get 441, or 437
+    /// for Allocate.
     fn identify<'m>(
         &self,
         from: FiveTuple,
         username: &'m str,
         candidate: Candidate<'m>,
-        method: Method,
+        message: &Message<'m>,
     ) -> Result<Identity<'m>, Rejected> {
         let existing = self
-            .table
-            .client(from)
+            .subject(from, message)
             .and_then(|key| Some((key, self.table.allocation(key)?)));
         let own = existing.filter(|(_, allocation)| *allocation.username == *username);
         if existing.is_some() && own.is_none() {
-            let refusal = if method == Method::ALLOCATE {
+            let refusal = if message.method() == Method::ALLOCATE {
                 Refusal::AllocationMismatch
             } else {
                 Refusal::WrongCredentials
@@ -150,7 +149,7 @@ impl Server {
         message: &Message<'m>,
     ) -> Result<Candidate<'m>, AuthFailure> {
         let verifies = |key: &IntegrityKey| message.verify_integrity(key).is_ok();
-        if let Some(known) = self.known(from, username) {
+        if let Some(known) = self.known(from, username, message) {
             let right = verifies(&known.key);
             return if right {
                 Ok(known)
@@ -173,9 +172,11 @@ impl Server {
         })
     }
 
-    /// Finds a user whose key is kept: the owner of this five-tuple's allocation, or a static user.
-    fn known<'m>(&self, from: FiveTuple, username: &'m str) -> Option<Candidate<'m>> {
-        let existing = self.table.client(from).and_then(|key| self.table.allocation(key));
+    /// Finds a user whose key is kept: the owner of the allocation that the request is about, or a static user.
+    fn known<'m>(&self, from: FiveTuple, username: &'m str, message: &Message<'m>) -> Option<Candidate<'m>> {
+        let existing = self
+            .subject(from, message)
+            .and_then(|key| self.table.allocation(key));
         let (key, expires_unix) = match existing.filter(|allocation| *allocation.username == *username) {
             Some(allocation) => (&allocation.key, allocation.credential_expires),
             None => (self.config.credentials.static_key(username)?, None),

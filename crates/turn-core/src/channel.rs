@@ -108,6 +108,14 @@ impl Server {
         message: &Message<'_>,
     ) -> Result<Done, Refusal> {
         let key = identity.ready_allocation()?;
+        if self
+            .table
+            .allocation(key)
+            .is_some_and(|allocation| allocation.is_tcp())
+        {
+            // No datagrams, no channels.
+            return Err(Refusal::BadRequest);
+        }
         let number = self.channel_number(message)?;
         let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
         let peer = peer.and_then(Result::ok).ok_or(Refusal::BadRequest)?;

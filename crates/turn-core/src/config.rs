@@ -1,6 +1,7 @@
 //! What an operator decides. Each part is checked where it is built, so a [`Config`] is never wrong.
 
 mod relays;
+mod tcp_relay;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-pub use self::relays::{PortRange, RelayAddress, RelayAddresses, Share};
+pub use self::{
+    relays::{PortRange, RelayAddress, RelayAddresses, Share},
+    tcp_relay::TcpRelay,
+};
 use crate::{credentials::Credentials, peer_policy::PeerPolicy};
 
 /// Holds everything a [`Server`](crate::Server) is told before its first datagram.
@@ -56,6 +60,8 @@ pub struct Config {
     /// before. True by default: a browser cannot renew the credential of a live allocation, so a call
     /// longer than the credential's life would be cut.
     pub refresh_after_expiry: bool,
+    /// How TCP allocations (RFC 6062) are served; `None`, the default, refuses them.
+    pub tcp_relay: Option<TcpRelay>,
 }
 
 impl Config {
@@ -81,6 +87,7 @@ impl Config {
             unauthorized_limit: Some(UnauthorizedLimit::default()),
             classic_stun: false,
             refresh_after_expiry: true,
+            tcp_relay: None,
         }
     }
 }

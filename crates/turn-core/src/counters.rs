@@ -21,6 +21,9 @@ pub struct Counters {
     pub relay_ports_in_use: u64,
     /// How long ended allocations had lived.
     pub durations: Durations,
+    /// Connections to peers of TCP allocations, those included that are still being made.
+    pub peer_connections: u64,
+    refused_peers: [u64; PeerRefusal::ALL.len()],
 }
 
 /// Counts what was relayed in one direction.
@@ -33,7 +36,9 @@ pub struct Relayed {
 }
 
 /// The error codes this server answers with, in the order counters keep them.
-pub const ERROR_CODES: [u16; 12] = [400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 486, 508];
+pub const ERROR_CODES: [u16; 14] = [
+    400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508,
+];
 
 impl Counters {
     /// Counts datagrams that died of `reason`.
@@ -69,6 +74,11 @@ impl Counters {
         self.allocations[family.index()]
     }
 
+    /// Counts connections of peers that were closed at once.
+    pub fn refused_peers(&self, refusal: PeerRefusal) -> u64 {
+        self.refused_peers[refusal as usize]
+    }
+
     pub(crate) fn count_drop(&mut self, reason: DropReason) {
         self.dropped[reason.index()] += 1;
     }
@@ -93,6 +103,14 @@ impl Counters {
         relayed.bytes += bytes as u64;
     }
 
+    pub(crate) fn count_relayed_stream(&mut self, direction: Direction, bytes: u64) {
+        self.relayed[direction as usize].bytes += bytes;
+    }
+
+    pub(crate) fn count_refused_peer(&mut self, refusal: PeerRefusal) {
+        self.refused_peers[refusal as usize] += 1;
+    }
+
     pub(crate) fn relay_opened(&mut self, family: Family) {
         self.allocations[family.index()] += 1;
     }
@@ -115,6 +133,8 @@ impl Default for Counters {
             allocations_created: 0,
             relay_ports_in_use: 0,
             durations: Durations::default(),
+            peer_connections: 0,
+            refused_peers: [0; _],
         }
     }
 }
@@ -183,6 +203,10 @@ labels! {
         ChannelBind => "channel_bind",
         /// Send.
         Send => "send",
+        /// Connect.
+        Connect => "connect",
+        /// ConnectionBind.
+        ConnectionBind => "connection_bind",
         /// Any other.
         Other => "other",
     }
@@ -208,6 +232,20 @@ labels! {
         StaleNonce => "stale_nonce",
         /// Another user's allocation.
         OtherUser => "other_user",
+    }
+}
+
+labels! {
+    /// Says why the connection of a peer to a TCP relay was closed at once.
+    PeerRefusal {
+        /// The relay is gone, or no TCP relay.
+        NoRelay => "no_relay",
+        /// No permission for this peer, or it expired.
+        NoPermission => "no_permission",
+        /// The permission is for our own relays at that address only.
+        PeerForbidden => "peer_forbidden",
+        /// The allocation, its user or the server has as many connections as it may.
+        Limit => "limit",
     }
 }
 

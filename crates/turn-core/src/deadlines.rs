@@ -17,6 +17,8 @@ pub(crate) enum Wake {
     Relay(Key),
     /// A reserved port that may have come back.
     Reservation(ReservationToken),
+    /// A connection to a peer that may have waited too long, to be made or to be bound.
+    Peer(Key),
 }
 
 /// Outlived entries that are kept whatever the table's size.

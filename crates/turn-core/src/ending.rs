@@ -28,6 +28,7 @@ impl Server {
             match self.deadlines.pop_due(now.instant) {
                 Some((at, Wake::Relay(key))) => self.wake_relay(now, at, key.into()),
                 Some((_, Wake::Reservation(token))) => self.wake_reservation(now, token),
+                Some((_, Wake::Peer(key))) => self.wake_peer(now, key.into()),
                 None => return,
             }
         }
@@ -107,6 +108,7 @@ impl Server {
     fn close_relay(&mut self, id: RelayId) {
         match self.table.relay(id).map(|relay| relay.state) {
             Some(RelayState::Open) => {
+                self.close_peers_of(id);
                 self.outputs.push_back(Output::CloseRelay { relay: id });
                 self.forget_relay(id);
             }
@@ -157,13 +159,15 @@ impl Server {
     /// Keeps the heap in proportion to what can be woken, and the gauge of ports true.
     pub(crate) fn after_change(&mut self) {
         self.counters.relay_ports_in_use = self.addresses.taken();
-        let (table, reservations) = (&self.table, &self.reservations);
-        let live = table.relays() + reservations.len();
+        self.counters.peer_connections = self.peers.len() as u64;
+        let (table, reservations, peers) = (&self.table, &self.reservations, &self.peers);
+        let live = table.relays() + reservations.len() + peers.len();
         self.deadlines.tidy(live, |at, wake| match wake {
             Wake::Relay(key) => table
                 .relay(key.into())
                 .is_some_and(|relay| relay.wakes_at == Some(at)),
             Wake::Reservation(token) => reservations.contains(token),
+            Wake::Peer(key) => peers.waits_until(key.into()) == Some(at),
         });
         debug_assert!(self.deadlines.len() <= Deadlines::bound(live));
         #[cfg(debug_assertions)]

@@ -22,6 +22,7 @@ impl Server {
         self.check_ports();
         self.check_counters();
         self.check_deadlines();
+        self.check_peers();
     }
 
     /// Every taken port has one reason to be taken, and every such reason a taken port.
@@ -89,7 +90,7 @@ impl Server {
                 .is_some_and(|wakes_at| wakes_at <= relay.expires_at);
             assert!(wakes_in_time, "{id:?} would live on after its time");
         }
-        let live = self.table.relays() + self.reservations.len();
+        let live = self.table.relays() + self.reservations.len() + self.peers.len();
         assert!(
             self.deadlines.len() <= Deadlines::bound(live),
             "the heap grows beyond its bound"

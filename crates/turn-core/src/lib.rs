@@ -4,7 +4,7 @@
 //! arguments, verdicts and outputs go out as data. A shell owns one [`Server`] per worker, hands it each
 //! datagram in a [`Packet`], does what the [`Verdict`] says, and performs every [`Output`].
 //!
-//! **Drain [`Server::poll_output`] to `None` after every `handle_*` and `relay_opened`.**
+//! **Drain [`Server::poll_output`] to `None` after every call that takes [`Now`].**
 #![warn(clippy::iter_over_hash_type)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
@@ -42,6 +42,7 @@ mod slots;
 #[cfg(test)]
 mod stories;
 mod table;
+mod tcp_relay;
 #[cfg(test)]
 mod testing;
 mod types;
@@ -52,9 +53,11 @@ pub use turn_credentials::Secret;
 pub use crate::{
     config::{
         ChannelRange, Config, ConfigError, Lifetimes, Limits, PortRange, Realm, RelayAddress, RelayAddresses,
-        Share, UnauthorizedLimit,
+        Share, TcpRelay, UnauthorizedLimit,
     },
-    counters::{AuthFailure, CountedMethod, Counters, Direction, Durations, ERROR_CODES, Relayed},
+    counters::{
+        AuthFailure, CountedMethod, Counters, Direction, Durations, ERROR_CODES, PeerRefusal, Relayed,
+    },
     credentials::{Credentials, parse_key},
     errand::Errand,
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
@@ -63,7 +66,7 @@ pub use crate::{
     quota::{Ledger, LedgerFull, Parked, Quota, QuotaLimits},
     server::Server,
     types::{
-        ConnectionId, Family, FiveTuple, Link, ListenerId, Now, RelayId, RelayedAddress, ReservationToken,
-        Transport,
+        ConnectionId, ConnectionNumber, Family, FiveTuple, Link, ListenerId, Now, PeerConnectionId, RelayId,
+        RelayTransport, RelayedAddress, ReservationToken, Transport,
     },
 };

@@ -80,7 +80,7 @@ impl Server {
         let Phase::Opening(opening) = &allocation.phase else {
             return false;
         };
-        let (family, want) = (Family::of(former.local.ip()), opening.want);
+        let (family, want, transport) = (Family::of(former.local.ip()), opening.want, allocation.transport);
         let server = allocation.five_tuple.server.ip();
         let Ok(address) = self.addresses.take(family, server, want, &mut self.rng) else {
             return false;
@@ -91,7 +91,7 @@ impl Server {
             relay.address = address;
             relay.state = RelayState::Opening { tries: tries + 1 };
         }
-        self.ask_to_open(id, address);
+        self.ask_to_open(id, address, transport);
         true
     }
 

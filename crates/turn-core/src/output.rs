@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 
 use crate::{
     errand::Errand,
-    types::{FiveTuple, RelayId},
+    types::{FiveTuple, PeerConnectionId, RelayId, RelayTransport},
 };
 
 /// Says what becomes of the datagram that was handed in.
@@ -24,8 +24,23 @@ pub enum Verdict {
     },
     /// Nothing is sent.
     Drop(DropReason),
-    /// The answer follows as [`Output::SendToClient`], once a relay socket is open.
+    /// The answer follows as [`Output::SendToClient`], once a relay socket is open or a peer is connected.
     Pending,
+    /// The packet's window holds the answer to ConnectionBind. Send it on the client's connection: from the next
+    /// byte on, in both directions, that connection carries the bytes of this peer and no messages
+    /// (RFC 6062 §5.4). Bytes of the client that came after the request are the peer's already.
+    Bind {
+        /// The client's connection.
+        client: FiveTuple,
+        /// Whose bytes it carries.
+        peer: PeerConnectionId,
+    },
+    /// The connection is to carry the bytes of a peer that another worker is connected to. Hand it over with this
+    /// message still unread; that worker answers it.
+    HandOver {
+        /// The worker, counted as in `Share`.
+        worker: u16,
+    },
 }
 
 /// Says which socket sends.
@@ -48,23 +63,54 @@ pub enum Via {
 /// Asks the shell for an effect, or tells it about an event worth a line in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Opens a UDP socket bound to `address`. **Answer each with exactly one `relay_opened`.**
+    /// Opens a socket bound to `address`; one for TCP listens there, and its port can be connected from at the same
+    /// time. **Answer each with exactly one `relay_opened`.**
     OpenRelay {
         /// The name the socket gets.
         relay: RelayId,
         /// The local address to bind.
         address: SocketAddr,
+        /// What peers speak to it.
+        transport: RelayTransport,
     },
     /// Closes a relay socket that was opened before.
     CloseRelay {
         /// Its name.
         relay: RelayId,
     },
+    /// Connects from a relayed transport address to a peer. **Answer with one `peer_connected`, unless
+    /// [`Output::ClosePeer`] comes first.**
+    ConnectPeer {
+        /// The name the connection gets.
+        peer: PeerConnectionId,
+        /// The local address to bind; a TCP relay listens there.
+        from: SocketAddr,
+        /// The peer.
+        to: SocketAddr,
+    },
+    /// Connects a relay of ours to another one, without a network between: one end is `peer`, the other one goes to
+    /// `relay_arrived` of the worker that owns `to`. **Answer as for [`Output::ConnectPeer`];** it failed if
+    /// `relay_arrived` refused.
+    ConnectRelay {
+        /// The name the connection gets here.
+        peer: PeerConnectionId,
+        /// The worker that owns the other relay, which may be this one; counted as in `Share`.
+        worker: u16,
+        /// The relayed transport address it comes from, as clients know it.
+        from: SocketAddr,
+        /// The local form of the relayed transport address it goes to.
+        to: SocketAddr,
+    },
+    /// Closes the connection to a peer, and the client's connection that carries its bytes if there is one.
+    ClosePeer {
+        /// Its name.
+        peer: PeerConnectionId,
+    },
     /// Sends a deferred answer.
     SendToClient {
         /// Whom it goes to, and from where.
         to: FiveTuple,
-        /// The UDP payload.
+        /// The UDP payload, or a message on a stream.
         datagram: Vec<u8>,
     },
     /// A client got its relay.
@@ -187,6 +233,8 @@ drop_reasons! {
     IcmpType => "icmp_type",
     /// The Binding request was refused without an answer.
     BindingRefused => "binding_refused",
+    /// A Send indication for a TCP allocation, whose peers get no datagrams.
+    TcpAllocation => "tcp_allocation",
 }
 
 impl DropReason {

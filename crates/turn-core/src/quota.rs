@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Instant};
 use crate::types::{RelayedAddress, ReservationToken};
 
 /// Keeps the counts and reservations of the whole process; a shell with several workers puts one [`Quota`]
-/// behind a lock. It is called when an allocation is made or freed and when a reservation's timer fires; on
-/// the datagram path only to find the borrower of a reserved port, at most once a second for each.
+/// behind a lock. It is called when an allocation or a connection to a peer begins or ends and when a reservation's
+/// timer fires; on the datagram path only to find the borrower of a reserved port, at most once a second for each.
 pub trait Ledger {
     /// Counts one more allocation of `user`, or tells which bound is reached.
     ///
@@ -17,6 +17,16 @@ pub trait Ledger {
 
     /// Counts one allocation of `user` less.
     fn release(&mut self, user: &str);
+
+    /// Counts one more connection between a TCP allocation of `user` and a peer, or tells which bound is reached.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerFull`]; then nothing is counted.
+    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull>;
+
+    /// Counts one such connection less.
+    fn release_connection(&mut self, user: &str);
 
     /// Puts a reserved port on display until someone claims it by its token (RFC 8656 §7.2, EVEN-PORT).
     fn park(&mut self, token: ReservationToken, parked: Parked);
@@ -35,14 +45,14 @@ pub trait Ledger {
     fn unpark(&mut self, token: ReservationToken) -> Option<u16>;
 }
 
-/// Says which bound an allocation would exceed.
+/// Says which bound an allocation or a connection would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFull {
     /// The user's; the client gets 486.
-    #[error("the user has as many allocations as one may have")]
+    #[error("the user has as many as one may have")]
     User,
     /// That of all users together; the client gets 508.
-    #[error("the server has as many allocations as it may have")]
+    #[error("the server has as many as it may have")]
     Total,
 }
 
@@ -59,12 +69,11 @@ pub struct Parked {
     pub expires_at: Instant,
 }
 
-/// Counts allocations per user and in total: the plain [`Ledger`].
+/// Counts allocations and connections per user and in total: the plain [`Ledger`].
 #[derive(Debug)]
 pub struct Quota {
-    limits: QuotaLimits,
-    total: u32,
-    users: BTreeMap<Box<str>, u32>,
+    allocations: Tally,
+    connections: Tally,
     parked: BTreeMap<ReservationToken, (Parked, Claim)>,
 }
 
@@ -75,23 +84,41 @@ enum Claim {
     Returned,
 }
 
-/// Bounds the allocations of one user id and of all together.
+/// Counts of something how many each user has.
+#[derive(Debug)]
+struct Tally {
+    per_user: NonZeroU32,
+    most: NonZeroU32,
+    total: u32,
+    users: BTreeMap<Box<str>, u32>,
+}
+
+/// Bounds what one user id and what all together may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaLimits {
     /// Allocations of one user id, however many usernames were minted for it.
     pub per_user: NonZeroU32,
     /// Allocations of everybody.
     pub total: NonZeroU32,
+    /// Connections between TCP allocations of one user id and peers.
+    pub connections_per_user: NonZeroU32,
+    /// Such connections of everybody.
+    pub connections: NonZeroU32,
 }
 
 impl Default for QuotaLimits {
     /// One call of a Chromium with three TURN URIs makes 10 allocations, an ICE restart 10 more while the
     /// old ones live, and a person may have two devices: 40. That is a quarter of a percent of the default
     /// port range, so one credential cannot take the ports. The total is that range's size.
+    ///
+    /// A connection to a peer takes up to six descriptors once it is spliced: 1024 take six thousand, and one user
+    /// a sixteenth of them.
     fn default() -> Self {
         Self {
             per_user: NonZeroU32::MIN.saturating_add(39),
             total: NonZeroU32::MIN.saturating_add(16_383),
+            connections_per_user: NonZeroU32::MIN.saturating_add(63),
+            connections: NonZeroU32::MIN.saturating_add(1023),
         }
     }
 }
@@ -100,21 +127,25 @@ impl Quota {
     /// Starts with no allocation.
     pub fn new(limits: QuotaLimits) -> Self {
         Self {
-            limits,
-            total: 0,
-            users: BTreeMap::new(),
+            allocations: Tally::new(limits.per_user, limits.total),
+            connections: Tally::new(limits.connections_per_user, limits.connections),
             parked: BTreeMap::new(),
         }
     }
 
     /// Tells how many allocations are counted in all.
     pub fn total(&self) -> u32 {
-        self.total
+        self.allocations.total
     }
 
     /// Tells how many users have one, which is what the table costs.
     pub fn users(&self) -> usize {
-        self.users.len()
+        self.allocations.users.len()
+    }
+
+    /// Tells how many connections to peers are counted in all.
+    pub fn connections(&self) -> u32 {
+        self.connections.total
     }
 
     /// Tells how many ports are parked or claimed.
@@ -131,30 +162,19 @@ impl Default for Quota {
 
 impl Ledger for Quota {
     fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
-        if self.total >= self.limits.total.get() {
-            return Err(LedgerFull::Total);
-        }
-        match self.users.get_mut(user) {
-            Some(count) if *count >= self.limits.per_user.get() => return Err(LedgerFull::User),
-            Some(count) => *count += 1,
-            None => {
-                self.users.insert(user.into(), 1);
-            }
-        }
-        self.total += 1;
-        Ok(())
+        self.allocations.reserve(user)
     }
 
     fn release(&mut self, user: &str) {
-        let Some(count) = self.users.get_mut(user) else {
-            debug_assert!(false, "released more often than reserved");
-            return;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.users.remove(user);
-        }
-        self.total -= 1;
+        self.allocations.release(user);
+    }
+
+    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+        self.connections.reserve(user)
+    }
+
+    fn release_connection(&mut self, user: &str) {
+        self.connections.release(user);
     }
 
     fn park(&mut self, token: ReservationToken, parked: Parked) {
@@ -189,6 +209,44 @@ impl Ledger for Quota {
             self.parked.remove(&token);
         }
         borrower
+    }
+}
+
+impl Tally {
+    fn new(per_user: NonZeroU32, most: NonZeroU32) -> Self {
+        Self {
+            per_user,
+            most,
+            total: 0,
+            users: BTreeMap::new(),
+        }
+    }
+
+    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+        if self.total >= self.most.get() {
+            return Err(LedgerFull::Total);
+        }
+        match self.users.get_mut(user) {
+            Some(count) if *count >= self.per_user.get() => return Err(LedgerFull::User),
+            Some(count) => *count += 1,
+            None => {
+                self.users.insert(user.into(), 1);
+            }
+        }
+        self.total += 1;
+        Ok(())
+    }
+
+    fn release(&mut self, user: &str) {
+        let Some(count) = self.users.get_mut(user) else {
+            debug_assert!(false, "released more often than reserved");
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.users.remove(user);
+        }
+        self.total -= 1;
     }
 }
 

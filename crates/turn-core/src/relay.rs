@@ -53,6 +53,9 @@ impl Server {
         packet: &mut Packet<'_>,
     ) -> Relayed {
         let (key, allocation) = self.client_allocation(from)?;
+        if allocation.is_tcp() {
+            return Err(DropReason::TcpAllocation);
+        }
         let scope = allocation
             .permissions
             .scope(now.instant, peer.ip())
@@ -160,6 +163,9 @@ impl Server {
 
     fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
         let (_, allocation) = self.live_relay(now, id)?;
+        if allocation.is_tcp() {
+            return Err(DropReason::NoRelay);
+        }
         allocation
             .permissions
             .scope(now.instant, from.ip())

@@ -29,6 +29,7 @@ const KNOWN: &[AttributeType] = &[
     AttributeType::RESERVATION_TOKEN,
     AttributeType::XOR_PEER_ADDRESS,
     AttributeType::CHANNEL_NUMBER,
+    AttributeType::CONNECTION_ID,
     AttributeType::DATA,
     AttributeType::MAPPED_ADDRESS,
     AttributeType::XOR_MAPPED_ADDRESS,
@@ -72,7 +73,9 @@ impl Server {
             Method::ALLOCATE => self.allocate(now, from, &identity, message),
             Method::REFRESH => self.refresh(now, from, &identity, message),
             Method::CREATE_PERMISSION => self.create_permission(now, from, &identity, message),
-            _ => self.channel_bind(now, from, &identity, message),
+            Method::CHANNEL_BIND => self.channel_bind(now, from, &identity, message),
+            Method::CONNECT => self.connect(now, from, &identity, message),
+            _ => self.connection_bind(now, from, message),
         });
         match result {
             Ok(done) => Ok((done, identity.key)),
@@ -90,9 +93,14 @@ impl Server {
     ) -> Result<Verdict, DropReason> {
         match outcome {
             Ok((Done::Later, _)) => return Ok(Verdict::Pending),
-            Ok((Done::Now(success), key)) => packet
-                .replace(|out| answer::success(&self.config, asked, &key, &success, out))
-                .map_err(|_| DropReason::NoRoom)?,
+            Ok((Done::Now(success), key)) => {
+                packet
+                    .replace(|out| answer::success(&self.config, asked, &key, &success, out))
+                    .map_err(|_| DropReason::NoRoom)?;
+                if let Success::DataBound { peer } = success {
+                    return Ok(Verdict::Bind { client: from, peer });
+                }
+            }
             Err(refused) => self.refuse(now, from, asked, &refused, packet)?,
         }
         Ok(Verdict::Send {
@@ -135,7 +143,7 @@ impl Server {
             .is_none_or(|limit| limit.admit(now.instant, from.client.ip()))
     }
 
-    /// Sends the deferred answer of an Allocate that succeeded.
+    /// Sends the deferred answer of an Allocate or Connect that succeeded.
     pub(crate) fn send_success(
         &mut self,
         to: FiveTuple,
@@ -150,7 +158,7 @@ impl Server {
         }
     }
 
-    /// Sends the deferred answer of an Allocate that failed.
+    /// Sends the deferred answer of an Allocate or Connect that failed.
     pub(crate) fn send_refusal(&mut self, now: Now, to: FiveTuple, asked: Asked, refused: &Refused) {
         let nonce = self.nonces.make(now, to.client);
         let mut datagram = vec![0; ANSWER_ROOM];
@@ -184,6 +192,8 @@ impl CountedMethod {
             Method::CREATE_PERMISSION => Self::CreatePermission,
             Method::CHANNEL_BIND => Self::ChannelBind,
             Method::SEND => Self::Send,
+            Method::CONNECT => Self::Connect,
+            Method::CONNECTION_BIND => Self::ConnectionBind,
             _ => Self::Other,
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     quota::Ledger,
     reservations::Reservations,
     table::Table,
+    tcp_relay::Peers,
     types::{FiveTuple, Now, RelayId},
 };
 
@@ -34,6 +35,7 @@ pub struct Server {
     pub(crate) ledger: Box<dyn Ledger + Send>,
     pub(crate) addresses: Addresses,
     pub(crate) table: Table,
+    pub(crate) peers: Peers,
     pub(crate) reservations: Reservations,
     pub(crate) freed: Freed,
     pub(crate) deadlines: Deadlines,
@@ -69,6 +71,7 @@ impl Server {
             ledger,
             addresses: Addresses::new(&config),
             table: Table::new(&hasher),
+            peers: Peers::new(config.share),
             reservations: Reservations::new(hasher),
             freed: Freed::default(),
             deadlines: Deadlines::default(),
@@ -128,7 +131,7 @@ impl Server {
         self.addresses.set_hosts(addresses);
     }
 
-    /// Gives the next effect. **Drain it to `None` after every `handle_*` and `relay_opened`.**
+    /// Gives the next effect. **Drain it to `None` after every call that takes `now`.**
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -173,6 +176,15 @@ impl Server {
             ) => {
                 self.check_source(from)?;
                 self.handle_request(now, from, packet)
+            }
+            (Class::Request, Method::CONNECT | Method::CONNECTION_BIND)
+                if self.config.tcp_relay.is_some() =>
+            {
+                self.check_source(from)?;
+                match self.worker_to_bind(from, &message) {
+                    Some(worker) => Ok(Verdict::HandOver { worker }),
+                    None => self.handle_request(now, from, packet),
+                }
             }
             (Class::Request | Class::Indication | Class::Success | Class::Error, _) => {
                 Err(DropReason::UnknownMethod)

@@ -1,6 +1,6 @@
 //! A table whose places are reused, and whose keys tell a place's present tenant from its former ones.
 
-use crate::types::RelayId;
+use crate::types::{PeerConnectionId, RelayId};
 
 /// Names a place and the tenancy it was given out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,24 @@ impl From<RelayId> for Key {
 }
 
 impl From<Key> for RelayId {
+    fn from(key: Key) -> Self {
+        Self {
+            index: key.index,
+            generation: key.generation,
+        }
+    }
+}
+
+impl From<PeerConnectionId> for Key {
+    fn from(peer: PeerConnectionId) -> Self {
+        Self {
+            index: peer.index,
+            generation: peer.generation,
+        }
+    }
+}
+
+impl From<Key> for PeerConnectionId {
     fn from(key: Key) -> Self {
         Self {
             index: key.index,

@@ -15,6 +15,7 @@ mod permissions;
 mod refreshing;
 mod relaying;
 mod reserving;
+mod tcp_relay;
 mod world;
 
 use client::Client;

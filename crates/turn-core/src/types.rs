@@ -115,6 +115,30 @@ pub struct RelayId {
     pub generation: u32,
 }
 
+/// Says what a relayed transport address speaks towards peers (RFC 8656 §18.8, REQUESTED-TRANSPORT).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelayTransport {
+    /// Datagrams.
+    Udp,
+    /// Connections (RFC 6062).
+    Tcp,
+}
+
+/// Names a connection between a TCP relay and a peer, the peer data connection of RFC 6062. The index is dense;
+/// the generation tells a slot's present tenant from its former ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerConnectionId {
+    /// Place in the table.
+    pub index: u32,
+    /// How often that place was given away before.
+    pub generation: u32,
+}
+
+/// Names such a connection to its client: the value of CONNECTION-ID (RFC 6062 §6.2.1). Which worker made it is
+/// part of it, see [`Share::owner_of_connection`](crate::Share::owner_of_connection).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionNumber(pub u32);
+
 /// Tells the two address families apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {

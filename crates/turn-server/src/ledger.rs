@@ -31,6 +31,14 @@ impl Ledger for SharedQuota {
         self.quota().release(user);
     }
 
+    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+        self.quota().reserve_connection(user)
+    }
+
+    fn release_connection(&mut self, user: &str) {
+        self.quota().release_connection(user);
+    }
+
     fn park(&mut self, token: ReservationToken, parked: Parked) {
         self.quota().park(token, parked);
     }

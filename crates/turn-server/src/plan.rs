@@ -243,6 +243,7 @@ impl Reader {
                 defaults.per_user,
             ),
             total: positive("allocations", config.limits.allocations, defaults.total),
+            ..defaults
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, ops::RangeInclusive};
 
 use super::ConfigError;
-use crate::types::Family;
+use crate::types::{ConnectionNumber, Family};
 
 /// Pairs the address a relay socket binds with the one the world sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +185,11 @@ impl Share {
     /// The number of workers.
     pub fn of(self) -> u16 {
         self.of
+    }
+
+    /// Tells which worker named a connection to a peer so.
+    pub fn owner_of_connection(self, number: ConnectionNumber) -> u16 {
+        (number.0 % u32::from(self.of)) as u16
     }
 
     /// Tells which worker owns a port of the range.

@@ -7,6 +7,7 @@ fn quota(per_user: u32, total: u32) -> Quota {
     Quota::new(QuotaLimits {
         per_user: NonZeroU32::new(per_user).unwrap(),
         total: NonZeroU32::new(total).unwrap(),
+        ..QuotaLimits::default()
     })
 }
 

@@ -5,7 +5,9 @@ use std::{num::NonZeroU32, time::Duration};
 use stun_wire::{AttributeType, Method};
 
 use super::{client::udp, world::BEGIN, *};
-use crate::{CountedMethod, EndReason, Family, Lifetimes, OpenError, Output, Quota, QuotaLimits};
+use crate::{
+    CountedMethod, EndReason, Family, Lifetimes, OpenError, Output, Quota, QuotaLimits, RelayTransport,
+};
 
 fn with_lifetime(world: &mut World, lifetime: u32) -> u32 {
     let heard = Client::alice(1000).ask(world, Method::ALLOCATE, |writer| {
@@ -65,7 +67,11 @@ fn the_outputs_of_an_allocation_come_in_order() {
     let relayed = client.allocate(&mut world);
     let outputs = world.take_outputs();
     let [
-        Output::OpenRelay { relay, address },
+        Output::OpenRelay {
+            relay,
+            address,
+            transport: RelayTransport::Udp,
+        },
         created,
         Output::SendToClient { to, .. },
     ] = &outputs[..]
@@ -228,6 +234,7 @@ fn quota(per_user: u32, total: u32) -> Quota {
     Quota::new(QuotaLimits {
         per_user: number(per_user),
         total: number(total),
+        ..QuotaLimits::default()
     })
 }
 

@@ -8,7 +8,7 @@ use stun_wire::{
 use turn_credentials::{Secret, mint};
 
 use super::world::{Heard, World, ip, socket};
-use crate::{FiveTuple, ListenerId};
+use crate::{ConnectionId, FiveTuple, Link, ListenerId, Transport};
 
 pub(super) const REALM: &str = "example.org";
 
@@ -59,6 +59,16 @@ impl Client {
     pub(super) fn at(mut self, client: &str, server: &str) -> Self {
         self.five_tuple.client = socket(client);
         self.five_tuple.server = socket(server);
+        self
+    }
+
+    /// Gives the client a connection of its own over this transport.
+    pub(super) fn over(mut self, transport: Transport) -> Self {
+        self.five_tuple.transport = transport;
+        self.five_tuple.link = Link::Connection(ConnectionId {
+            index: self.five_tuple.client.port().into(),
+            generation: 0,
+        });
         self
     }
 

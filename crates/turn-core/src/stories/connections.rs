@@ -1,19 +1,13 @@
 //! Clients with a connection of their own: what a stream needs, and what a handshake has proved.
 
 use super::{client::channel_data, *};
-use crate::{ConnectionId, DropReason, EndReason, Link, Output, Transport, UnauthorizedLimit};
+use crate::{DropReason, EndReason, Output, Transport, UnauthorizedLimit};
 
 const PEER: &str = "8.8.8.8:53";
 
 /// alice over this transport, from this port.
 pub(super) fn connected(transport: Transport, port: u16) -> Client {
-    let mut client = Client::alice(port);
-    client.five_tuple.transport = transport;
-    client.five_tuple.link = Link::Connection(ConnectionId {
-        index: port.into(),
-        generation: 0,
-    });
-    client
+    Client::alice(port).over(transport)
 }
 
 /// RFC 8656 §12.5: over TCP and TLS, ChannelData is padded to a multiple of four; over UDP and DTLS it need not be.

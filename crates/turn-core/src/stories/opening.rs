@@ -16,7 +16,7 @@ fn a_busy_port_is_replaced_before_the_client_hears() {
         .take_outputs()
         .into_iter()
         .filter_map(|output| {
-            let Output::OpenRelay { relay, address } = output else {
+            let Output::OpenRelay { relay, address, .. } = output else {
                 return None;
             };
             Some((relay, address))

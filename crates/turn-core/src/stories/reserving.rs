@@ -167,6 +167,12 @@ impl Ledger for Shared {
     fn release(&mut self, user: &str) {
         self.0.lock().unwrap().release(user);
     }
+    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+        self.0.lock().unwrap().reserve_connection(user)
+    }
+    fn release_connection(&mut self, user: &str) {
+        self.0.lock().unwrap().release_connection(user);
+    }
     fn park(&mut self, token: ReservationToken, parked: Parked) {
         self.0.lock().unwrap().park(token, parked);
     }

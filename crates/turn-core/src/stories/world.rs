@@ -11,8 +11,8 @@ use turn_credentials::Secret;
 
 use super::client::{Client, REALM};
 use crate::{
-    Config, DropReason, Errand, FiveTuple, HEADROOM, Now, OpenError, Output, Packet, PortRange, Quota, Realm,
-    RelayId, Server, Verdict, Via, testing::start,
+    Config, DropReason, Errand, FiveTuple, HEADROOM, Now, OpenError, Output, Packet, PeerConnectionId,
+    PortRange, Quota, Realm, RelayId, Server, Verdict, Via, testing::start,
 };
 
 /// When every story begins, in seconds since 1970.
@@ -51,6 +51,10 @@ pub(super) enum Heard {
         to: SocketAddr,
         payload: Vec<u8>,
     },
+    /// The client is told this, and its connection carries the peer's bytes from now on.
+    Bound(FiveTuple, PeerConnectionId, Vec<u8>),
+    /// The connection goes to another worker.
+    HandedOver(u16),
     Dropped(DropReason),
     Pending,
 }
@@ -145,9 +149,10 @@ impl World {
         self.settle(verdict, payload)
     }
 
-    fn relay_at(&self, local: SocketAddr) -> RelayId {
-        let found = self.sockets.iter().find(|(_, open)| **open == local);
-        *found.expect("no socket is open there").0
+    /// Names the open socket at an address.
+    pub(super) fn relay_at(&self, local: SocketAddr) -> RelayId {
+        let relay = self.sockets.iter().find(|(_, open)| **open == local);
+        *relay.expect("no socket is open there").0
     }
 
     /// Hands over a datagram from another worker.
@@ -214,16 +219,19 @@ impl World {
             },
             Verdict::Drop(reason) => Heard::Dropped(reason),
             Verdict::Pending => deferred.unwrap_or(Heard::Pending),
+            Verdict::Bind { client, peer } => Heard::Bound(client, peer, payload),
+            Verdict::HandOver { worker } => Heard::HandedOver(worker),
         }
     }
 
-    fn perform_outputs(&mut self) -> Option<Heard> {
+    /// Performs what the server wants done, and tells what a client heard by it.
+    pub(super) fn perform_outputs(&mut self) -> Option<Heard> {
         let mut deferred = None;
         while let Some(output) = self.server.poll_output() {
             self.outputs.push(output.clone());
             match output {
                 Output::OpenRelay { relay, .. } if self.slow => self.unanswered.push(relay),
-                Output::OpenRelay { relay, address } => {
+                Output::OpenRelay { relay, address, .. } => {
                     let result = self.open_results.pop_front().unwrap_or(Ok(()));
                     if result.is_ok() {
                         assert!(
@@ -241,6 +249,8 @@ impl World {
                     );
                 }
                 Output::SendToClient { to, datagram } => deferred = Some(Heard::Client(to, datagram)),
+                // Stories of TCP relays answer these themselves.
+                Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {}
                 Output::AllocationCreated { .. } | Output::AllocationEnded { .. } => {}
             }
         }
@@ -259,7 +269,7 @@ impl Heard {
     /// The message the client was sent.
     #[track_caller]
     pub(super) fn message(&self) -> Message<'_> {
-        let Self::Client(_, bytes) = self else {
+        let (Self::Client(_, bytes) | Self::Bound(_, _, bytes)) = self else {
             panic!("the client heard nothing: {self:?}")
         };
         Message::parse(bytes).unwrap()

@@ -13,8 +13,8 @@ use stun_wire::{
     AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, long_term_key_md5,
 };
 use turn_core::{
-    Config, FiveTuple, HEADROOM, ListenerId, Now, Output, Packet, Quota, QuotaLimits, Realm, RelayId, Server,
-    Verdict,
+    Config, FiveTuple, HEADROOM, ListenerId, Now, Output, Packet, PeerConnectionId, Quota, QuotaLimits,
+    Realm, RelayId, Server, Verdict,
 };
 
 pub(crate) const REALM: &str = "example.org";
@@ -31,6 +31,8 @@ pub(crate) struct Driver {
     transactions: u64,
     opened: Option<(RelayId, SocketAddr)>,
     answer: Option<Vec<u8>>,
+    /// Connections to peers that were asked for and not answered yet.
+    pub(crate) connecting: Vec<PeerConnectionId>,
 }
 
 /// An allocation as its client knows it.
@@ -39,7 +41,7 @@ pub(crate) struct Client {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) relay: RelayId,
     pub(crate) relayed: SocketAddr,
-    nonce: Vec<u8>,
+    pub(crate) nonce: Vec<u8>,
 }
 
 impl Driver {
@@ -58,6 +60,8 @@ impl Driver {
         let quota = Quota::new(QuotaLimits {
             per_user: most,
             total: most,
+            connections_per_user: most,
+            connections: most,
         });
         #[expect(
             clippy::disallowed_methods,
@@ -75,6 +79,7 @@ impl Driver {
             transactions: 0,
             opened: None,
             answer: None,
+            connecting: Vec::new(),
         }
     }
 
@@ -85,9 +90,19 @@ impl Driver {
 
     /// The same for a client that reached the server at another of its addresses.
     pub(crate) fn allocate_on(&mut self, server: SocketAddr, address: SocketAddr) -> Client {
-        let five_tuple = FiveTuple::udp(ListenerId(0), address, server);
+        self.allocate_with(FiveTuple::udp(ListenerId(0), address, server), 17)
+    }
+
+    /// Makes a TCP allocation for a client on a connection of its own.
+    pub(crate) fn allocate_tcp(&mut self, five_tuple: FiveTuple) -> Client {
+        self.allocate_with(five_tuple, 6)
+    }
+
+    fn allocate_with(&mut self, five_tuple: FiveTuple, protocol: u8) -> Client {
         let nonce = self.learn_nonce(five_tuple);
-        let second = self.signed(Method::ALLOCATE, &nonce, udp);
+        let second = self.signed(Method::ALLOCATE, &nonce, |writer| {
+            requested_transport(writer, protocol);
+        });
         self.hear(five_tuple, &second);
         let (relay, relayed) = self.opened.take().expect("an open relay");
         Client {
@@ -112,6 +127,23 @@ impl Driver {
         });
         self.hear(client.five_tuple, &request);
         self.expect_success();
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) fn permit_or_not(&mut self, client: &Client, peer: SocketAddr) {
+        let request = self.signed(Method::CREATE_PERMISSION, &client.nonce, |writer| {
+            writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).unwrap();
+        });
+        self.hear(client.five_tuple, &request);
+    }
+
+    /// The CONNECTION-ID of the last message to a client, taken once.
+    pub(crate) fn last_connection_id(&mut self) -> Option<u32> {
+        let answer = self.answer.take()?;
+        Message::parse(&answer)
+            .ok()?
+            .u32(AttributeType::CONNECTION_ID)?
+            .ok()
     }
 
     pub(crate) fn bind(&mut self, client: &Client, number: u16, peer: SocketAddr) {
@@ -150,11 +182,15 @@ impl Driver {
     pub(crate) fn perform_outputs(&mut self) {
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::OpenRelay { relay, address } => {
+                Output::OpenRelay { relay, address, .. } => {
                     self.opened = Some((relay, address));
                     self.server.relay_opened(self.now, relay, Ok(()));
                 }
                 Output::SendToClient { datagram, .. } => self.answer = Some(datagram),
+                Output::ConnectPeer { peer, .. } | Output::ConnectRelay { peer, .. } => {
+                    self.connecting.push(peer);
+                }
+                Output::ClosePeer { peer } => self.connecting.retain(|&connecting| connecting != peer),
                 Output::CloseRelay { .. }
                 | Output::AllocationCreated { .. }
                 | Output::AllocationEnded { .. } => {}
@@ -205,8 +241,12 @@ impl Driver {
 }
 
 pub(crate) fn udp(writer: &mut MessageWriter<'_>) {
+    requested_transport(writer, 17);
+}
+
+fn requested_transport(writer: &mut MessageWriter<'_>, protocol: u8) {
     writer
-        .attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+        .attribute(AttributeType::REQUESTED_TRANSPORT, &[protocol, 0, 0, 0])
         .unwrap();
 }
 

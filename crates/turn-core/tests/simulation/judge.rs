@@ -40,7 +40,9 @@ impl Machine {
                 );
                 self.answer(now, path, &asked, out);
             }
-            Verdict::Send { .. } => panic!("a request became {verdict:?}"),
+            Verdict::Send { .. } | Verdict::Bind { .. } | Verdict::HandOver { .. } => {
+                panic!("a request became {verdict:?}")
+            }
         }
     }
 
@@ -117,9 +119,11 @@ impl Machine {
                 peer: self.plan.inside(peer),
                 payload: payload.to_vec(),
             },
-            Verdict::Send { .. } | Verdict::Drop(_) | Verdict::Pending => {
-                self.oracle.fate_from_peer(now.instant, peer, relay, payload)
-            }
+            Verdict::Send { .. }
+            | Verdict::Drop(_)
+            | Verdict::Pending
+            | Verdict::Bind { .. }
+            | Verdict::HandOver { .. } => self.oracle.fate_from_peer(now.instant, peer, relay, payload),
         };
         self.judge(now, worker, &fate, verdict, out);
     }

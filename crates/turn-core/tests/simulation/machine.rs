@@ -220,7 +220,7 @@ impl Machine {
 
     fn perform(&mut self, now: Now, rng: &mut StdRng, worker: usize, output: Output) {
         match output {
-            Output::OpenRelay { relay, address } => {
+            Output::OpenRelay { relay, address, .. } => {
                 let ours = is_own(address.ip()) && self.plan.inside(address) == address;
                 assert!(
                     ours && self.plan.is_relay_port(address.port()),
@@ -251,6 +251,9 @@ impl Machine {
                     .remove(&(path, id))
                     .expect("an answer that nobody waits for");
                 self.answer(now, path, &asked, datagram);
+            }
+            Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {
+                panic!("TCP relays are off")
             }
             Output::AllocationCreated { .. } => self.tally.created += 1,
             Output::AllocationEnded {

@@ -121,6 +121,7 @@ impl Shell {
                 ..
             } => panic!("there is only one worker"),
             Verdict::Drop(_) | Verdict::Pending => return,
+            Verdict::Bind { .. } | Verdict::HandOver { .. } => panic!("TCP relays are off"),
         };
         socket.send_to(payload, to).await.unwrap();
     }
@@ -128,7 +129,7 @@ impl Shell {
     async fn perform_outputs(&mut self) {
         while let Some(output) = self.server.poll_output() {
             match output {
-                Output::OpenRelay { relay, address } => {
+                Output::OpenRelay { relay, address, .. } => {
                     let result = self.open(relay, address).await;
                     self.server.relay_opened(now(), relay, result);
                 }
@@ -141,6 +142,9 @@ impl Shell {
                     self.listener.send_to(&datagram, to.client).await.unwrap();
                 }
                 Output::AllocationCreated { .. } | Output::AllocationEnded { .. } => {}
+                Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {
+                    panic!("TCP relays are off")
+                }
             }
         }
     }

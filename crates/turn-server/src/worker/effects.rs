@@ -3,7 +3,7 @@
 use std::io;
 
 use tracing::debug;
-use turn_core::{FiveTuple, Link, Now, OpenError, Output};
+use turn_core::{FiveTuple, Link, Now, OpenError, Output, RelayTransport};
 
 use super::{Worker, listener, relay_socket};
 
@@ -17,7 +17,21 @@ impl Worker {
 
     fn perform(&mut self, now: Now, output: Output) {
         match output {
-            Output::OpenRelay { relay, address } => {
+            // The core is told not to offer TCP relays as long as no worker has them.
+            Output::OpenRelay {
+                relay,
+                transport: RelayTransport::Tcp,
+                ..
+            } => self.core.relay_opened(now, relay, Err(OpenError::Other)),
+            Output::ConnectPeer { peer, .. } | Output::ConnectRelay { peer, .. } => {
+                self.core.peer_connected(now, peer, false);
+            }
+            Output::ClosePeer { .. } => {}
+            Output::OpenRelay {
+                relay,
+                address,
+                transport: RelayTransport::Udp,
+            } => {
                 let opened = self.sockets.open(relay_socket(self.listeners, relay), address);
                 if let Err(error) = &opened {
                     debug!(%address, %error, "cannot open a relay socket");
