@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    AddressFamily, AttributeError, AttributeType as Type, ErrorCode, Message,
+    AddressFamily, AttributeError, AttributeType as Type, ErrorCode, Message, PasswordAlgorithm,
     address::{self, NO_MASK},
 };
 
@@ -39,6 +39,16 @@ impl<'a> Message<'a> {
     /// Reads USERNAME, at most 508 bytes.
     pub fn username(&self) -> Read<&'a str> {
         self.text(Type::USERNAME, MAX_USERNAME_LEN)
+    }
+
+    /// Reads USERHASH, which stands in for USERNAME ([`user_hash`](crate::user_hash)).
+    pub fn user_hash(&self) -> Read<[u8; 32]> {
+        self.read(Type::USERHASH, exactly)
+    }
+
+    /// Reads PASSWORD-ALGORITHM; `AttributeError::Value` when its number is not known.
+    pub fn password_algorithm(&self) -> Read<PasswordAlgorithm> {
+        self.read(Type::PASSWORD_ALGORITHM, PasswordAlgorithm::decode)
     }
 
     /// Reads REALM, at most 763 bytes.

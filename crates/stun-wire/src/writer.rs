@@ -2,13 +2,14 @@ use std::net::SocketAddr;
 
 use crate::{
     AddressFamily, AttributeType as Type, ChannelNumber, Class, HEADER_LEN, Icmp, IntegrityKey,
-    IntegrityKeySha256, MAGIC_COOKIE, Method, TransactionId, WriteError,
+    IntegrityKeySha256, MAGIC_COOKIE, Method, PasswordAlgorithm, TransactionId, WriteError,
     address::{self, MAX_VALUE_LEN, NO_MASK},
     error_code, fingerprint,
     integrity::{SHA1_LEN, SHA256_LEN},
     message::Seal,
     method::message_type,
     padded,
+    password_algorithm::ENTRY_LEN,
 };
 
 /// Writes one message into the caller's buffer.
@@ -105,6 +106,20 @@ impl<'a> MessageWriter<'a> {
     /// Writes an address family in the form of REQUESTED-ADDRESS-FAMILY: the number and three zeros.
     pub fn family(&mut self, kind: Type, family: AddressFamily) -> Written<'_, 'a> {
         self.attribute(kind, &[family.number(), 0, 0, 0])
+    }
+
+    /// Writes PASSWORD-ALGORITHM: the one that made the key.
+    pub fn password_algorithm(&mut self, algorithm: PasswordAlgorithm) -> Written<'_, 'a> {
+        self.attribute(Type::PASSWORD_ALGORITHM, &algorithm.encode())
+    }
+
+    /// Writes PASSWORD-ALGORITHMS: those there are to choose from, the preferred one first.
+    pub fn password_algorithms(&mut self, algorithms: &[PasswordAlgorithm]) -> Written<'_, 'a> {
+        let value: &mut [u8] = self.frame(Type::PASSWORD_ALGORITHMS, algorithms.len() * ENTRY_LEN)?;
+        for (entry, algorithm) in value.chunks_exact_mut(ENTRY_LEN).zip(algorithms) {
+            entry.copy_from_slice(&algorithm.encode());
+        }
+        Ok(self)
     }
 
     /// Writes ERROR-CODE; `Value` when the code is outside 300–699.

@@ -260,7 +260,10 @@ fn assert_they_read(message: &their::Message, value: &Value) {
         | Value::Bytes(..)
         | Value::AddressError(..)
         | Value::Family(..)
-        | Value::Icmp(_) => (),
+        | Value::Icmp(_)
+        | Value::Algorithm(_)
+        | Value::Algorithms(_)
+        | Value::UserHash(_) => (),
     }
 }
 

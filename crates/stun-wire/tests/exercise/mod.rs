@@ -56,6 +56,7 @@ fn read_everything(message: &Message<'_>) {
         message.icmp(),
         message.address_error_code(),
     );
+    _ = (message.user_hash(), message.password_algorithm());
     if let Some(Ok(error)) = message.error_code() {
         assert!((300..700).contains(&error.code));
     }

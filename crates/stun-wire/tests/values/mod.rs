@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use stun_wire::{
-    AddressFamily, AttributeType as Type, Class, Icmp, Message, MessageWriter, Method, TransactionId,
-    WriteError,
+    AddressFamily, AttributeType as Type, Class, Icmp, Message, MessageWriter, Method, PasswordAlgorithm,
+    TransactionId, WriteError,
 };
 
 /// An attribute with its meaning.
@@ -21,6 +21,9 @@ pub(crate) enum Value {
     Family(Type, AddressFamily),
     Unknown(Vec<Type>),
     Icmp(Icmp),
+    Algorithm(PasswordAlgorithm),
+    Algorithms(Vec<PasswordAlgorithm>),
+    UserHash([u8; 32]),
 }
 
 pub(crate) const XOR_ADDRESSES: [Type; 3] = [
@@ -57,6 +60,9 @@ impl Value {
             Self::Family(kind, family) => writer.family(*kind, *family),
             Self::Unknown(kinds) => writer.unknown_attributes(kinds),
             Self::Icmp(icmp) => writer.icmp(*icmp),
+            Self::Algorithm(algorithm) => writer.password_algorithm(*algorithm),
+            Self::Algorithms(algorithms) => writer.password_algorithms(algorithms),
+            Self::UserHash(hash) => writer.attribute(Type::USERHASH, hash),
         }
         .map(|_| ())
     }
@@ -83,6 +89,13 @@ impl Value {
             Self::Family(_, family) => assert_eq!(message.additional_address_family(), Some(Ok(*family))),
             Self::Unknown(kinds) => assert!(message.unknown_attributes().eq(kinds.iter().copied())),
             Self::Icmp(icmp) => assert_eq!(message.icmp(), Some(Ok(*icmp))),
+            Self::Algorithm(algorithm) => assert_eq!(message.password_algorithm(), Some(Ok(*algorithm))),
+            Self::Algorithms(algorithms) => {
+                let written = message.attribute(Type::PASSWORD_ALGORITHMS).unwrap();
+                let expected = algorithms.iter().flat_map(|one| [0, one.number() as u8, 0, 0]);
+                assert!(written.iter().copied().eq(expected));
+            }
+            Self::UserHash(hash) => assert_eq!(message.user_hash(), Some(Ok(*hash))),
         }
     }
 
@@ -98,6 +111,9 @@ impl Value {
             Self::AddressError(..) => Type::ADDRESS_ERROR_CODE,
             Self::Unknown(_) => Type::UNKNOWN_ATTRIBUTES,
             Self::Icmp(_) => Type::ICMP,
+            Self::Algorithm(_) => Type::PASSWORD_ALGORITHM,
+            Self::Algorithms(_) => Type::PASSWORD_ALGORITHMS,
+            Self::UserHash(_) => Type::USERHASH,
         }
     }
 }
@@ -110,6 +126,10 @@ pub(crate) fn address() -> impl Strategy<Value = SocketAddr> {
 
 fn family() -> impl Strategy<Value = AddressFamily> {
     select(vec![AddressFamily::V4, AddressFamily::V6])
+}
+
+fn algorithm() -> impl Strategy<Value = PasswordAlgorithm> {
+    select(vec![PasswordAlgorithm::Md5, PasswordAlgorithm::Sha256])
 }
 
 pub(crate) fn value() -> impl Strategy<Value = Value> {
@@ -126,6 +146,9 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
         (select(&FAMILIES[..]), family()).prop_map(|(kind, family)| Value::Family(kind, family)),
         vec(any::<u16>().prop_map(Type), 0..9).prop_map(Value::Unknown),
         icmp.prop_map(|(kind, code, data)| Value::Icmp(Icmp { kind, code, data })),
+        algorithm().prop_map(Value::Algorithm),
+        vec(algorithm(), 0..4).prop_map(Value::Algorithms),
+        any::<[u8; 32]>().prop_map(Value::UserHash),
     ]
 }
 
