@@ -67,17 +67,19 @@ impl Server {
         if self.table.len() >= self.config.limits.allocations as usize {
             return Err(Refusal::InsufficientCapacity);
         }
-        self.ledger.reserve(identity.user_id).map_err(|full| match full {
-            LedgerFull::User => Refusal::QuotaReached,
-            LedgerFull::Total => Refusal::InsufficientCapacity,
-        })?;
-        match self.find_addresses(now, from, identity.user_id, wish.relays) {
+        self.ledger
+            .reserve(identity.user_id())
+            .map_err(|full| match full {
+                LedgerFull::User => Refusal::QuotaReached,
+                LedgerFull::Total => Refusal::InsufficientCapacity,
+            })?;
+        match self.find_addresses(now, from, identity.user_id(), wish.relays) {
             Ok(sites) => {
                 self.open_relays(now, from, identity, message, wish, sites);
                 Ok(Done::Later)
             }
             Err(refusal) => {
-                self.ledger.release(identity.user_id);
+                self.ledger.release(identity.user_id());
                 Err(refusal)
             }
         }
@@ -166,13 +168,15 @@ impl Server {
             want,
             failed: sites.failed,
         };
-        let user_id = (identity.user_id != identity.username).then(|| identity.user_id.into());
+        let user_id = identity.user_id();
+        let user_id = (*user_id != *identity.username).then(|| user_id.into());
         let key = self.table.insert(Allocation {
             five_tuple: from,
-            username: identity.username.into(),
+            username: identity.username.as_ref().into(),
             user_id,
             credential_expires: identity.expires_unix,
             key: identity.key.clone(),
+            algorithm: identity.algorithm,
             transport: wish.transport,
             relays: [None; 2],
             permissions: Permissions::default(),

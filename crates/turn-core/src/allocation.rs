@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use stun_wire::{IntegrityKey, TransactionId};
+use stun_wire::{PasswordAlgorithm, TransactionId};
 
 use crate::{
     answer::{Allocated, Asked},
     channel::Channels,
+    integrity::MacKey,
     permission::Permissions,
     ports::Want,
     slots::Key,
@@ -21,8 +22,10 @@ pub(crate) struct Allocation {
     pub(crate) user_id: Option<Box<str>>,
     /// When a time-limited username ceases to be valid.
     pub(crate) credential_expires: Option<u64>,
-    /// Ready to verify and to sign.
-    pub(crate) key: IntegrityKey,
+    /// Ready to verify and to sign what is like the Allocate.
+    pub(crate) key: MacKey,
+    /// What made it of the password.
+    pub(crate) algorithm: PasswordAlgorithm,
     pub(crate) transport: RelayTransport,
     /// By [`Family::index`].
     pub(crate) relays: [Option<RelayId>; 2],

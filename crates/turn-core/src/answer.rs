@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 
 use arrayvec::ArrayVec;
-use stun_wire::{
-    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, WriteError,
-};
+use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, WriteError};
 
 use crate::{
     config::Config,
-    nonce::NONCE_LEN,
-    types::{ConnectionNumber, Family, PeerConnectionId, ReservationToken},
+    integrity::MacKey,
+    nonce::{Nonce, Nonces, Offer},
+    types::{ConnectionNumber, Family, Now, PeerConnectionId, ReservationToken},
 };
 
 /// Holds what of a request its answer needs.
@@ -117,13 +116,13 @@ impl Refusal {
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     /// Signs the answer; present once the password was found right.
-    pub(crate) key: Option<Box<IntegrityKey>>,
+    pub(crate) key: Option<Box<MacKey>>,
     pub(crate) standing: Standing,
 }
 
 impl Refused {
     /// A refusal of someone who is known.
-    pub(crate) fn signed(refusal: Refusal, key: IntegrityKey) -> Self {
+    pub(crate) fn signed(refusal: Refusal, key: MacKey) -> Self {
         Self {
             refusal,
             key: Some(Box::new(key)),
@@ -176,7 +175,7 @@ pub(crate) enum NoAnswer {
 pub(crate) fn success(
     config: &Config,
     asked: Asked,
-    key: &IntegrityKey,
+    key: &MacKey,
     success: &Success,
     out: &mut [u8],
 ) -> Result<usize, WriteError> {
@@ -214,22 +213,58 @@ fn write_allocated(writer: &mut MessageWriter<'_>, allocated: &Allocated) -> Res
     Ok(())
 }
 
-/// Writes an error response of at most `allowance` bytes. What people read is left out before the answer is.
+/// Makes what a challenge holds: realm and nonce, and what may be chosen.
+pub(crate) struct Challenge<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) nonces: &'a Nonces,
+    pub(crate) now: Now,
+    pub(crate) client: SocketAddr,
+}
+
+impl Challenge<'_> {
+    fn nonce(&self, offer: Offer) -> Nonce {
+        self.nonces.make(self.now, self.client, offer)
+    }
+
+    fn write(&self, offer: Offer, nonce: &Nonce, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        writer.text(AttributeType::REALM, self.config.realm.as_str())?;
+        writer.attribute(AttributeType::NONCE, nonce)?;
+        if offer == Offer::Algorithms {
+            writer.password_algorithms(self.config.credentials.algorithms())?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes an error response of at most `allowance` bytes. What people read is left out first, then what clients of
+/// RFC 8489 may choose, and at last the answer.
 pub(crate) fn refusal(
-    config: &Config,
     asked: Asked,
     refused: &Refused,
-    nonce: &[u8; NONCE_LEN],
+    challenge: &Challenge<'_>,
     allowance: usize,
     out: &mut [u8],
 ) -> Result<usize, NoAnswer> {
+    let offers: &[Offer] = if refused.refusal.challenges() {
+        &Offer::ALL
+    } else {
+        &[Offer::Nothing]
+    };
     let mut outcome = Err(NoAnswer::NoRoom);
-    for luxury in [Luxury::Software, Luxury::ReasonPhrase, Luxury::None] {
-        outcome = match write_refusal(config, asked, refused, nonce, luxury, out) {
-            Ok(len) if len <= allowance => return Ok(len),
-            Ok(_) => Err(NoAnswer::TooLong),
-            Err(_) => Err(NoAnswer::NoRoom),
+    for (at, &offer) in offers.iter().enumerate() {
+        let nonce = challenge.nonce(offer);
+        let luxuries = if at == 0 {
+            &Luxury::ALL[..]
+        } else {
+            &[Luxury::None]
         };
+        for &luxury in luxuries {
+            outcome = match write_refusal(asked, refused, challenge, (offer, &nonce), luxury, out) {
+                Ok(len) if len <= allowance => return Ok(len),
+                Ok(_) => Err(NoAnswer::TooLong),
+                Err(_) => Err(NoAnswer::NoRoom),
+            };
+        }
     }
     outcome
 }
@@ -242,11 +277,15 @@ enum Luxury {
     None,
 }
 
+impl Luxury {
+    const ALL: [Self; 3] = [Self::Software, Self::ReasonPhrase, Self::None];
+}
+
 fn write_refusal(
-    config: &Config,
     asked: Asked,
     refused: &Refused,
-    nonce: &[u8; NONCE_LEN],
+    challenge: &Challenge<'_>,
+    (offer, nonce): (Offer, &Nonce),
     luxury: Luxury,
     out: &mut [u8],
 ) -> Result<usize, WriteError> {
@@ -258,22 +297,17 @@ fn write_refusal(
         writer.unknown_attributes(unknown)?;
     }
     if refusal.challenges() {
-        writer.text(AttributeType::REALM, config.realm.as_str())?;
-        writer.attribute(AttributeType::NONCE, nonce)?;
+        challenge.write(offer, nonce, &mut writer)?;
     }
-    if let (Luxury::Software, Some(software)) = (luxury, &config.software) {
+    if let (Luxury::Software, Some(software)) = (luxury, &challenge.config.software) {
         writer.text(AttributeType::SOFTWARE, software)?;
     }
     seal(writer, asked, refused.key.as_deref())
 }
 
-fn seal(
-    mut writer: MessageWriter<'_>,
-    asked: Asked,
-    key: Option<&IntegrityKey>,
-) -> Result<usize, WriteError> {
+fn seal(mut writer: MessageWriter<'_>, asked: Asked, key: Option<&MacKey>) -> Result<usize, WriteError> {
     if let Some(key) = key {
-        writer.integrity(key)?;
+        key.seal(&mut writer)?;
     }
     if asked.fingerprint {
         writer.fingerprint()?;

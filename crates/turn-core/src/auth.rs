@@ -1,10 +1,16 @@
 //! Long-term credentials (RFC 8489 §9.2): who asks, and may he be believed. It leaves no state behind.
 
-use stun_wire::{IntegrityKey, Message, Method};
+mod presented;
 
+use std::borrow::Cow;
+
+use stun_wire::{Message, Method, PasswordAlgorithm};
+
+use self::presented::{Name, Presented};
 use crate::{
     answer::{Refusal, Refused, Standing},
     counters::AuthFailure,
+    integrity::{MacKey, Scheme},
     nonce::NonceCheck,
     server::Server,
     slots::Key,
@@ -14,11 +20,13 @@ use crate::{
 /// Holds who is known to have sent a request.
 #[derive(Debug)]
 pub(crate) struct Identity<'m> {
-    pub(crate) username: &'m str,
-    /// Whom quotas count: stays the same when a time-limited username is renewed.
-    pub(crate) user_id: &'m str,
+    pub(crate) username: Cow<'m, str>,
+    /// Whom quotas count where that is not the username.
+    id: Option<&'m str>,
     /// Signs the answer.
-    pub(crate) key: IntegrityKey,
+    pub(crate) key: MacKey,
+    /// What made it of the password.
+    pub(crate) algorithm: PasswordAlgorithm,
     pub(crate) expires_unix: Option<u64>,
     /// The allocation that the request is about; it is this user's.
     pub(crate) allocation: Option<Key>,
@@ -27,6 +35,11 @@ pub(crate) struct Identity<'m> {
 }
 
 impl Identity<'_> {
+    /// Tells whom quotas count: it stays the same when a time-limited username is renewed.
+    pub(crate) fn user_id(&self) -> &str {
+        self.id.unwrap_or(&self.username)
+    }
+
     /// Gives the allocation that requests after Allocate need.
     pub(crate) fn ready_allocation(&self) -> Result<Key, Refusal> {
         self.allocation
@@ -51,22 +64,16 @@ impl Rejected {
     }
 }
 
-/// Holds the attributes of the long-term credential mechanism.
-struct Presented<'m> {
-    username: &'m str,
-    realm: &'m str,
-    nonce: &'m [u8],
-}
-
 /// Holds what the credentials say about a username.
 struct Candidate<'m> {
-    user_id: &'m str,
+    id: Option<&'m str>,
     expires_unix: Option<u64>,
-    key: IntegrityKey,
+    /// For all that the scheme takes.
+    key: MacKey,
 }
 
 impl Server {
-    /// Finds out who sent a request.
+    /// Finds out who sent a request, by the checks of RFC 8489 §9.2.4 in their order.
     ///
     /// An unknown user and a wrong password cost the same time and get the same answer. An expired credential
     /// is noticed only after its password was found right.
@@ -76,8 +83,8 @@ impl Server {
         from: FiveTuple,
         message: &Message<'m>,
     ) -> Result<Identity<'m>, Rejected> {
-        let presented = presented(message)?;
-        let nonce = self.check_nonce(now, from, message, presented.nonce);
+        let presented = Presented::by(message)?;
+        let (nonce, offer) = self.check_nonce(now, from, message, presented.nonce);
         let standing = if nonce == NonceCheck::Foreign {
             Standing::Unproven
         } else {
@@ -85,8 +92,10 @@ impl Server {
         };
         let rejected = |failure, refusal| Rejected::new(failure, refusal, standing);
 
-        let candidate = self.candidate(from, presented.username, message);
-        let candidate = candidate.map_err(|failure| rejected(failure, Refusal::Unauthorized))?;
+        let scheme = presented::scheme(message, offer, self.config.credentials.algorithms())
+            .ok_or_else(|| rejected(AuthFailure::AlgorithmMismatch, Refusal::BadRequest))?;
+        let candidate = self.candidate(from, presented.name, scheme, message);
+        let (username, candidate) = candidate.map_err(|failure| rejected(failure, Refusal::Unauthorized))?;
         if presented.realm != self.config.realm.as_str() {
             return Err(rejected(AuthFailure::WrongRealm, Refusal::Unauthorized));
         }
@@ -96,7 +105,7 @@ impl Server {
         if self.is_over(now, &candidate, message) {
             return Err(rejected(AuthFailure::Expired, Refusal::Unauthorized));
         }
-        self.identify(from, presented.username, candidate, message)
+        self.identify(from, username, candidate, scheme, message)
     }
 
     /// Joins the user with the allocation that the request is about; other users than its own get 441, or 437
@@ -104,88 +113,112 @@ impl Server {
     fn identify<'m>(
         &self,
         from: FiveTuple,
-        username: &'m str,
+        username: Cow<'m, str>,
         candidate: Candidate<'m>,
+        scheme: Scheme,
         message: &Message<'m>,
     ) -> Result<Identity<'m>, Rejected> {
         let existing = self
             .subject(from, message)
             .and_then(|key| Some((key, self.table.allocation(key)?)));
         let own = existing.filter(|(_, allocation)| *allocation.username == *username);
+        let key = candidate.key.narrowed(scheme.sign).unwrap_or(candidate.key);
         if existing.is_some() && own.is_none() {
             let refusal = if message.method() == Method::ALLOCATE {
                 Refusal::AllocationMismatch
             } else {
                 Refusal::WrongCredentials
             };
-            let refused = Refused::signed(refusal, candidate.key);
             return Err(Rejected {
                 failure: AuthFailure::OtherUser,
-                refused,
+                refused: Refused::signed(refusal, key),
             });
         }
-        let ready = own.is_some_and(|(_, allocation)| allocation.is_ready());
-        let allocation = own.map(|(key, _)| key);
-        let Candidate {
-            user_id,
-            expires_unix,
-            key,
-        } = candidate;
         Ok(Identity {
             username,
-            user_id,
+            id: candidate.id,
             key,
-            expires_unix,
-            allocation,
-            ready,
+            algorithm: scheme.algorithm,
+            expires_unix: candidate.expires_unix,
+            allocation: own.map(|(key, _)| key),
+            ready: own.is_some_and(|(_, allocation)| allocation.is_ready()),
         })
     }
 
-    /// Finds the key under which the message's integrity holds.
+    /// Finds the user under whose key the message's integrity holds, and his name.
     fn candidate<'m>(
         &self,
         from: FiveTuple,
-        username: &'m str,
+        name: Name<'m>,
+        scheme: Scheme,
         message: &Message<'m>,
-    ) -> Result<Candidate<'m>, AuthFailure> {
-        let verifies = |key: &IntegrityKey| message.verify_integrity(key).is_ok();
-        if let Some(known) = self.known(from, username, message) {
-            let right = verifies(&known.key);
-            return if right {
-                Ok(known)
-            } else {
-                Err(AuthFailure::WrongPassword)
-            };
-        }
+    ) -> Result<(Cow<'m, str>, Candidate<'m>), AuthFailure> {
         let credentials = &self.config.credentials;
-        let Some(parsed) = credentials.time_limited(username) else {
-            // The work of a known user, so that time does not tell which names exist.
-            std::hint::black_box(verifies(&self.nobodys_key));
-            return Err(AuthFailure::UnknownUser);
+        let known = match name {
+            Name::Plain(name) => Some(name),
+            Name::Hash(hash) => credentials.name_of(&hash),
         };
-        let mut derived = credentials.derived_keys(&self.config.realm, username);
-        let key = derived.find(verifies).ok_or(AuthFailure::WrongPassword)?;
-        Ok(Candidate {
-            user_id: parsed.user_id,
+        if let Some(known_as) = known
+            && let Some((key, expires_unix)) = self.kept_key(from, known_as, scheme, message)
+        {
+            if !key.verify(message) {
+                return Err(AuthFailure::WrongPassword);
+            }
+            let username = match name {
+                Name::Plain(name) => Cow::Borrowed(name),
+                Name::Hash(_) => Cow::Owned(known_as.to_owned()),
+            };
+            let candidate = Candidate {
+                id: None,
+                expires_unix,
+                key,
+            };
+            return Ok((username, candidate));
+        }
+        let Name::Plain(username) = name else {
+            return Err(self.unknown_user(scheme, message));
+        };
+        let Some(parsed) = credentials.time_limited(username) else {
+            return Err(self.unknown_user(scheme, message));
+        };
+        let mut derived = credentials.derived_keys(&self.config.realm, username, scheme);
+        let key = derived.find(|key| key.verify(message));
+        let candidate = Candidate {
+            id: Some(parsed.user_id),
             expires_unix: Some(parsed.expires_unix),
-            key,
-        })
+            key: key.ok_or(AuthFailure::WrongPassword)?,
+        };
+        Ok((Cow::Borrowed(username), candidate))
     }
 
-    /// Finds a user whose key is kept: the owner of the allocation that the request is about, or a static user.
-    fn known<'m>(&self, from: FiveTuple, username: &'m str, message: &Message<'m>) -> Option<Candidate<'m>> {
+    /// Finds a key that needs no deriving, and when it expires: of the owner of the allocation that the request is
+    /// about, or of a static user.
+    fn kept_key(
+        &self,
+        from: FiveTuple,
+        username: &str,
+        scheme: Scheme,
+        message: &Message<'_>,
+    ) -> Option<(MacKey, Option<u64>)> {
         let existing = self
             .subject(from, message)
             .and_then(|key| self.table.allocation(key));
-        let (key, expires_unix) = match existing.filter(|allocation| *allocation.username == *username) {
-            Some(allocation) => (&allocation.key, allocation.credential_expires),
-            None => (self.config.credentials.static_key(username)?, None),
-        };
-        Some(Candidate {
-            user_id: username,
-            expires_unix,
-            key: key.clone(),
-        })
+        let own = existing.filter(|allocation| {
+            *allocation.username == *username && allocation.algorithm == scheme.algorithm
+        });
+        if let Some(allocation) = own
+            && let Some(key) = allocation.key.narrowed(scheme.macs)
+        {
+            return Some((key, allocation.credential_expires));
+        }
+        Some((self.config.credentials.user(username)?.key(scheme)?, None))
+    }
+
+    /// Does the work of a known user, so that time does not tell which names exist.
+    fn unknown_user(&self, scheme: Scheme, message: &Message<'_>) -> AuthFailure {
+        let key = self.nobody.key(scheme);
+        std::hint::black_box(key.is_some_and(|key| key.verify(message)));
+        AuthFailure::UnknownUser
     }
 
     /// Tells whether a time-limited credential is past its time and this request minds. Refresh minds only
@@ -201,20 +234,4 @@ impl Server {
                 .expires_unix
                 .is_some_and(|expires| expires <= now.unix.as_secs())
     }
-}
-
-fn presented<'m>(message: &Message<'m>) -> Result<Presented<'m>, Rejected> {
-    if !message.has_integrity() {
-        return Err(Rejected::new(
-            AuthFailure::Missing,
-            Refusal::Unauthorized,
-            Standing::Newcomer,
-        ));
-    }
-    let incomplete = || Rejected::new(AuthFailure::Incomplete, Refusal::BadRequest, Standing::Unproven);
-    Ok(Presented {
-        username: message.username().and_then(Result::ok).ok_or_else(incomplete)?,
-        realm: message.realm().and_then(Result::ok).ok_or_else(incomplete)?,
-        nonce: message.nonce().ok_or_else(incomplete)?,
-    })
 }

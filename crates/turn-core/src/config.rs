@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use stun_wire::prepare_opaque_string;
+
 pub use self::{
     relays::{PortRange, RelayAddress, RelayAddresses, Share},
     tcp_relay::TcpRelay,
@@ -123,16 +125,18 @@ pub enum ConfigError {
 pub struct Realm(String);
 
 impl Realm {
-    /// Takes 1 to 127 bytes that may stand in a quoted string as they are.
+    /// Takes 1 to 127 bytes that may stand in a quoted string as they are. The text is prepared as RFC 8489 §9.2.2
+    /// has clients prepare it.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Realm`] for any other text.
     pub fn new(realm: impl Into<String>) -> Result<Self, ConfigError> {
         let realm = realm.into();
+        let realm = prepare_opaque_string(&realm).map_err(|_| ConfigError::Realm)?;
         let quotable = |c: char| !c.is_control() && c != '"' && c != '\\';
         if (1..=127).contains(&realm.len()) && realm.chars().all(quotable) {
-            Ok(Self(realm))
+            Ok(Self(realm.into_owned()))
         } else {
             Err(ConfigError::Realm)
         }

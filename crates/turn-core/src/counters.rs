@@ -213,13 +213,15 @@ labels! {
 }
 
 labels! {
-    /// Says why a request did not authenticate. Clients see 400 for `Incomplete`, 438 for `StaleNonce`, 441 or
+    /// Says why a request did not authenticate. Clients see 400 for `Incomplete` and `AlgorithmMismatch`, 438 for `StaleNonce`, 441 or
     /// 437 for `OtherUser`, and an indistinguishable 401 for the others.
     AuthFailure {
         /// No MESSAGE-INTEGRITY: the ordinary first request.
         Missing => "missing",
         /// MESSAGE-INTEGRITY without USERNAME, REALM or NONCE.
         Incomplete => "incomplete",
+        /// Password algorithms that were not offered so, or one of them alone: someone may have changed the offer.
+        AlgorithmMismatch => "algorithm_mismatch",
         /// A realm that is not ours.
         WrongRealm => "wrong_realm",
         /// Nobody of that name.

@@ -1,17 +1,31 @@
 //! Who may allocate: users with a kept key, and secrets that vouch for time-limited usernames.
 
+mod user_key;
+
 use std::{collections::BTreeMap, fmt};
 
-use stun_wire::{IntegrityKey, PrepareError, long_term_key_md5, prepare_opaque_string};
+use rand::{RngExt as _, rngs::StdRng};
+use stun_wire::{
+    PasswordAlgorithm, PrepareError, long_term_key_md5, long_term_key_sha256, prepare_opaque_string,
+    user_hash,
+};
 use turn_credentials::{Parsed, Secret, derive_password, parse_username};
 
-use crate::config::Realm;
+pub use self::user_key::UserKey;
+use crate::{
+    config::Realm,
+    integrity::{MacKey, Macs, Scheme},
+};
 
 /// Holds static users and shared secrets; both work at the same time.
 #[derive(Clone)]
 pub struct Credentials {
     /// Strangers only look up here, they never insert, so that no hashing needs defence.
-    users: BTreeMap<String, IntegrityKey>,
+    users: BTreeMap<Box<str>, User>,
+    /// The users' names by what USERHASH says of them.
+    hashes: BTreeMap<[u8; 32], Box<str>>,
+    /// How many users have a key for MD5 alone.
+    md5_only: usize,
     secrets: Vec<Secret>,
     separator: char,
 }
@@ -21,6 +35,8 @@ impl Default for Credentials {
     fn default() -> Self {
         Self {
             users: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            md5_only: 0,
             secrets: Vec::new(),
             separator: ':',
         }
@@ -37,19 +53,22 @@ impl Credentials {
     pub fn add_user(&mut self, realm: &Realm, name: &str, password: &str) -> Result<(), PrepareError> {
         let name = prepare_opaque_string(name)?;
         let password = prepare_opaque_string(password)?;
-        let key = long_term_key_md5(&name, realm.as_str(), &password);
-        self.users.insert(name.into_owned(), IntegrityKey::new(&key));
+        self.insert(
+            realm,
+            &name,
+            UserKey::of_password(&name, realm.as_str(), &password),
+        );
         Ok(())
     }
 
-    /// Adds a user by the key MD5(name ":" realm ":" password), which hides the password itself.
+    /// Adds a user by what is kept in place of the password.
     ///
     /// # Errors
     ///
     /// When the name holds characters that OpaqueString forbids.
-    pub fn add_key(&mut self, name: &str, key: [u8; 16]) -> Result<(), PrepareError> {
+    pub fn add_key(&mut self, realm: &Realm, name: &str, key: UserKey) -> Result<(), PrepareError> {
         let name = prepare_opaque_string(name)?;
-        self.users.insert(name.into_owned(), IntegrityKey::new(&key));
+        self.insert(realm, &name, key);
         Ok(())
     }
 
@@ -68,8 +87,28 @@ impl Credentials {
         self.users.is_empty() && self.secrets.is_empty()
     }
 
-    pub(crate) fn static_key(&self, username: &str) -> Option<&IntegrityKey> {
-        self.users.get(username)
+    /// Lists the password algorithms that every user has a key for, the preferred one first (RFC 8489 §9.2.4).
+    pub(crate) fn algorithms(&self) -> &'static [PasswordAlgorithm] {
+        if self.md5_only == 0 {
+            &[PasswordAlgorithm::Sha256, PasswordAlgorithm::Md5]
+        } else {
+            &[PasswordAlgorithm::Md5]
+        }
+    }
+
+    /// Tells whether everybody who may allocate is known by the hash of his name as well. Time-limited usernames
+    /// are not: they are not known before they come.
+    pub(crate) fn knows_user_hashes(&self) -> bool {
+        self.secrets.is_empty() && !self.users.is_empty()
+    }
+
+    /// Finds the name of a static user behind a USERHASH.
+    pub(crate) fn name_of(&self, hash: &[u8; 32]) -> Option<&str> {
+        self.hashes.get(hash).map(|name| &**name)
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(name)
     }
 
     /// Reads a time-limited username, if there is a secret that could vouch for it.
@@ -81,16 +120,63 @@ impl Credentials {
         }
     }
 
-    /// Derives the key that each secret in turn gives a time-limited username.
+    /// Derives the keys that each secret in turn gives a time-limited username.
     pub(crate) fn derived_keys<'a>(
         &'a self,
         realm: &'a Realm,
         username: &'a str,
-    ) -> impl Iterator<Item = IntegrityKey> {
+        scheme: Scheme,
+    ) -> impl Iterator<Item = MacKey> {
         self.secrets.iter().map(move |secret| {
             let password = derive_password(secret, username);
-            IntegrityKey::new(&long_term_key_md5(username, realm.as_str(), &password))
+            let (realm, password) = (realm.as_str(), password.as_str());
+            match scheme.algorithm {
+                PasswordAlgorithm::Md5 => {
+                    MacKey::new(scheme.macs, &long_term_key_md5(username, realm, password))
+                }
+                PasswordAlgorithm::Sha256 => {
+                    MacKey::new(scheme.macs, &long_term_key_sha256(username, realm, password))
+                }
+            }
         })
+    }
+
+    fn insert(&mut self, realm: &Realm, name: &str, key: UserKey) {
+        self.hashes.insert(user_hash(name, realm.as_str()), name.into());
+        self.md5_only += usize::from(key.sha256().is_none());
+        if let Some(former) = self.users.insert(name.into(), User::new(key)) {
+            self.md5_only -= usize::from(former.kept.sha256().is_none());
+        }
+    }
+}
+
+/// A static user.
+#[derive(Clone)]
+pub(crate) struct User {
+    kept: UserKey,
+    /// What clients of RFC 5389 take, and so nearly everybody.
+    ready: MacKey,
+}
+
+impl User {
+    fn new(kept: UserKey) -> Self {
+        let ready = MacKey::new(Macs::Sha1, kept.md5());
+        Self { kept, ready }
+    }
+
+    /// Makes someone whose password nobody knows.
+    pub(crate) fn nobody(rng: &mut StdRng) -> Self {
+        Self::new(UserKey::new(rng.random(), Some(rng.random())))
+    }
+
+    /// Gives the key for requests of this scheme; none where the user has no key of its algorithm.
+    pub(crate) fn key(&self, scheme: Scheme) -> Option<MacKey> {
+        let key = match (scheme.algorithm, scheme.macs) {
+            (PasswordAlgorithm::Md5, Macs::Sha1) => return Some(self.ready.clone()),
+            (PasswordAlgorithm::Md5, Macs::Sha256 | Macs::Both) => self.kept.md5(),
+            (PasswordAlgorithm::Sha256, _) => self.kept.sha256()?,
+        };
+        Some(MacKey::new(scheme.macs, key))
     }
 }
 
@@ -103,38 +189,9 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Reads the 32 hexadecimal digits of a user's key; `0x` may stand in front, as coturn writes it.
-pub fn parse_key(text: &str) -> Option<[u8; 16]> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut key = [0; 16];
-    for (at, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_32_hexadecimal_digits_with_or_without_0x() {
-        let key = [0x0a, 0xff, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
-        assert_eq!(parse_key("0x0aff000102030405060708090A0B0C0D"), Some(key));
-        assert_eq!(parse_key("0aff000102030405060708090a0b0c0d"), Some(key));
-        for wrong in [
-            "",
-            "0x",
-            "0aff",
-            "0aff000102030405060708090a0b0c0d0e",
-            "+aff000102030405060708090a0b0c0d",
-        ] {
-            assert_eq!(parse_key(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn nothing_secret_is_printed() {
@@ -152,6 +209,10 @@ mod tests {
 
     #[test]
     fn a_user_without_a_name_is_refused() {
-        assert!(Credentials::default().add_key("", [0; 16]).is_err());
+        assert!(
+            Credentials::default()
+                .add_key(&Realm::new("r").unwrap(), "", UserKey::new([0; 16], None))
+                .is_err()
+        );
     }
 }

@@ -24,6 +24,7 @@ mod errand;
 mod freed;
 mod icmp;
 mod indication;
+mod integrity;
 mod invariants;
 mod nonce;
 mod opening;
@@ -58,7 +59,7 @@ pub use crate::{
     counters::{
         AuthFailure, CountedMethod, Counters, Direction, Durations, ERROR_CODES, PeerRefusal, Relayed,
     },
-    credentials::{Credentials, parse_key},
+    credentials::{Credentials, UserKey},
     errand::Errand,
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
     packet::{HEADROOM, Packet},

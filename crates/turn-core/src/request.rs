@@ -1,12 +1,13 @@
 //! From a request to its answer: authentication, the handler, then success or refusal in the same buffer.
 
 use arrayvec::ArrayVec;
-use stun_wire::{AttributeType, IntegrityKey, Message, Method};
+use stun_wire::{AttributeType, Message, Method};
 
 use crate::{
-    answer::{self, Asked, Done, MAX_UNKNOWN, NoAnswer, Refusal, Refused, Standing, Success},
+    answer::{self, Asked, Challenge, Done, MAX_UNKNOWN, NoAnswer, Refusal, Refused, Standing, Success},
     auth::Rejected,
     counters::CountedMethod,
+    integrity::MacKey,
     output::{DropReason, Output, Verdict, Via},
     packet::Packet,
     server::Server,
@@ -15,13 +16,15 @@ use crate::{
 
 /// Comprehension-required attributes that are understood, or rightly passed over, in requests. Missing are
 /// above all DONT-FRAGMENT, which a relay that sets no DF bit must refuse (RFC 8656 §7.2), and those of
-/// other mechanisms: USERHASH, PASSWORD-ALGORITHM, ACCESS-TOKEN.
+/// other mechanisms: ACCESS-TOKEN.
 const KNOWN: &[AttributeType] = &[
     AttributeType::USERNAME,
     AttributeType::REALM,
     AttributeType::NONCE,
     AttributeType::MESSAGE_INTEGRITY,
     AttributeType::MESSAGE_INTEGRITY_SHA256,
+    AttributeType::PASSWORD_ALGORITHM,
+    AttributeType::USERHASH,
     AttributeType::LIFETIME,
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::REQUESTED_ADDRESS_FAMILY,
@@ -61,7 +64,7 @@ impl Server {
         now: Now,
         from: FiveTuple,
         message: &Message<'_>,
-    ) -> Result<(Done, IntegrityKey), Refused> {
+    ) -> Result<(Done, MacKey), Refused> {
         let identity = match self.authenticate(now, from, message) {
             Ok(identity) => identity,
             Err(Rejected { failure, refused }) => {
@@ -88,7 +91,7 @@ impl Server {
         now: Now,
         from: FiveTuple,
         asked: Asked,
-        outcome: Result<(Done, IntegrityKey), Refused>,
+        outcome: Result<(Done, MacKey), Refused>,
         packet: &mut Packet<'_>,
     ) -> Result<Verdict, DropReason> {
         match outcome {
@@ -120,14 +123,14 @@ impl Server {
         if refused.standing != Standing::Proven && !from.is_connected() && !self.admit_challenge(now, from) {
             return Err(DropReason::RateLimited);
         }
-        let nonce = self.nonces.make(now, from.client);
+        let challenge = self.challenge(now, from);
         let allowance = if from.is_connected() {
             usize::MAX
         } else {
             refused.standing.allowance(asked.len)
         };
         packet
-            .replace(|out| answer::refusal(&self.config, asked, refused, &nonce, allowance, out))
+            .replace(|out| answer::refusal(asked, refused, &challenge, allowance, out))
             .map_err(|why| match why {
                 NoAnswer::TooLong => DropReason::Amplification,
                 NoAnswer::NoRoom => DropReason::NoRoom,
@@ -137,6 +140,15 @@ impl Server {
         Ok(())
     }
 
+    fn challenge(&self, now: Now, to: FiveTuple) -> Challenge<'_> {
+        Challenge {
+            config: &self.config,
+            nonces: &self.nonces,
+            now,
+            client: to.client,
+        }
+    }
+
     fn admit_challenge(&mut self, now: Now, from: FiveTuple) -> bool {
         self.challenge_limit
             .as_mut()
@@ -144,13 +156,7 @@ impl Server {
     }
 
     /// Sends the deferred answer of an Allocate or Connect that succeeded.
-    pub(crate) fn send_success(
-        &mut self,
-        to: FiveTuple,
-        asked: Asked,
-        key: &IntegrityKey,
-        success: &Success,
-    ) {
+    pub(crate) fn send_success(&mut self, to: FiveTuple, asked: Asked, key: &MacKey, success: &Success) {
         let mut datagram = vec![0; ANSWER_ROOM];
         if let Ok(len) = answer::success(&self.config, asked, key, success, &mut datagram) {
             datagram.truncate(len);
@@ -160,9 +166,9 @@ impl Server {
 
     /// Sends the deferred answer of an Allocate or Connect that failed.
     pub(crate) fn send_refusal(&mut self, now: Now, to: FiveTuple, asked: Asked, refused: &Refused) {
-        let nonce = self.nonces.make(now, to.client);
+        let challenge = self.challenge(now, to);
         let mut datagram = vec![0; ANSWER_ROOM];
-        if let Ok(len) = answer::refusal(&self.config, asked, refused, &nonce, usize::MAX, &mut datagram) {
+        if let Ok(len) = answer::refusal(asked, refused, &challenge, usize::MAX, &mut datagram) {
             datagram.truncate(len);
             self.outputs.push_back(Output::SendToClient { to, datagram });
             self.counters

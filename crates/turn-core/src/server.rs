@@ -8,13 +8,14 @@ use std::{
 
 use ahash::RandomState;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use stun_wire::{Class, IntegrityKey, Kind, Message, Method, TransactionId, classify};
+use stun_wire::{Class, Kind, Message, Method, TransactionId, classify};
 
 use crate::{
     addresses::Addresses,
     challenge_limit::ChallengeLimit,
     config::Config,
     counters::{CountedMethod, Counters},
+    credentials::User,
     deadlines::Deadlines,
     freed::Freed,
     indication::read_send,
@@ -41,8 +42,8 @@ pub struct Server {
     pub(crate) deadlines: Deadlines,
     pub(crate) nonces: Nonces,
     pub(crate) challenge_limit: Option<ChallengeLimit>,
-    /// Verifies for users that do not exist.
-    pub(crate) nobodys_key: IntegrityKey,
+    /// Stands in for users that do not exist.
+    pub(crate) nobody: User,
     pub(crate) indication_ids: IndicationIds,
     pub(crate) rng: StdRng,
     pub(crate) outputs: VecDeque<Output>,
@@ -77,7 +78,7 @@ impl Server {
             deadlines: Deadlines::default(),
             nonces: Nonces::new(&config),
             challenge_limit,
-            nobodys_key: IntegrityKey::new(&rng.random::<[u8; 16]>()),
+            nobody: User::nobody(&mut rng),
             indication_ids: IndicationIds::new(&mut rng),
             rng,
             outputs: VecDeque::new(),

@@ -1,5 +1,6 @@
 //! Stories told to the whole server, datagram by datagram: what goes in, and exactly what comes out.
 
+mod algorithms;
 mod allocating;
 mod authenticating;
 mod channels;
@@ -10,13 +11,16 @@ mod families;
 mod flooding;
 mod hairpin;
 mod icmp;
+mod modern;
 mod opening;
 mod permissions;
 mod refreshing;
 mod relaying;
 mod reserving;
 mod tcp_relay;
+mod user_hashes;
 mod world;
 
 use client::Client;
+use modern::Modern;
 use world::{Heard, World, error_code, ip, socket};

@@ -38,7 +38,7 @@ pub struct Config {
     pub channels: Channels,
     /// Whether Binding requests of RFC 3489, without a magic cookie, are answered.
     pub classic_stun: bool,
-    /// Static users: name to password, or to `0x` and the 32 hexadecimal digits of their key.
+    /// Static users: name to password, or to their key as [`UserKey::parse`](turn_core::UserKey::parse) reads it.
     pub users: BTreeMap<String, Hidden>,
     /// Secrets that vouch for time-limited credentials; all are valid at once.
     pub shared_secrets: Vec<Hidden>,

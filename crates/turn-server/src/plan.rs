@@ -6,7 +6,7 @@ use datagram_io::host_addresses;
 use ipnet::IpNet;
 use turn_core::{
     ChannelRange, ConfigError, Credentials, Lifetimes, Limits, PeerPolicy, PortRange, QuotaLimits, Realm,
-    RelayAddress, RelayAddresses, Secret, UnauthorizedLimit, parse_key,
+    RelayAddress, RelayAddresses, Secret, UnauthorizedLimit, UserKey,
 };
 
 use crate::{
@@ -82,7 +82,7 @@ impl Plan {
 }
 
 /// Bytes of a realm whose challenge is at most three times as long as the smallest Allocate.
-const LONGEST_REALM: usize = 28;
+const LONGEST_REALM: usize = 32;
 
 /// Reads part by part; what is wrong is noted and a harmless value takes its place.
 struct Reader {
@@ -117,8 +117,8 @@ impl Reader {
         let mut credentials = Credentials::default();
         credentials.set_separator(config.username_separator);
         for (name, password) in &config.users {
-            let added = match parse_key(password.reveal()).filter(|_| password.reveal().starts_with("0x")) {
-                Some(key) => credentials.add_key(name, key),
+            let added = match UserKey::parse(password.reveal()) {
+                Some(key) => credentials.add_key(realm, name, key),
                 None => credentials.add_user(realm, name, password.reveal()),
             };
             if added.is_err() {

@@ -3,7 +3,7 @@
 use stun_wire::{AttributeType, Class, Method};
 
 use super::{client::udp, world::BEGIN, *};
-use crate::{AuthFailure, CountedMethod, Credentials, DropReason, Realm, Secret, parse_key};
+use crate::{AuthFailure, CountedMethod, Credentials, DropReason, Realm, Secret, UserKey};
 
 fn first_request(world: &mut World, client: &mut Client) -> Heard {
     let request = client.plain(Class::Request, Method::ALLOCATE, udp);
@@ -22,7 +22,7 @@ fn the_first_request_gets_401_with_realm_and_nonce_and_no_signature() {
     let heard = first_request(&mut world, &mut Client::alice(1000));
     assert_eq!(error_code(&heard), 401);
     assert_eq!(heard.message().realm(), Some(Ok("example.org")));
-    assert_eq!(heard.message().nonce().unwrap().len(), 20);
+    assert_eq!(heard.message().nonce().unwrap().len(), 28);
     assert!(!heard.message().has_integrity());
     assert_eq!(world.server.counters().auth_failures(AuthFailure::Missing), 1);
     assert_eq!(world.server.counters().errors(CountedMethod::Allocate, 401), 1);
@@ -183,7 +183,11 @@ fn a_user_may_be_known_by_key_alone() {
     let mut world = World::with(|config| {
         config
             .credentials
-            .add_key("carol", parse_key(&format!("0x{hex}")).unwrap())
+            .add_key(
+                &config.realm.clone(),
+                "carol",
+                UserKey::parse(&format!("0x{hex}")).unwrap(),
+            )
             .unwrap();
     });
     Client::new(1000, "carol", "sing").allocate(&mut world);

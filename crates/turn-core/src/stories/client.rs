@@ -157,7 +157,8 @@ impl Client {
         world.hear(self.five_tuple, &channel_data(number, payload))
     }
 
-    fn write(
+    /// Writes a message: what `fill` adds, then what `sign` does.
+    pub(super) fn write(
         &mut self,
         class: Class,
         method: Method,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use stun_wire::{AttributeType, Class, Method};
 
 use super::{client::udp, *};
-use crate::{CountedMethod, DropReason, Realm, UnauthorizedLimit};
+use crate::{ConnectionId, CountedMethod, DropReason, Link, Realm, UnauthorizedLimit};
 
 fn challenge(world: &mut World, from: &str) -> Heard {
     let mut client = Client::alice(1000).at(from, "192.0.2.1:3478");
@@ -44,8 +44,12 @@ fn the_first_answer_is_at_most_three_times_its_request() {
     for realm in [
         "r",
         "example.org",
-        &"r".repeat(28),
-        &"r".repeat(29),
+        &"r".repeat(8),
+        &"r".repeat(9),
+        &"r".repeat(20),
+        &"r".repeat(21),
+        &"r".repeat(32),
+        &"r".repeat(33),
         &"r".repeat(127),
     ] {
         let mut world = World::with(|config| {
@@ -68,37 +72,77 @@ fn the_first_answer_is_at_most_three_times_its_request() {
     }
 }
 
+/// The sizes of docs/decisions/0008: what the answer to a browser's first request, 28 bytes, has room for.
 #[test]
-fn the_smallest_allocate_is_answered_for_realms_up_to_28_bytes() {
-    for (len, answered) in [(28, true), (29, false)] {
-        let mut world = World::with(|config| config.realm = Realm::new("r".repeat(len)).unwrap());
-        assert_eq!(
-            matches!(challenge(&mut world, "198.51.100.1:1000"), Heard::Client(..)),
-            answered
-        );
-        let dropped = world.server.counters().dropped(DropReason::Amplification);
-        assert_eq!(dropped, u64::from(!answered));
+fn the_smallest_allocate_is_offered_less_where_the_realm_is_long() {
+    for (realm, answer) in [
+        ("watari".len(), Some(("obMatJos2g", true, 84))),
+        (8, Some(("obMatJos2g", true, 84))),
+        (9, Some(("obMatJos2A", false, 76))),
+        (20, Some(("obMatJos2A", false, 84))),
+        (21, Some(("", false, 76))),
+        (32, Some(("", false, 84))),
+        (33, None),
+    ] {
+        let mut world = World::with(|config| config.realm = Realm::new("r".repeat(realm)).unwrap());
+        let heard = challenge(&mut world, "198.51.100.1:1000");
+        let Some((cookie, algorithms, len)) = answer else {
+            assert_eq!(heard, Heard::Dropped(DropReason::Amplification));
+            continue;
+        };
+        let message = heard.message();
+        assert_eq!(message.as_bytes().len(), len, "{realm}");
+        assert!(message.nonce().unwrap().starts_with(cookie.as_bytes()), "{realm}");
+        let list = message.attribute(AttributeType::PASSWORD_ALGORITHMS);
+        assert_eq!(list.is_some(), algorithms, "{realm}");
     }
 }
 
 #[test]
-fn what_is_left_out_for_size_is_what_people_read() {
-    let mut world = World::with(|config| config.software = Some("Watari".into()));
-    let heard = challenge(&mut world, "198.51.100.1:1000");
-    assert_eq!(
-        heard.message().error_code().unwrap().unwrap().reason,
-        "Unauthorized"
-    );
-    assert!(heard.message().software().is_none());
+fn a_longer_request_or_a_connection_has_room_for_every_offer() {
+    let realm = Realm::new("r".repeat(127)).unwrap();
+    let mut world = World::with(|config| config.realm = realm);
     let mut client = Client::alice(1000);
-    let roomy = client.plain(Class::Request, Method::ALLOCATE, |writer| {
+    let long = client.plain(Class::Request, Method::ALLOCATE, |writer| {
         udp(writer);
-        writer.attribute(AttributeType::SOFTWARE, &[b'x'; 40]).unwrap();
+        writer.zeros(AttributeType::PADDING, 60).unwrap();
     });
-    assert_eq!(
-        world.hear(client.five_tuple, &roomy).message().software(),
-        Some(Ok("Watari"))
-    );
+    let mut connected = Client::alice(1000);
+    connected.five_tuple.link = Link::Connection(ConnectionId {
+        index: 0,
+        generation: 0,
+    });
+    let short = connected.plain(Class::Request, Method::ALLOCATE, udp);
+    for (from, request) in [(client.five_tuple, long), (connected.five_tuple, short)] {
+        let heard = world.hear(from, &request);
+        let list = heard.message().attribute(AttributeType::PASSWORD_ALGORITHMS);
+        assert_eq!(list, Some(&[0, 2, 0, 0, 0, 1, 0, 0][..]));
+    }
+}
+
+#[test]
+fn what_people_read_is_left_out_for_size_before_what_clients_choose_from() {
+    let mut world = World::with(|config| config.software = Some("Watari".into()));
+    let mut client = Client::alice(1000);
+    let mut hear = |more: usize| {
+        let request = client.plain(Class::Request, Method::ALLOCATE, |writer| {
+            udp(writer);
+            if let Some(len) = more.checked_sub(4) {
+                writer.zeros(AttributeType(0xff00), len).unwrap();
+            }
+        });
+        let heard = world.hear(client.five_tuple, &request);
+        let message = heard.message();
+        (
+            message.software().is_some(),
+            !message.error_code().unwrap().unwrap().reason.is_empty(),
+            message.attribute(AttributeType::PASSWORD_ALGORITHMS).is_some(),
+        )
+    };
+    assert_eq!(hear(0), (false, false, false));
+    assert_eq!(hear(4), (false, false, true));
+    assert_eq!(hear(8), (false, true, true));
+    assert_eq!(hear(12), (true, true, true));
 }
 
 /// THREATS 22: "nothing else larger than its request" for those who proved nothing.

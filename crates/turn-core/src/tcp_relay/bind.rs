@@ -10,7 +10,7 @@ use stun_wire::{AttributeType, Message, Method};
 use super::PeerState;
 use crate::{
     answer::{Done, Refusal, Success},
-    nonce::NonceCheck,
+    nonce::{NonceCheck, Offer},
     server::Server,
     slots::Key,
     types::{ConnectionNumber, FiveTuple, Now, PeerConnectionId},
@@ -63,9 +63,9 @@ impl Server {
         from: FiveTuple,
         message: &Message<'_>,
         nonce: &[u8],
-    ) -> NonceCheck {
+    ) -> (NonceCheck, Offer) {
         let check = self.nonces.check(now, from.client, nonce);
-        if check != NonceCheck::Foreign || message.method() != Method::CONNECTION_BIND {
+        if check.0 != NonceCheck::Foreign || message.method() != Method::CONNECTION_BIND {
             return check;
         }
         match self.control_address(from, message) {

@@ -178,6 +178,11 @@ impl Driver {
         verdict
     }
 
+    /// Gives the last answer, and forgets it.
+    pub(crate) fn take_answer(&mut self) -> Option<Vec<u8>> {
+        self.answer.take()
+    }
+
     /// Opens what is to be opened, and keeps the last answer.
     pub(crate) fn perform_outputs(&mut self) {
         while let Some(output) = self.server.poll_output() {

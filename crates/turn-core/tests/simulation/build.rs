@@ -39,7 +39,8 @@ pub(crate) fn add_client(net: &mut Internet, rng: &mut StdRng, plan: &Plan, inde
             (net.add_host_behind(home, &[inside], Link::perfect()), inside)
         }
     };
-    Client::new(host, SocketAddr::new(address, 40_000), server, &user, net.now())
+    let address = SocketAddr::new(address, 40_000);
+    Client::new(host, address, server, &user, rng.random(), net.now())
 }
 
 /// The hosts behind [`PEERS`].

@@ -6,15 +6,12 @@ use std::time::{Duration, Instant};
 use net_sim::HostId;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use stun_wire::{
-    AttributeType, ChannelData, Class, IntegrityKey, Kind, Message, Method, TransactionId, classify,
-    long_term_key_md5,
-};
+use stun_wire::{AttributeType, ChannelData, Class, Kind, Message, Method, TransactionId, classify};
 use turn_credentials::{Credential, Secret, mint};
 
 use crate::peer::{payload, tag};
 use crate::plan::choose;
-use crate::request::{Ask, Relay, Session, channel_data, send_indication};
+use crate::request::{Ask, Key, Relay, Session, channel_data, send_indication};
 
 pub(crate) const SECRET: &str = "the secret of the simulation";
 /// How long the username of a client is good for.
@@ -43,6 +40,7 @@ pub(crate) struct Client {
     /// Requests that succeeded.
     pub(crate) succeeded: u64,
     user: String,
+    knows_rfc8489: bool,
     credential: Credential,
     session: Option<Session>,
     pending: Option<Pending>,
@@ -68,6 +66,7 @@ impl Client {
         address: SocketAddr,
         server: SocketAddr,
         user: &str,
+        knows_rfc8489: bool,
         now: Instant,
     ) -> Self {
         Self {
@@ -78,6 +77,7 @@ impl Client {
             received: 0,
             succeeded: 0,
             user: user.to_owned(),
+            knows_rfc8489,
             credential: Credential {
                 username: String::new(),
                 password: String::new(),
@@ -327,7 +327,7 @@ impl Client {
             .session
             .as_ref()
             .expect("only authenticated requests get this far");
-        assert_eq!(message.verify_integrity(&session.key), Ok(()), "{message:?}");
+        session.key.assert_signed(message);
     }
 
     fn authenticate(&mut self, challenge: &Message<'_>, unix: Duration) {
@@ -338,7 +338,7 @@ impl Client {
         }
         let Credential { username, password } = &self.credential;
         let realm = challenge.realm().unwrap().unwrap().to_owned();
-        let key = IntegrityKey::new(&long_term_key_md5(username, &realm, password));
+        let key = Key::choose(self.knows_rfc8489, challenge, username, password);
         let nonce = challenge.nonce().unwrap().to_vec();
         self.session = Some(Session {
             username: username.clone(),

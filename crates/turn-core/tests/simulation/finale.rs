@@ -11,7 +11,7 @@ use turn_credentials::mint;
 use crate::client::SECRET;
 use crate::machine::Machine;
 use crate::plan::{LISTEN_PORT, Plan, SERVER, ip};
-use crate::request::{Ask, Relay, Session};
+use crate::request::{Ask, Key, Relay, Session};
 
 pub(crate) fn assert_everything_is_free(machine: &Machine) {
     assert!(
@@ -103,7 +103,7 @@ fn allocate(
         username: credential.username,
         realm,
         nonce,
-        key,
+        key: Key::Md5(key),
     };
     let answer = exchange(&ask.write(TransactionId([2; 12]), Some(&session)));
     let answer = Message::parse(&answer).unwrap();

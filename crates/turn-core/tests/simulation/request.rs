@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use stun_wire::{
-    AddressFamily, AttributeType, ChannelNumber, Class, IntegrityKey, MessageWriter, Method, TransactionId,
+    AddressFamily, AttributeType, ChannelNumber, Class, IntegrityKey, IntegrityKeySha256, Message,
+    MessageWriter, Method, PasswordAlgorithm, TransactionId, long_term_key_md5, long_term_key_sha256,
 };
 use stun_wire::{WriteError, write_channel_header};
 
@@ -33,7 +34,56 @@ pub(crate) struct Session {
     pub(crate) username: String,
     pub(crate) realm: String,
     pub(crate) nonce: Vec<u8>,
-    pub(crate) key: IntegrityKey,
+    pub(crate) key: Key,
+}
+
+/// How a client signs, and how it wants to be answered.
+#[derive(Debug)]
+pub(crate) enum Key {
+    /// As RFC 5389 says.
+    Md5(IntegrityKey),
+    /// As RFC 8489 says, with the list of algorithms that came with the nonce.
+    Sha256 { key: IntegrityKeySha256, list: Vec<u8> },
+}
+
+impl Key {
+    /// Takes what was offered if it can, and if there is a choice.
+    pub(crate) fn choose(
+        knows_rfc8489: bool,
+        challenge: &Message<'_>,
+        username: &str,
+        password: &str,
+    ) -> Self {
+        let realm = challenge.realm().unwrap().unwrap();
+        let list = challenge.attribute(AttributeType::PASSWORD_ALGORITHMS);
+        match list.filter(|_| knows_rfc8489) {
+            Some(list) => Self::Sha256 {
+                key: IntegrityKeySha256::new(&long_term_key_sha256(username, realm, password)),
+                list: list.to_vec(),
+            },
+            None => Self::Md5(IntegrityKey::new(&long_term_key_md5(username, realm, password))),
+        }
+    }
+
+    fn seal(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        match self {
+            Self::Md5(key) => writer.integrity(key)?,
+            Self::Sha256 { key, list } => writer
+                .attribute(AttributeType::PASSWORD_ALGORITHMS, list)?
+                .password_algorithm(PasswordAlgorithm::Sha256)?
+                .integrity_sha256(key)?,
+        };
+        Ok(())
+    }
+
+    /// An answer carries the attribute of its request, and no other.
+    pub(crate) fn assert_signed(&self, message: &Message<'_>) {
+        let (holds, other) = match self {
+            Self::Md5(key) => (message.verify_integrity(key), message.has_integrity_sha256()),
+            Self::Sha256 { key, .. } => (message.verify_integrity_sha256(key), message.has_integrity()),
+        };
+        assert_eq!((holds, other), (Ok(()), false), "{message:?}");
+    }
 }
 
 impl Ask {
@@ -55,7 +105,7 @@ impl Ask {
                 writer.text(AttributeType::USERNAME, &session.username)?;
                 writer.text(AttributeType::REALM, &session.realm)?;
                 writer.attribute(AttributeType::NONCE, &session.nonce)?;
-                writer.integrity(&session.key)?;
+                session.key.seal(writer)?;
             }
             writer.fingerprint().map(drop)
         })
