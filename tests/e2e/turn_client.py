@@ -15,6 +15,7 @@ REQUEST, INDICATION, SUCCESS, ERROR = 0, 1, 2, 3
 USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, CHANNEL_NUMBER, LIFETIME = 0x06, 0x08, 0x09, 0x0C, 0x0D
 XOR_PEER_ADDRESS, PAYLOAD, REALM, NONCE = 0x12, 0x13, 0x14, 0x15
 XOR_RELAYED_ADDRESS, REQUESTED_FAMILY, REQUESTED_TRANSPORT, XOR_MAPPED_ADDRESS = 0x16, 0x17, 0x19, 0x20
+DONT_FRAGMENT, ICMP = 0x1A, 0x8004
 UDP = struct.pack("!Bxxx", 17)
 
 
@@ -131,9 +132,11 @@ class Client:
                     return reply
         raise NoAnswer(f"no answer from {self.server}")
 
-    def allocate(self, family=None):
+    def allocate(self, family=None, dont_fragment=False):
         """Makes an allocation and returns its relayed address."""
         wanted = [(REQUESTED_TRANSPORT, UDP)]
+        if dont_fragment:
+            wanted.append((DONT_FRAGMENT, b""))
         if family:
             wanted.append((REQUESTED_FAMILY, struct.pack("!Bxxx", family)))
         transaction, got = self.request(ALLOCATE, wanted)
@@ -150,10 +153,12 @@ class Client:
     def refresh(self, lifetime):
         self.request(REFRESH, [(LIFETIME, struct.pack("!I", lifetime))])
 
-    def send(self, peer, payload):
+    def send(self, peer, payload, dont_fragment=False):
         """Sends by a Send indication, with or without permission."""
         transaction = os.urandom(12)
         attributes = [(XOR_PEER_ADDRESS, xor_address(peer, transaction)), (PAYLOAD, payload)]
+        if dont_fragment:
+            attributes.append((DONT_FRAGMENT, b""))
         self.socket.send(message(SEND, INDICATION, attributes, transaction))
 
     def send_channel(self, number, payload):
@@ -161,19 +166,33 @@ class Client:
 
     def receive(self, timeout=2.0):
         """Waits for the payload of a Data indication or a ChannelData message."""
+        for datagram in self._datagrams(timeout):
+            if datagram[0] & 0xC0 == 0x40:
+                return datagram[4 : 4 + struct.unpack_from("!H", datagram, 2)[0]]
+            method, kind, _, attributes = parse(datagram)
+            if (method, kind) == (DATA, INDICATION) and PAYLOAD in attributes:
+                return attributes[PAYLOAD]
+        return None
+
+    def receive_icmp(self, timeout=2.0):
+        """Waits for a Data indication with ICMP: the peer, type and code, error data."""
+        for datagram in self._datagrams(timeout):
+            method, kind, transaction, attributes = parse(datagram)
+            if (method, kind) == (DATA, INDICATION) and ICMP in attributes:
+                assert PAYLOAD not in attributes
+                bits, data = struct.unpack("!xxHI", attributes[ICMP])
+                peer = read_xor_address(attributes[XOR_PEER_ADDRESS], transaction)
+                return peer, (bits >> 9, bits & 0x1FF), data
+        return None
+
+    def _datagrams(self, timeout):
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
             self.socket.settimeout(left)
             try:
-                datagram = self.socket.recv(65535)
+                yield self.socket.recv(65535)
             except (TimeoutError, ConnectionRefusedError):
                 continue
-            if datagram[0] & 0xC0 == 0x40:
-                return datagram[4 : 4 + struct.unpack_from("!H", datagram, 2)[0]]
-            method, kind, _, attributes = parse(datagram)
-            if (method, kind) == (DATA, INDICATION):
-                return attributes[PAYLOAD]
-        return None
 
 
 def peer_attribute(peer):

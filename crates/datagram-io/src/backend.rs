@@ -15,6 +15,9 @@ pub type Native = crate::Portable;
 ///
 /// No method blocks, allocates or fails as a whole: what went wrong is in the counts it returns.
 pub trait Backend: Send {
+    /// Whether [`crate::HeaderFields::dont_fragment`] is obeyed; a back end that cannot sends as always.
+    const CAN_SET_DF: bool;
+
     /// Opens a relay socket on `address`.
     ///
     /// # Errors

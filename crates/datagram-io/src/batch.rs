@@ -100,6 +100,13 @@ pub struct Icmp {
     pub data: u32,
 }
 
+/// What the IP header of a datagram said, or is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFields {
+    /// That it must not be fragmented. Nobody is told that of a received datagram.
+    pub dont_fragment: bool,
+}
+
 /// What [`Slot::send`] marked: a window of the slot, the socket it leaves by and both addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -111,6 +118,8 @@ pub struct Outgoing {
     pub from: SocketAddr,
     /// The destination address.
     pub to: SocketAddr,
+    /// What the IP header says.
+    pub fields: HeaderFields,
 }
 
 /// One datagram in its buffer, with [`HEADROOM`] in front of it when it was received from a socket.
@@ -165,21 +174,29 @@ impl Slot {
         &mut self.buffer
     }
 
-    /// Marks a window of this slot to be sent by the next [`crate::Sockets::send`].
+    /// Marks a window of this slot to be sent by the next [`crate::Sockets::send`], with nothing special in its IP header
+    /// unless the caller sets it in the mark.
     ///
     /// # Panics
     /// If the window does not lie in the buffer.
-    pub fn send(&mut self, socket: SocketId, window: Range<usize>, from: SocketAddr, to: SocketAddr) {
+    pub fn send(
+        &mut self,
+        socket: SocketId,
+        window: Range<usize>,
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> &mut Outgoing {
         assert!(
             window.start <= window.end && window.end <= self.buffer.len(),
             "window outside the slot"
         );
-        self.outgoing = Some(Outgoing {
+        self.outgoing.insert(Outgoing {
             socket,
             window,
             from,
             to,
-        });
+            fields: HeaderFields::default(),
+        })
     }
 
     /// What is marked for sending.

@@ -12,7 +12,7 @@ use self::{
     control::{Control, destination},
     errors::take_error,
     name::Name,
-    options::report_errors,
+    options::{report_errors, set_dont_fragment},
 };
 use crate::{Backend, Batch, Icmp, Outgoing, Received, Sent, Slot, Socket, open_relay};
 
@@ -54,6 +54,8 @@ impl Default for Mmsg {
 }
 
 impl Backend for Mmsg {
+    const CAN_SET_DF: bool = true;
+
     fn open(&mut self, address: SocketAddr) -> io::Result<Socket> {
         let mut socket = open_relay(address)?;
         report_errors(&socket)?;
@@ -116,9 +118,19 @@ impl Backend for Mmsg {
 
     fn send(&mut self, socket: &Socket, slots: &[Slot], chosen: &[u16]) -> Sent {
         let mut sent = Sent::default();
-        for chosen in chosen.chunks(CALL) {
-            self.scratch.prepare_send(slots, chosen, socket.is_wildcard());
-            self.scratch.send(socket, chosen.len(), &mut sent);
+        let dont_fragment = |index: u16| {
+            let outgoing = slots[usize::from(index)].outgoing.as_ref();
+            outgoing.is_some_and(|outgoing| outgoing.fields.dont_fragment)
+        };
+        for chosen in chosen.chunk_by(|&one, &next| dont_fragment(one) == dont_fragment(next)) {
+            if set_dont_fragment(socket, dont_fragment(chosen[0])).is_err() {
+                sent.failed += chosen.len() as u64;
+                continue;
+            }
+            for chosen in chosen.chunks(CALL) {
+                self.scratch.prepare_send(slots, chosen, socket.is_wildcard());
+                self.scratch.send(socket, chosen.len(), &mut sent);
+            }
         }
         sent
     }
@@ -217,7 +229,12 @@ impl Scratch {
                     tries -= 1;
                     continue;
                 }
-                Refusal::TooLong => sent.too_long += 1,
+                Refusal::TooLong => {
+                    sent.too_long += 1;
+                    if socket.dont_fragment.get() {
+                        socket.too_long_for.set(self.names[done].read());
+                    }
+                }
                 Refusal::Other => sent.failed += 1,
             }
             done += 1;

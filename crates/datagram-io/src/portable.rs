@@ -52,6 +52,8 @@ impl Default for Portable {
 }
 
 impl Backend for Portable {
+    const CAN_SET_DF: bool = false;
+
     fn receive(&mut self, socket: &Socket, batch: &mut Batch, at_most: usize) -> Received {
         let mut received = Received {
             more: true,

@@ -1,6 +1,7 @@
 //! UDP sockets as a relay needs them: nonblocking, one address family each, sized for their purpose.
 
 use std::{
+    cell::Cell,
     io,
     net::{IpAddr, SocketAddr},
 };
@@ -20,6 +21,10 @@ pub struct Socket {
     pub(crate) local: SocketAddr,
     /// Whether the kernel queues ICMP errors for it, and then tells of one in place of a datagram, too.
     pub(crate) reports_errors: bool,
+    /// Whether its datagrams leave with DF at the moment.
+    pub(crate) dont_fragment: Cell<bool>,
+    /// To whom the last datagram was that was too long to leave with DF, until the kernel has told why.
+    pub(crate) too_long_for: Cell<Option<SocketAddr>>,
 }
 
 impl Socket {
@@ -36,11 +41,17 @@ impl Socket {
     fn new(socket: socket2::Socket) -> io::Result<Self> {
         let io = UdpSocket::from_std(socket.into());
         let local = io.local_addr()?;
-        Ok(Self {
+        Ok(Self::at(local, io))
+    }
+
+    fn at(local: SocketAddr, io: UdpSocket) -> Self {
+        Self {
             io,
             local,
             reports_errors: false,
-        })
+            dont_fragment: Cell::new(false),
+            too_long_for: Cell::new(None),
+        }
     }
 }
 
@@ -114,11 +125,7 @@ pub fn open_relay(address: SocketAddr) -> io::Result<Socket> {
     let socket = udp(address)?;
     socket.set_recv_buffer_size(RELAY_BUFFER)?;
     socket.bind(&address.into())?;
-    Ok(Socket {
-        io: UdpSocket::from_std(socket.into()),
-        local: address,
-        reports_errors: false,
-    })
+    Ok(Socket::at(address, UdpSocket::from_std(socket.into())))
 }
 
 fn listener(address: SocketAddr) -> io::Result<socket2::Socket> {

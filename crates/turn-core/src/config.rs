@@ -56,6 +56,8 @@ pub struct Config {
     pub limits: Limits,
     /// How many answers a network gets before it authenticates; `None` lifts the limit.
     pub unauthorized_limit: Option<UnauthorizedLimit>,
+    /// Whether the shell can forbid that a datagram is fragmented; if not, DONT-FRAGMENT is an unknown attribute.
+    pub can_set_df: bool,
     /// Whether Binding requests without a magic cookie (RFC 3489) are answered.
     pub classic_stun: bool,
     /// Whether a client whose time-limited credential ran out may still refresh the allocation it made
@@ -87,6 +89,7 @@ impl Config {
             host_addresses: Vec::new(),
             limits: Limits::default(),
             unauthorized_limit: Some(UnauthorizedLimit::default()),
+            can_set_df: false,
             classic_stun: false,
             refresh_after_expiry: true,
             tcp_relay: None,

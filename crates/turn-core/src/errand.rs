@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{output::Verdict, packet::Packet, server::Server, types::Now};
+use crate::{header_fields::HeaderFields, output::Verdict, packet::Packet, server::Server, types::Now};
 
 /// Says what a datagram is that another worker handed over, and so what is to be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Errand {
         from: SocketAddr,
         /// The relayed transport address it goes to.
         to: SocketAddr,
+        /// The IP header it would have if it had gone through a socket.
+        fields: HeaderFields,
     },
 }
 
@@ -20,7 +22,10 @@ impl Server {
     /// Takes a datagram that another worker handed over by [`Via::Worker`](crate::Via::Worker).
     pub fn handle_errand(&mut self, now: Now, errand: Errand, packet: &mut Packet<'_>) -> Verdict {
         let verdict = match errand {
-            Errand::Hairpin { from, to } => self.relay_hairpin(now, from, to, packet),
+            Errand::Hairpin { from, to, fields } => {
+                packet.fields = fields;
+                self.relay_hairpin(now, from, to, packet)
+            }
         };
         self.settle(verdict)
     }

@@ -19,13 +19,25 @@ const PEER_V6_LEN: usize = ATTRIBUTE_HEADER_LEN + 20;
 /// The length field of a STUN header.
 const LENGTH: Range<usize> = 2..4;
 
-const KNOWN: &[AttributeType] = &[AttributeType::XOR_PEER_ADDRESS, AttributeType::DATA];
+const KNOWN: &[AttributeType] = &[
+    AttributeType::XOR_PEER_ADDRESS,
+    AttributeType::DATA,
+    AttributeType::DONT_FRAGMENT,
+];
 
-/// Reads whom a Send indication is for and where in the message its data lie.
-///
-/// DONT-FRAGMENT is not known here, so that the indication dies as RFC 8656 §11.2 asks.
-pub(crate) fn read_send(message: &Message<'_>) -> Result<(SocketAddr, Range<usize>), DropReason> {
-    if message.unknown_required(KNOWN).next().is_some() {
+/// Holds what a Send indication asks for.
+#[derive(Debug)]
+pub(crate) struct Send {
+    pub(crate) peer: SocketAddr,
+    /// Where in the message the data lie.
+    pub(crate) data: Range<usize>,
+    pub(crate) dont_fragment: bool,
+}
+
+/// Reads a Send indication. Where DF cannot be set, one that asks for it dies as RFC 8656 §11.2 says.
+pub(crate) fn read_send(message: &Message<'_>, can_set_df: bool) -> Result<Send, DropReason> {
+    let dont_fragment = message.attribute(AttributeType::DONT_FRAGMENT).is_some();
+    if message.unknown_required(KNOWN).next().is_some() || (dont_fragment && !can_set_df) {
         return Err(DropReason::UnknownAttribute);
     }
     let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
@@ -34,7 +46,11 @@ pub(crate) fn read_send(message: &Message<'_>) -> Result<(SocketAddr, Range<usiz
         .attributes()
         .find(|attribute| attribute.kind == AttributeType::DATA);
     let data = data.ok_or(DropReason::IncompleteSend)?;
-    Ok((peer, data.offset..data.offset + data.value.len()))
+    Ok(Send {
+        peer,
+        data: data.offset..data.offset + data.value.len(),
+        dont_fragment,
+    })
 }
 
 /// Puts the head of a Data indication in front of the payload, and zeros behind it up to a multiple of four.

@@ -22,6 +22,7 @@ mod deadlines;
 mod ending;
 mod errand;
 mod freed;
+mod header_fields;
 mod icmp;
 mod indication;
 mod integrity;
@@ -61,6 +62,7 @@ pub use crate::{
     },
     credentials::{Credentials, UserKey},
     errand::Errand,
+    header_fields::HeaderFields,
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,

@@ -227,6 +227,8 @@ drop_reasons! {
     IncompleteSend => "incomplete_send",
     /// An indication with a comprehension-required attribute that is not known here.
     UnknownAttribute => "unknown_attribute",
+    /// Its TTL or hop limit does not last for another hop.
+    HopLimit => "hop_limit",
     /// A message too long for UDP once its header is in front.
     TooLong => "too_long",
     /// An ICMP error of a type that clients are not told of (RFC 8656 §11.5).

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use crate::header_fields::HeaderFields;
+
 /// Bytes in front of a received datagram that the longest header put there needs: a Data indication's
 /// header 20, XOR-PEER-ADDRESS of an IPv6 peer 24, the head of DATA 4.
 pub const HEADROOM: usize = 48;
@@ -20,6 +22,8 @@ pub struct Packet<'a> {
     buffer: &'a mut [u8],
     start: usize,
     end: usize,
+    /// Of the received IP header first, then of the one to be sent.
+    pub(crate) fields: HeaderFields,
 }
 
 impl<'a> Packet<'a> {
@@ -39,7 +43,19 @@ impl<'a> Packet<'a> {
             start,
             end: start + len,
             buffer,
+            fields: HeaderFields::default(),
         }
+    }
+
+    /// Adds what the IP header of the datagram said.
+    pub fn with_fields(mut self, fields: HeaderFields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Tells what the IP header is to say that the datagram leaves with.
+    pub fn fields(&self) -> HeaderFields {
+        self.fields
     }
 
     /// Shows the bytes in the window.
@@ -79,6 +95,7 @@ impl<'a> Packet<'a> {
     pub(crate) fn replace<E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
         let len = write(self.buffer)?;
         (self.start, self.end) = (0, len);
+        self.fields = HeaderFields::default();
         Ok(())
     }
 
@@ -90,6 +107,7 @@ impl<'a> Packet<'a> {
     ) -> Result<(), E> {
         let len = self.end - self.start;
         self.end = self.start + answer(&mut self.buffer[self.start..], len)?;
+        self.fields = HeaderFields::default();
         Ok(())
     }
 }

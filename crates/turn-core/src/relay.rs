@@ -1,6 +1,6 @@
 //! The hot path, both directions, nothing else. It allocates nothing and moves no payload.
 
-use std::{net::SocketAddr, ops::Range};
+use std::net::SocketAddr;
 
 use stun_wire::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_channel_header};
 
@@ -8,7 +8,8 @@ use crate::{
     allocation::{Allocation, Relay, RelayState},
     counters::Direction,
     errand::Errand,
-    indication::wrap_data,
+    header_fields::HeaderFields,
+    indication::{Send, wrap_data},
     output::{DropReason, Verdict, Via},
     packet::Packet,
     permission::Scope,
@@ -40,6 +41,7 @@ impl Server {
             .ok_or(DropReason::ChannelUnbound)?;
         let (peer, scope) = (channel.peer, channel.scope);
         packet.narrow(CHANNEL_HEADER_LEN..CHANNEL_HEADER_LEN + len);
+        packet.fields = packet.fields.towards_peer(from, peer, false)?;
         self.relay_to_peer(now, key, peer, scope, packet)
     }
 
@@ -48,10 +50,10 @@ impl Server {
         &mut self,
         now: Now,
         from: FiveTuple,
-        peer: SocketAddr,
-        data: Range<usize>,
+        send: Send,
         packet: &mut Packet<'_>,
     ) -> Relayed {
+        let peer = send.peer;
         let (key, allocation) = self.client_allocation(from)?;
         if allocation.is_tcp() {
             return Err(DropReason::TcpAllocation);
@@ -60,7 +62,8 @@ impl Server {
             .permissions
             .scope(now.instant, peer.ip())
             .ok_or(DropReason::NoPermission)?;
-        packet.narrow(data);
+        packet.narrow(send.data);
+        packet.fields = packet.fields.towards_peer(from, peer, send.dont_fragment)?;
         self.relay_to_peer(now, key, peer, scope, packet)
     }
 
@@ -96,7 +99,7 @@ impl Server {
             Some(id) => self.deliver(now, id, from, packet),
             None => {
                 let worker = self.borrower(now, local).ok_or(DropReason::NoRelay)?;
-                Ok(hand_over(worker, from, to))
+                Ok(hand_over(worker, from, to, packet.fields))
             }
         }
     }
@@ -158,7 +161,7 @@ impl Server {
             Some(owner)
         };
         let worker = worker.ok_or(DropReason::NoRelay)?;
-        Ok(hand_over(worker, from, local))
+        Ok(hand_over(worker, from, local, packet.fields))
     }
 
     fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
@@ -176,6 +179,7 @@ impl Server {
             .by_peer(now.instant, from)
             .map(|channel| channel.number);
         let bytes = packet.payload().len();
+        packet.fields = packet.fields.towards_client(client)?;
         match channel {
             Some(number) => wrap_channel_data(packet, number, client.transport.is_stream())?,
             None => {
@@ -210,8 +214,8 @@ impl Server {
     }
 }
 
-fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr) -> Verdict {
-    let errand = Errand::Hairpin { from, to };
+fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr, fields: HeaderFields) -> Verdict {
+    let errand = Errand::Hairpin { from, to, fields };
     Verdict::Send {
         via: Via::Worker { worker, errand },
         to,

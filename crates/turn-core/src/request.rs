@@ -15,8 +15,7 @@ use crate::{
 };
 
 /// Comprehension-required attributes that are understood, or rightly passed over, in requests. Missing are
-/// above all DONT-FRAGMENT, which a relay that sets no DF bit must refuse (RFC 8656 §7.2), and those of
-/// other mechanisms: ACCESS-TOKEN.
+/// DONT-FRAGMENT, which not every shell can obey, and those of other mechanisms: ACCESS-TOKEN.
 const KNOWN: &[AttributeType] = &[
     AttributeType::USERNAME,
     AttributeType::REALM,
@@ -72,7 +71,7 @@ impl Server {
                 return Err(refused);
             }
         };
-        let result = all_known(message).and_then(|()| match message.method() {
+        let result = all_known(message, self.config.can_set_df).and_then(|()| match message.method() {
             Method::ALLOCATE => self.allocate(now, from, &identity, message),
             Method::REFRESH => self.refresh(now, from, &identity, message),
             Method::CREATE_PERMISSION => self.create_permission(now, from, &identity, message),
@@ -180,8 +179,11 @@ impl Server {
 /// Room for the longest deferred answer: two relayed addresses, and SOFTWARE at its longest.
 const ANSWER_ROOM: usize = 1024;
 
-fn all_known(message: &Message<'_>) -> Result<(), Refusal> {
-    let unknown: ArrayVec<_, MAX_UNKNOWN> = message.unknown_required(KNOWN).take(MAX_UNKNOWN).collect();
+/// RFC 8656 §7.2: DONT-FRAGMENT is an unknown attribute to whoever cannot set DF.
+fn all_known(message: &Message<'_>, can_set_df: bool) -> Result<(), Refusal> {
+    let unknown = message.unknown_required(KNOWN);
+    let unknown = unknown.filter(|kind| !can_set_df || *kind != AttributeType::DONT_FRAGMENT);
+    let unknown: ArrayVec<_, MAX_UNKNOWN> = unknown.take(MAX_UNKNOWN).collect();
     if unknown.is_empty() {
         Ok(())
     } else {

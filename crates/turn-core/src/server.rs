@@ -166,8 +166,8 @@ impl Server {
         self.counters.count_request(CountedMethod::of(method));
         match (class, method) {
             (Class::Indication, Method::SEND) => {
-                let (peer, data) = read_send(&message)?;
-                self.relay_send(now, from, peer, data, packet)
+                let send = read_send(&message, self.config.can_set_df)?;
+                self.relay_send(now, from, send, packet)
             }
             (Class::Indication, Method::BINDING) => Err(DropReason::Keepalive),
             (Class::Request, Method::BINDING) => self.answer_binding(from, packet),

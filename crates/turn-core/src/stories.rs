@@ -10,6 +10,7 @@ mod dying;
 mod families;
 mod flooding;
 mod hairpin;
+mod header_fields;
 mod icmp;
 mod modern;
 mod opening;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
+use datagram_io::{Batch, HeaderFields, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use telemetry::BindingRequests;
 use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
@@ -224,7 +224,7 @@ impl Worker {
     fn decide_one(&mut self, now: Now, index: usize) {
         let slot = &mut self.batch.filled_mut()[index];
         let binding = is_from_client(slot, self.listeners) && slot.payload().starts_with(&BINDING_REQUEST);
-        let (verdict, window) = ask(&mut self.core, self.listeners, now, &self.errands, slot);
+        let (verdict, window, fields) = ask(&mut self.core, self.listeners, now, &self.errands, slot);
         let Verdict::Send { via, to } = verdict else {
             return;
         };
@@ -232,13 +232,15 @@ impl Worker {
             Via::Client(five_tuple) => {
                 self.bindings[usize::from(to.is_ipv6())] += u64::from(binding);
                 if let Link::Listener(id) = five_tuple.link {
-                    slot.send(listener(id), window, five_tuple.server, to);
+                    let outgoing = slot.send(listener(id), window, five_tuple.server, to);
+                    outgoing.fields = leaving(fields);
                 }
             }
             Via::Relay(relay) => {
                 // A relay socket is bound to one address, so the source needs no choosing.
                 let from = slot.destination();
-                slot.send(relay_socket(self.listeners, relay), window, from, to);
+                let outgoing = slot.send(relay_socket(self.listeners, relay), window, from, to);
+                outgoing.fields = leaving(fields);
             }
             Via::Worker { worker, errand } => {
                 let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
@@ -262,14 +264,14 @@ impl Worker {
     }
 }
 
-/// Hands the datagram in a slot to the core; the window is what the verdict is about.
+/// Hands the datagram in a slot to the core; window and header fields are those of what the verdict sends.
 fn ask(
     core: &mut Server,
     listeners: u32,
     now: Now,
     errands: &[Errand],
     slot: &mut Slot,
-) -> (Verdict, Range<usize>) {
+) -> (Verdict, Range<usize>, turn_core::HeaderFields) {
     let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
     let (origin, from_client) = (slot.origin(), is_from_client(slot, listeners));
     let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
@@ -290,7 +292,14 @@ fn ask(
         }
         Origin::Worker { note } => core.handle_errand(now, errands[usize::from(note)], &mut packet),
     };
-    (verdict, packet.range())
+    (verdict, packet.range(), packet.fields())
+}
+
+/// What the core wants in an IP header, in the words of the sockets.
+fn leaving(fields: turn_core::HeaderFields) -> HeaderFields {
+    HeaderFields {
+        dont_fragment: fields.dont_fragment,
+    }
 }
 
 /// Sockets of listeners come first, those of relays after them.

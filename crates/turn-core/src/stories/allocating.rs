@@ -151,12 +151,6 @@ fn malformed_attributes_are_a_bad_request() {
 }
 
 #[test]
-fn dont_fragment_is_refused_since_no_relay_sets_the_bit() {
-    let df = (AttributeType::DONT_FRAGMENT, &[][..]);
-    assert_eq!(refused(&mut World::new(), &[TRANSPORT, df]), 420);
-}
-
-#[test]
 fn a_retransmit_gets_the_same_answer_and_no_second_relay() {
     let mut world = World::new();
     let mut client = Client::alice(1000);

@@ -245,7 +245,6 @@ fn a_send_indication_without_peer_or_data_is_dropped() {
     );
     let data = (AttributeType::DATA, &b"x"[..]);
     let strange = (AttributeType(0x7f00), &b""[..]);
-    let df = (AttributeType::DONT_FRAGMENT, &b""[..]);
     let cases = [
         (vec![peer], DropReason::IncompleteSend),
         (vec![data], DropReason::IncompleteSend),
@@ -254,7 +253,6 @@ fn a_send_indication_without_peer_or_data_is_dropped() {
             DropReason::IncompleteSend,
         ),
         (vec![peer, data, strange], DropReason::UnknownAttribute),
-        (vec![peer, data, df], DropReason::UnknownAttribute),
     ];
     for (attributes, reason) in cases {
         let indication = client.plain(Class::Indication, Method::SEND, |writer| {

@@ -11,8 +11,8 @@ use turn_credentials::Secret;
 
 use super::client::{Client, REALM};
 use crate::{
-    Config, DropReason, Errand, FiveTuple, HEADROOM, Now, OpenError, Output, Packet, PeerConnectionId,
-    PortRange, Quota, Realm, RelayId, Server, Verdict, Via, testing::start,
+    Config, DropReason, Errand, FiveTuple, HEADROOM, HeaderFields, Now, OpenError, Output, Packet,
+    PeerConnectionId, PortRange, Quota, Realm, RelayId, Server, Verdict, Via, testing::start,
 };
 
 /// When every story begins, in seconds since 1970.
@@ -31,6 +31,10 @@ pub(super) struct World {
     pub(super) unanswered: Vec<RelayId>,
     /// Every output since the last look, in order.
     pub(super) outputs: Vec<Output>,
+    /// The IP header of what comes next.
+    pub(super) received: HeaderFields,
+    /// The IP header of what left last.
+    pub(super) sent: HeaderFields,
 }
 
 /// What a datagram led to.
@@ -95,6 +99,8 @@ impl World {
             slow: false,
             unanswered: Vec::new(),
             outputs: Vec::new(),
+            received: HeaderFields::default(),
+            sent: HeaderFields::default(),
         }
     }
 
@@ -123,20 +129,18 @@ impl World {
     /// Sends a datagram from a client and tells what it led to.
     pub(super) fn hear(&mut self, from: FiveTuple, datagram: &[u8]) -> Heard {
         let (mut buffer, len) = buffer_with(datagram);
-        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len).with_fields(self.received);
         let verdict = self.server.handle_client(self.now, from, &mut packet);
-        let payload = packet.payload().to_vec();
-        self.settle(verdict, payload)
+        self.settle(verdict, &packet)
     }
 
     /// Sends a datagram from a peer to a relayed transport address.
     pub(super) fn hear_peer(&mut self, relayed: SocketAddr, from: SocketAddr, datagram: &[u8]) -> Heard {
         let relay = self.relay_at(relayed);
         let (mut buffer, len) = buffer_with(datagram);
-        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len).with_fields(self.received);
         let verdict = self.server.handle_peer(self.now, relay, from, &mut packet);
-        let payload = packet.payload().to_vec();
-        self.settle(verdict, payload)
+        self.settle(verdict, &packet)
     }
 
     /// Reports an ICMP error about a datagram from a relayed transport address to a peer.
@@ -145,8 +149,7 @@ impl World {
         let (mut buffer, _) = buffer_with(&[]);
         let mut packet = Packet::new(&mut buffer, HEADROOM, 0);
         let verdict = self.server.handle_icmp(self.now, relay, peer, icmp, &mut packet);
-        let payload = packet.payload().to_vec();
-        self.settle(verdict, payload)
+        self.settle(verdict, &packet)
     }
 
     /// Names the open socket at an address.
@@ -158,11 +161,11 @@ impl World {
     /// Hands over a datagram from another worker.
     pub(super) fn hear_worker(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Heard {
         let (mut buffer, len) = buffer_with(datagram);
-        let mut packet = Packet::new(&mut buffer, HEADROOM, len);
-        let errand = Errand::Hairpin { from, to };
+        let mut packet = Packet::new(&mut buffer, HEADROOM, len).with_fields(self.received);
+        let fields = self.received;
+        let errand = Errand::Hairpin { from, to, fields };
         let verdict = self.server.handle_errand(self.now, errand, &mut packet);
-        let payload = packet.payload().to_vec();
-        self.settle(verdict, payload)
+        self.settle(verdict, &packet)
     }
 
     /// Ends a client's connection.
@@ -186,7 +189,9 @@ impl World {
         self.server.counters().relay_ports_in_use
     }
 
-    fn settle(&mut self, verdict: Verdict, payload: Vec<u8>) -> Heard {
+    fn settle(&mut self, verdict: Verdict, packet: &Packet<'_>) -> Heard {
+        let payload = packet.payload().to_vec();
+        self.sent = packet.fields();
         let deferred = self.perform_outputs();
         match verdict {
             Verdict::Send {
@@ -208,7 +213,7 @@ impl World {
                 via:
                     Via::Worker {
                         worker,
-                        errand: Errand::Hairpin { from, to },
+                        errand: Errand::Hairpin { from, to, .. },
                     },
                 ..
             } => Heard::Worker {

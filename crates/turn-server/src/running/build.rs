@@ -9,8 +9,8 @@ use std::{
 };
 
 use datagram_io::{
-    Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, is_missing_ipv6, open_listeners,
-    open_relay, raise_descriptor_limit,
+    Backend as _, Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, is_missing_ipv6,
+    open_listeners, open_relay, raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
 use prometheus::Registry;
@@ -186,6 +186,7 @@ fn furnish(
     let mut workers = Vec::new();
     for (index, (room, sockets)) in rooms.into_iter().zip(sockets).enumerate() {
         let mut core = plan.core.clone();
+        core.can_set_df = Native::CAN_SET_DF;
         core.share = Share::new(index as u16, count).expect("workers are numbered from 0");
         core.unauthorized_limit = unauthorized_limit;
         let others = outboxes
