@@ -75,11 +75,23 @@ impl Batch {
     }
 }
 
+/// Names a client's own connection, in a table that stands beside the one of sockets. The index is dense; the
+/// generation tells a place's present tenant from its former ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Place in the table.
+    pub index: u32,
+    /// Which of the connections that were ever in that place.
+    pub generation: u32,
+}
+
 /// Where a datagram came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A socket of this worker.
     Socket(SocketId),
+    /// A stream of this worker, of which it was one frame.
+    Connection(ConnectionId),
     /// Another worker, by [`crate::Outbox::hand_over`]. The slot has no addresses then.
     Worker {
         /// The place of its note among those that [`crate::Inbox::receive`] gave.
@@ -172,6 +184,16 @@ impl Slot {
     /// The whole buffer, [`crate::SLOT_CAPACITY`] bytes.
     pub fn buffer_mut(&mut self) -> &mut [u8] {
         &mut self.buffer
+    }
+
+    /// Puts a datagram here that no socket received, with [`HEADROOM`] in front of it.
+    ///
+    /// # Panics
+    /// If it is longer than the buffer without the headroom.
+    pub fn put(&mut self, origin: Origin, datagram: &[u8], source: SocketAddr, destination: SocketAddr) {
+        self.receive_area()[..datagram.len()].copy_from_slice(datagram);
+        self.origin = origin;
+        self.fill(datagram.len(), source, destination);
     }
 
     /// Marks a window of this slot to be sent by the next [`crate::Sockets::send`], with nothing special in its IP header

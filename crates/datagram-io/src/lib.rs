@@ -28,7 +28,7 @@ mod sockets;
 mod worker;
 
 pub use backend::{Backend, Native, Received, Sent};
-pub use batch::{Batch, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Slot};
+pub use batch::{Batch, ConnectionId, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Slot};
 pub use buffer::SLOT_CAPACITY;
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
@@ -37,6 +37,8 @@ pub use linux::Mmsg;
 pub use portable::Portable;
 pub use ready::ReadyList;
 pub use route::{host_addresses, local_address_towards};
-pub use socket::{Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay, overlapping};
+pub use socket::{
+    Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay, overlapping, tcp_bind_advice,
+};
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
 pub use worker::{Crew, Stop, WorkerError};

@@ -96,10 +96,19 @@ pub fn overlapping(addresses: &[SocketAddr]) -> Option<(usize, usize)> {
 
 /// Says what to do about an `address`, set by `key`, that could not be bound; empty or a sentence after ". ".
 pub fn bind_advice(address: SocketAddr, error: &io::Error, key: &str) -> String {
+    advice(address, error, key, "ss -lunp")
+}
+
+/// As [`bind_advice`], for an address of a TCP listener.
+pub fn tcp_bind_advice(address: SocketAddr, error: &io::Error, key: &str) -> String {
+    advice(address, error, key, "ss -ltnp")
+}
+
+fn advice(address: SocketAddr, error: &io::Error, key: &str, lister: &str) -> String {
     let port = address.port();
     if error.kind() == io::ErrorKind::AddrInUse {
         format!(
-            ". Another program holds the port: `ss -lunp 'sport = :{port}'` shows which. Stop it, or choose \
+            ". Another program holds the port: `{lister} 'sport = :{port}'` shows which. Stop it, or choose \
              another address in {key}"
         )
     } else if error.kind() == io::ErrorKind::PermissionDenied {

@@ -1,1 +1,32 @@
-//! placeholder
+//! TCP and TLS connections of clients in a worker's loop: accepted, told apart, framed, sent to.
+//!
+//! A worker owns a [`Streams`] table beside its sockets and shares its `mio` registry with it. What arrives is cut into
+//! frames, and each whole frame is a datagram in a slot of the worker's batch, [`Origin::Connection`] being where it
+//! came from; from there on a core cannot tell it from one that came by UDP:
+//!
+//! ```text
+//!   listener ─▶ accept ─▶ first bytes ─▶ read ─▶ frames ─▶ Batch of Slots ─▶ a core
+//!                          client ◀─ one write a batch ◀─ queue, bounded ◀─ Streams::send
+//! ```
+//!
+//! A connection holds no buffer while nothing is unfinished, and there is neither a task nor a thread for it.
+//!
+//! [`Origin::Connection`]: datagram_io::Origin::Connection
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
+
+mod census;
+mod connection;
+mod counters;
+mod deadlines;
+mod limits;
+mod listen;
+mod places;
+mod pool;
+mod streams;
+mod turns;
+
+pub use census::Census;
+pub use counters::{Counters, Ending};
+pub use limits::Limits;
+pub use listen::open_listeners;
+pub use streams::{Ended, FIRST_TOKEN, Streams};

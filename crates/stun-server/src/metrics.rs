@@ -46,7 +46,7 @@ impl Metrics {
             .with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION])
             .set(1);
         Ok(Self {
-            answered: BindingRequests::register(registry)?,
+            answered: BindingRequests::register(registry, "udp")?,
             dropped: REASONS
                 .map(|reason| (reason, dropped.with_label_values(&[reason])))
                 .into(),

@@ -13,7 +13,7 @@ static ANSWERED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     IntCounterVec::new(opts, &["transport", "family"]).expect("name and labels are well-formed")
 });
 
-/// Counts answered Binding requests over UDP, by address family.
+/// Counts answered Binding requests that came over one transport, by address family.
 #[derive(Debug, Clone)]
 pub struct BindingRequests {
     v4: IntCounter,
@@ -21,18 +21,18 @@ pub struct BindingRequests {
 }
 
 impl BindingRequests {
-    /// Shows the counter in `registry`; servers that do so share it.
+    /// Shows the counter of `transport` in `registry`; servers that do so share it.
     ///
     /// # Errors
     /// When another metric there has its name.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn register(registry: &Registry, transport: &'static str) -> Result<Self, prometheus::Error> {
         match registry.register(Box::new(ANSWERED.clone())) {
             Ok(()) | Err(prometheus::Error::AlreadyReg) => {}
             Err(error) => return Err(error),
         }
         Ok(Self {
-            v4: ANSWERED.with_label_values(&["udp", "ipv4"]),
-            v6: ANSWERED.with_label_values(&["udp", "ipv6"]),
+            v4: ANSWERED.with_label_values(&[transport, "ipv4"]),
+            v6: ANSWERED.with_label_values(&[transport, "ipv6"]),
         })
     }
 
@@ -50,10 +50,12 @@ mod tests {
     #[test]
     fn two_servers_of_a_process_share_one_metric() {
         let registry = Registry::new();
-        let turn = BindingRequests::register(&registry).unwrap();
-        let stun = BindingRequests::register(&registry).unwrap();
+        let turn = BindingRequests::register(&registry, "udp").unwrap();
+        let stun = BindingRequests::register(&registry, "udp").unwrap();
+        let over_tcp = BindingRequests::register(&registry, "tcp").unwrap();
         turn.add(2, 0);
         stun.add(1, 4);
+        over_tcp.add(7, 0);
         let families = registry.gather();
         let [family] = &families[..] else {
             panic!("one metric")
@@ -63,6 +65,7 @@ mod tests {
             .iter()
             .map(|metric| metric.get_counter().get_value())
             .collect();
-        assert_eq!(values, [3.0, 4.0]);
+        // By family and then by transport.
+        assert_eq!(values, [7.0, 3.0, 0.0, 4.0]);
     }
 }

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use crate::{output::DropReason, types::Family};
+use crate::{
+    output::DropReason,
+    types::{Family, Transport},
+};
 
 /// Holds everything counted since the start of one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counters {
     dropped: [u64; DropReason::ALL.len()],
-    requests: [u64; CountedMethod::ALL.len()],
+    requests: [[u64; Transport::ALL.len()]; CountedMethod::ALL.len()],
     errors: [[u64; ERROR_CODES.len()]; CountedMethod::ALL.len()],
     auth_failures: [u64; AuthFailure::ALL.len()],
     relayed: [Relayed; Direction::ALL.len()],
-    allocations: [u64; Family::ALL.len()],
+    allocations: [[u64; Family::ALL.len()]; Transport::ALL.len()],
     /// ICMP errors that clients were told of.
     pub icmp_relayed: u64,
     /// Allocations made; one with relays in both families counts once.
@@ -46,9 +49,9 @@ impl Counters {
         self.dropped[reason.index()]
     }
 
-    /// Counts requests and indications of `method`.
-    pub fn requests(&self, method: CountedMethod) -> u64 {
-        self.requests[method as usize]
+    /// Counts requests and indications of `method` that came over `transport`.
+    pub fn requests(&self, method: CountedMethod, transport: Transport) -> u64 {
+        self.requests[method as usize][transport as usize]
     }
 
     /// Counts error responses to `method` with `code`, one of [`ERROR_CODES`].
@@ -69,9 +72,10 @@ impl Counters {
         self.relayed[direction as usize]
     }
 
-    /// Counts live relays of `family`; an allocation with both families counts in both.
-    pub fn allocations(&self, family: Family) -> u64 {
-        self.allocations[family.index()]
+    /// Counts live relays of `family` whose clients came over `transport`; an allocation with both families counts
+    /// in both.
+    pub fn allocations(&self, transport: Transport, family: Family) -> u64 {
+        self.allocations[transport as usize][family.index()]
     }
 
     /// Counts connections of peers that were closed at once.
@@ -83,8 +87,8 @@ impl Counters {
         self.dropped[reason.index()] += 1;
     }
 
-    pub(crate) fn count_request(&mut self, method: CountedMethod) {
-        self.requests[method as usize] += 1;
+    pub(crate) fn count_request(&mut self, method: CountedMethod, transport: Transport) {
+        self.requests[method as usize][transport as usize] += 1;
     }
 
     pub(crate) fn count_error(&mut self, method: CountedMethod, code: u16) {
@@ -111,12 +115,12 @@ impl Counters {
         self.refused_peers[refusal as usize] += 1;
     }
 
-    pub(crate) fn relay_opened(&mut self, family: Family) {
-        self.allocations[family.index()] += 1;
+    pub(crate) fn relay_opened(&mut self, transport: Transport, family: Family) {
+        self.allocations[transport as usize][family.index()] += 1;
     }
 
-    pub(crate) fn relay_closed(&mut self, family: Family) {
-        self.allocations[family.index()] -= 1;
+    pub(crate) fn relay_closed(&mut self, transport: Transport, family: Family) {
+        self.allocations[transport as usize][family.index()] -= 1;
     }
 }
 
@@ -124,11 +128,11 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             dropped: [0; _],
-            requests: [0; _],
+            requests: [[0; _]; _],
             errors: [[0; _]; _],
             auth_failures: [0; _],
             relayed: [Relayed::default(); _],
-            allocations: [0; _],
+            allocations: [[0; _]; _],
             icmp_relayed: 0,
             allocations_created: 0,
             relay_ports_in_use: 0,

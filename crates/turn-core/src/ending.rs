@@ -127,8 +127,13 @@ impl Server {
         let Some(relay) = self.table.remove_relay(id) else {
             return;
         };
-        if relay.state == RelayState::Open {
-            self.counters.relay_closed(Family::of(relay.address.local.ip()));
+        // An open relay ends before its allocation does.
+        if relay.state == RelayState::Open
+            && let Some(allocation) = self.table.allocation(relay.allocation)
+        {
+            let family = Family::of(relay.address.local.ip());
+            self.counters
+                .relay_closed(allocation.five_tuple.transport, family);
         }
         match relay.claimed {
             Some(token) => {

@@ -7,7 +7,7 @@ use crate::{
     deadlines::Deadlines,
     ending::neighbour,
     server::Server,
-    types::{Family, RelayId},
+    types::{Family, RelayId, Transport},
 };
 
 impl Server {
@@ -56,20 +56,27 @@ impl Server {
     }
 
     fn check_counters(&self) {
-        let mut open = [0; Family::ALL.len()];
+        let mut open = [[0; Family::ALL.len()]; Transport::ALL.len()];
         for (_, relay) in self
             .table
             .iter_relays()
             .filter(|(_, relay)| relay.state == RelayState::Open)
         {
-            open[Family::of(relay.address.local.ip()).index()] += 1;
+            let holder = self.table.allocation(relay.allocation);
+            let transport = holder
+                .expect("an open relay has its allocation")
+                .five_tuple
+                .transport;
+            open[transport as usize][Family::of(relay.address.local.ip()).index()] += 1;
         }
-        for family in Family::ALL {
-            assert_eq!(
-                self.counters.allocations(family),
-                open[family.index()],
-                "the gauge of relays is wrong"
-            );
+        for transport in Transport::ALL {
+            for family in Family::ALL {
+                assert_eq!(
+                    self.counters.allocations(transport, family),
+                    open[transport as usize][family.index()],
+                    "the gauge of relays is wrong"
+                );
+            }
         }
         assert_eq!(
             self.counters.relay_ports_in_use,

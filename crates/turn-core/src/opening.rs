@@ -64,7 +64,11 @@ impl Server {
         };
         let expires_at = relay.expires_at;
         relay.wakes_at = Some(expires_at);
-        self.counters.relay_opened(Family::of(relay.address.local.ip()));
+        let (key, family) = (relay.allocation, Family::of(relay.address.local.ip()));
+        if let Some(allocation) = self.table.allocation(key) {
+            self.counters
+                .relay_opened(allocation.five_tuple.transport, family);
+        }
         self.deadlines.push(expires_at, Wake::Relay(id.into()));
     }
 

@@ -163,7 +163,8 @@ impl Server {
         if matches!(class, Class::Success | Class::Error) {
             return Err(DropReason::Response);
         }
-        self.counters.count_request(CountedMethod::of(method));
+        self.counters
+            .count_request(CountedMethod::of(method), from.transport);
         match (class, method) {
             (Class::Indication, Method::SEND) => {
                 let send = read_send(&message, self.config.can_set_df)?;
@@ -198,7 +199,8 @@ impl Server {
         if !self.config.classic_stun || Message::parse_classic(packet.payload()).is_err() {
             return Err(DropReason::Malformed);
         }
-        self.counters.count_request(CountedMethod::Binding);
+        self.counters
+            .count_request(CountedMethod::Binding, from.transport);
         self.answer_binding(from, packet)
     }
 

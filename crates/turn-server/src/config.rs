@@ -28,6 +28,8 @@ pub const DEFAULT_FILE: &str = include_str!("../../../config/turn-server.toml");
 pub struct Config {
     /// UDP addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// TCP addresses to listen on; without it, those of `listen`.
+    pub listen_tcp: Option<Vec<SocketAddr>>,
     /// The realm of the long-term credentials.
     pub realm: String,
     /// The SOFTWARE attribute of answers; empty for none.
@@ -58,6 +60,8 @@ pub struct Config {
     pub peers: Peers,
     /// How much of anything.
     pub limits: Limits,
+    /// What connections over TCP may take.
+    pub streams: Streams,
 }
 
 /// Which channel numbers clients may bind.
@@ -133,6 +137,24 @@ pub struct Limits {
     pub unauthorized_burst: u32,
 }
 
+/// Bounds on connections over TCP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Streams {
+    /// Connections of everybody.
+    pub connections: u32,
+    /// Connections of one IPv4 address, or of one IPv6 /64.
+    pub connections_per_address: u32,
+    /// Seconds from accepting a connection to its first complete message.
+    pub handshake: u32,
+    /// Seconds from the first byte of a later message to its last.
+    pub frame: u32,
+    /// Seconds that a connection without an allocation may be silent.
+    pub idle: u32,
+    /// Bytes that may wait for a client that reads slowly.
+    pub send_queue: usize,
+}
+
 impl Config {
     /// Whether `listen` is what it is when nobody sets it.
     pub(crate) fn listens_by_default(&self) -> bool {
@@ -150,17 +172,26 @@ impl Check for Config {
         if self.listen.is_empty() {
             report.mistake("listen", "names no address: nothing could reach the server");
         }
-        if let Some((earlier, later)) = overlapping(&self.listen) {
-            let taken = self.listen[earlier];
-            report.mistake(
-                &format!("listen[{later}]"),
-                format!("{taken} takes this port already"),
-            );
-        }
+        check_overlap(report, "listen", &self.listen);
+        check_overlap(
+            report,
+            "listen_tcp",
+            self.listen_tcp.as_deref().unwrap_or_default(),
+        );
         report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {
             report.mistake(&mistake.key, mistake.what);
         }
+    }
+}
+
+fn check_overlap(report: &mut Report<'_>, key: &str, addresses: &[SocketAddr]) {
+    if let Some((earlier, later)) = overlapping(addresses) {
+        let taken = addresses[earlier];
+        report.mistake(
+            &format!("{key}[{later}]"),
+            format!("{taken} takes this port already"),
+        );
     }
 }
 
@@ -171,6 +202,7 @@ impl Default for Config {
                 SocketAddr::from(([0, 0, 0, 0], 3478)),
                 SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 3478)),
             ],
+            listen_tcp: None,
             realm: "watari".to_owned(),
             software: "Watari".to_owned(),
             workers: 0,
@@ -186,6 +218,7 @@ impl Default for Config {
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),
+            streams: Streams::default(),
         }
     }
 }
@@ -223,6 +256,20 @@ impl Default for Limits {
             channels_per_allocation: 128,
             unauthorized_per_second: 100,
             unauthorized_burst: 1000,
+        }
+    }
+}
+
+impl Default for Streams {
+    /// Where UDP is blocked a whole office stands behind one address, with two or three connections a call.
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 256,
+            handshake: 10,
+            frame: 30,
+            idle: 300,
+            send_queue: 256 << 10,
         }
     }
 }

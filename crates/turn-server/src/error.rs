@@ -23,6 +23,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A TCP address cannot be listened on.
+    #[error("cannot listen on TCP {address}: {source}{}", datagram_io::tcp_bind_advice(*.address, .source, "turn.listen_tcp"))]
+    ListenTcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A configured relay address cannot be bound.
     #[error(
         "relays cannot use {address}: {source} (turn.relay.addresses must name addresses of this machine)"

@@ -3,27 +3,34 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use datagram_io::IoCounters;
+use stream_io::Ending;
 use turn_core::{
-    AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family,
+    AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
 };
 
 /// Names one number of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
-    Allocations(Family),
+    Allocations(Transport, Family),
     AllocationsCreated,
     IcmpRelayed,
     RelayBytes(Direction),
     RelayPackets(Direction),
     Dropped(DropReason),
     Lost(Loss),
-    Requests(CountedMethod),
+    Requests(CountedMethod, Transport),
     Errors(CountedMethod, u16),
     AuthFailures(AuthFailure),
     /// How many durations fell into this bucket.
     DurationBucket(usize),
     DurationMillis,
     RelayPortsInUse,
+    /// Open connections, those within TLS or the others.
+    Connections {
+        secure: bool,
+    },
+    ConnectionsEnded(Ending),
+    AcceptFailed,
 }
 
 /// Ways a datagram dies between the core and the network.
@@ -35,16 +42,18 @@ pub(crate) enum Loss {
     SocketClosed,
     WorkerBusy,
     ReceiveError,
+    ClientQueueFull,
 }
 
 impl Loss {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::SendBlocked,
         Self::SendFailed,
         Self::SendTooLong,
         Self::SocketClosed,
         Self::WorkerBusy,
         Self::ReceiveError,
+        Self::ClientQueueFull,
     ];
 
     /// As metrics label it, beside the reasons of the core.
@@ -56,6 +65,7 @@ impl Loss {
             Self::SocketClosed => "socket_closed",
             Self::WorkerBusy => "worker_busy",
             Self::ReceiveError => "receive_error",
+            Self::ClientQueueFull => "client_queue_full",
         }
     }
 }
@@ -65,6 +75,7 @@ impl Loss {
 pub(crate) struct Sources<'a> {
     pub(crate) core: &'a Counters,
     pub(crate) io: &'a IoCounters,
+    pub(crate) streams: &'a stream_io::Counters,
     /// Datagrams for another worker whose ring was full.
     pub(crate) worker_busy: u64,
 }
@@ -77,15 +88,21 @@ impl Figure {
             Self::IcmpRelayed,
             Self::DurationMillis,
             Self::RelayPortsInUse,
+            Self::AcceptFailed,
         ];
-        all.extend(Family::ALL.iter().map(|&family| Self::Allocations(family)));
+        all.extend([false, true].map(|secure| Self::Connections { secure }));
+        all.extend(Ending::ALL.iter().map(|&ending| Self::ConnectionsEnded(ending)));
+        for transport in Transport::ALL {
+            all.extend(Family::ALL.map(|family| Self::Allocations(transport, family)));
+            let methods = CountedMethod::ALL.iter();
+            all.extend(methods.map(|&method| Self::Requests(method, transport)));
+        }
         for &direction in Direction::ALL {
             all.extend([Self::RelayBytes(direction), Self::RelayPackets(direction)]);
         }
         all.extend(DropReason::ALL.iter().map(|&reason| Self::Dropped(reason)));
         all.extend(Loss::ALL.map(Self::Lost));
         for &method in CountedMethod::ALL {
-            all.push(Self::Requests(method));
             all.extend(ERROR_CODES.map(|code| Self::Errors(method, code)));
         }
         all.extend(
@@ -99,7 +116,7 @@ impl Figure {
 
     fn read(self, from: Sources<'_>) -> u64 {
         match self {
-            Self::Allocations(family) => from.core.allocations(family),
+            Self::Allocations(transport, family) => from.core.allocations(transport, family),
             Self::AllocationsCreated => from.core.allocations_created,
             Self::IcmpRelayed => from.core.icmp_relayed,
             Self::RelayBytes(direction) => from.core.relayed(direction).bytes,
@@ -108,15 +125,19 @@ impl Figure {
             Self::Lost(Loss::SendBlocked) => from.io.send_blocked,
             Self::Lost(Loss::SendFailed) => from.io.send_failed,
             Self::Lost(Loss::SendTooLong) => from.io.send_too_long,
-            Self::Lost(Loss::SocketClosed) => from.io.socket_closed,
+            Self::Lost(Loss::SocketClosed) => from.io.socket_closed + from.streams.gone,
             Self::Lost(Loss::WorkerBusy) => from.worker_busy,
             Self::Lost(Loss::ReceiveError) => from.io.receive_errors,
-            Self::Requests(method) => from.core.requests(method),
+            Self::Lost(Loss::ClientQueueFull) => from.streams.queue_full,
+            Self::Requests(method, transport) => from.core.requests(method, transport),
             Self::Errors(method, code) => from.core.errors(method, code),
             Self::AuthFailures(failure) => from.core.auth_failures(failure),
             Self::DurationBucket(index) => from.core.durations.counts()[index],
             Self::DurationMillis => u64::try_from(from.core.durations.sum().as_millis()).unwrap_or(u64::MAX),
             Self::RelayPortsInUse => from.core.relay_ports_in_use,
+            Self::Connections { secure } => from.streams.open[usize::from(secure)],
+            Self::ConnectionsEnded(ending) => from.streams.ended(ending),
+            Self::AcceptFailed => from.streams.accept_failed,
         }
     }
 }

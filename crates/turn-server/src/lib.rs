@@ -1,7 +1,10 @@
-//! A TURN relay (RFC 8656) over UDP: the shell of sockets and threads around turn-core.
+//! A TURN relay (RFC 8656) over UDP and TCP: the shell of sockets and threads around turn-core.
 //!
 //! [`start`] binds the listeners, spreads them over worker threads, and returns at once. Each worker owns its
 //! sockets and its `turn_core::Server` and shares nothing on the way of a datagram.
+//!
+//! Connections over TCP live in the worker that accepted them: `stream_io` cuts what they bring into frames, and a frame
+//! goes the way of a datagram.
 //!
 //! ```text
 //!  listener ─▶ Batch ─▶ handle_client ─▶ relay socket ─▶ peer
@@ -26,7 +29,7 @@ mod worker;
 pub use self::standalone::main;
 pub use config::{
     Channels, Config, DEFAULT_FILE, Hidden, Lifetimes, Limits, PeerRange, PeerRangeError, Peers, Relay,
-    RelayAddress,
+    RelayAddress, Streams,
 };
 pub use error::{RunError, StartError};
-pub use running::{Running, start};
+pub use running::{Running, Surroundings, start};

@@ -6,7 +6,10 @@ use prometheus::{
     core::{Collector, Desc},
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
-use turn_core::{AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family};
+use stream_io::Ending;
+use turn_core::{
+    AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
+};
 
 use crate::figures::{Figure, Loss, Published};
 
@@ -144,6 +147,7 @@ fn families() -> Vec<MetricDef> {
     use MetricType::{COUNTER, GAUGE, HISTOGRAM};
     let plain = |figure| vec![(vec![], Source::Sum(figure))];
     let methods = || CountedMethod::ALL.iter().copied();
+    let transports = || Transport::ALL.into_iter();
     let drops = DropReason::ALL
         .iter()
         .map(|&reason| (vec![reason.name()], Source::Sum(Figure::Dropped(reason))));
@@ -163,9 +167,16 @@ fn families() -> Vec<MetricDef> {
             "Allocations now, by the client's transport and the relay's address family.",
             &["transport", "family"],
             GAUGE,
-            each(&Family::ALL, |family| {
-                (vec!["udp", family.name()], Figure::Allocations(family))
-            }),
+            transports()
+                .flat_map(|transport| {
+                    Family::ALL.map(|family| {
+                        (
+                            vec![transport.name(), family.name()],
+                            Source::Sum(Figure::Allocations(transport, family)),
+                        )
+                    })
+                })
+                .collect(),
         ),
         def(
             "turn_allocations_created_total",
@@ -211,9 +222,16 @@ fn families() -> Vec<MetricDef> {
             "Requests and indications, by method.",
             &["method", "transport"],
             COUNTER,
-            each(CountedMethod::ALL, |method| {
-                (vec![method.name(), "udp"], Figure::Requests(method))
-            }),
+            transports()
+                .flat_map(|transport| {
+                    methods().map(move |method| {
+                        (
+                            vec![method.name(), transport.name()],
+                            Source::Sum(Figure::Requests(method, transport)),
+                        )
+                    })
+                })
+                .collect(),
         ),
         def(
             "turn_errors_total",
@@ -244,6 +262,32 @@ fn families() -> Vec<MetricDef> {
             &[],
             GAUGE,
             plain(Figure::RelayPortsInUse),
+        ),
+        def(
+            "turn_connections",
+            "Connections of clients now.",
+            &["transport"],
+            GAUGE,
+            each(
+                &[(Transport::Tcp, false), (Transport::Tls, true)],
+                |(transport, secure)| (vec![transport.name()], Figure::Connections { secure }),
+            ),
+        ),
+        def(
+            "turn_connections_ended_total",
+            "Connections that ended or were turned away, by reason.",
+            &["reason"],
+            COUNTER,
+            each(Ending::ALL, |ending| {
+                (vec![ending.name()], Figure::ConnectionsEnded(ending))
+            }),
+        ),
+        def(
+            "turn_accept_failures_total",
+            "Times that the system had no descriptor or memory for a connection, which then waited.",
+            &[],
+            COUNTER,
+            plain(Figure::AcceptFailed),
         ),
         def(
             "turn_build_info",
@@ -320,6 +364,10 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         for line in [
             "turn_allocations{family=\"ipv4\",transport=\"udp\"} 0",
+            "turn_allocations{family=\"ipv6\",transport=\"tls\"} 0",
+            "turn_connections{transport=\"tcp\"} 0",
+            "turn_connections_ended_total{reason=\"frame_time\"} 0",
+            "turn_dropped_datagrams_total{reason=\"client_queue_full\"} 0",
             "turn_allocations_created_total 0",
             "turn_relay_bytes_total{direction=\"to_peer\"} 0",
             "turn_relay_packets_total{direction=\"to_client\"} 0",

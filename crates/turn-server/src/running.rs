@@ -1,6 +1,7 @@
 //! From a configuration to worker threads, and back to nothing.
 
 mod build;
+mod listening;
 
 use std::net::SocketAddr;
 
@@ -15,18 +16,36 @@ use crate::{Config, StartError, hosts::Watch};
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
 
+/// What a server is started among.
+pub struct Surroundings<'a> {
+    registry: &'a Registry,
+    health: &'a Health,
+    shutdown: Shutdown,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Shows metrics in `registry` and readiness in `health`, and ends with `shutdown`.
+    pub fn new(registry: &'a Registry, health: &'a Health, shutdown: Shutdown) -> Self {
+        Self {
+            registry,
+            health,
+            shutdown,
+        }
+    }
+}
+
 /// Starts the server: when this returns, it is listening.
 ///
 /// Workers are threads of their own; no tokio runtime is needed until [`Running::finished`].
 ///
 /// # Errors
 /// [`StartError`], and then nothing is left running.
-pub fn start(
-    config: &Config,
-    registry: &Registry,
-    health: &Health,
-    shutdown: Shutdown,
-) -> Result<Running, StartError> {
+pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
+    let Surroundings {
+        registry,
+        health,
+        shutdown,
+    } = surroundings;
     let built = build::build(config, registry)?;
     let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {
@@ -43,6 +62,7 @@ pub fn start(
     health.set_ready(COMPONENT, true);
     Ok(Running {
         listeners: built.listeners,
+        tcp_listeners: built.tcp_listeners,
         crew,
         _watch: watch,
         health: health.clone(),
@@ -53,6 +73,7 @@ pub fn start(
 /// A server at work. Dropping it ends the workers, too.
 pub struct Running {
     listeners: Vec<SocketAddr>,
+    tcp_listeners: Vec<SocketAddr>,
     crew: Crew,
     _watch: Watch,
     health: Health,
@@ -60,9 +81,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// The addresses it listens on, ports never 0, in the order of the configuration.
+    /// The UDP addresses it listens on, ports never 0, in the order of the configuration.
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
+    }
+
+    /// The TCP addresses it listens on, likewise.
+    pub fn tcp_listeners(&self) -> &[SocketAddr] {
+        &self.tcp_listeners
     }
 
     /// How many worker threads there are.

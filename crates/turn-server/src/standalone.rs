@@ -9,7 +9,7 @@ use standalone::{Command, End, Listen, MetricsPages, Pages, Server};
 use telemetry::LogConfig;
 use tracing::info;
 
-use crate::{Config, DEFAULT_FILE, Running, StartError, start};
+use crate::{Config, DEFAULT_FILE, Running, StartError, Surroundings, start};
 
 /// Runs the command and says how it ended.
 pub fn main() -> ExitCode {
@@ -42,7 +42,7 @@ impl Check for Settings {
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "turn-server",
-        about: "A TURN server (RFC 8656) over UDP",
+        about: "A TURN server (RFC 8656) over UDP and TCP",
         default_file: DEFAULT_FILE,
         listen: Listen::Several("turn.listen"),
         setting: "turn.realm=example.org",
@@ -55,8 +55,8 @@ impl Server for Settings {
 
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
         let pages = Pages::bind(&self.metrics).await?;
-        let running =
-            start(&self.turn, &pages.registry, &pages.health, shutdown.clone()).map_err(start_end)?;
+        let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone());
+        let running = start(&self.turn, surroundings).map_err(start_end)?;
         announce(&running, &self.turn);
         pages.announce();
         pages.serve_beside(running.finished(), shutdown).await
@@ -66,7 +66,9 @@ impl Server for Settings {
 fn start_end(error: StartError) -> End {
     let code = match error {
         StartError::Config { .. } => exit::CONFIG,
-        StartError::Listen { .. } | StartError::RelayAddress { .. } => exit::UNAVAILABLE,
+        StartError::Listen { .. } | StartError::ListenTcp { .. } | StartError::RelayAddress { .. } => {
+            exit::UNAVAILABLE
+        }
         StartError::Metrics(_) | StartError::System { .. } => exit::FAILURE,
     };
     End::new(code, error)
@@ -75,6 +77,9 @@ fn start_end(error: StartError) -> End {
 fn announce(running: &Running, config: &Config) {
     for listener in running.listeners() {
         info!("TURN and STUN at udp {listener}");
+    }
+    for listener in running.tcp_listeners() {
+        info!("TURN and STUN at tcp {listener}");
     }
     let relay = &config.relay;
     info!(

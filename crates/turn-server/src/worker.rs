@@ -4,15 +4,21 @@ mod effects;
 
 use std::{
     io, mem,
+    net::SocketAddr,
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use datagram_io::{Batch, HeaderFields, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop};
+use datagram_io::{
+    Batch, ConnectionId, HeaderFields, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop,
+};
 use mio::{Events, Poll, Token};
+use stream_io::Streams;
 use telemetry::BindingRequests;
-use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, RelayId, Server, Verdict, Via};
+use turn_core::{
+    Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, RelayId, Server, Transport, Verdict, Via,
+};
 
 use crate::{
     clock::Clock,
@@ -20,7 +26,7 @@ use crate::{
     hosts::Hosts,
 };
 
-/// The token that ends a wait; sockets have theirs by index.
+/// The token that ends a wait; sockets have theirs by index, connections from [`stream_io::FIRST_TOKEN`] on.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// Datagrams decided about at a time. More make a batch outgrow the processor's caches.
@@ -41,6 +47,7 @@ pub(crate) struct Worker {
     poll: Poll,
     events: Events,
     sockets: Sockets,
+    streams: Streams,
     listeners: u32,
     batch: Batch,
     /// One slot for answers that are not in the buffer of a request.
@@ -59,9 +66,9 @@ pub(crate) struct Worker {
     /// Sockets that may hold ICMP errors.
     failing: ReadyList,
     published: Arc<Published>,
-    binding_requests: BindingRequests,
+    binding_requests: ByTransport<BindingRequests>,
     /// Binding requests answered since they were last published, over IPv4 and IPv6.
-    bindings: [u64; 2],
+    bindings: ByTransport<[u64; 2]>,
     published_at: Instant,
     unpublished: bool,
     /// The last reading of the clock; what has passed since is too little to shorten a wait by.
@@ -69,10 +76,14 @@ pub(crate) struct Worker {
     worker_busy: u64,
 }
 
+/// In the order of [`Transport::ALL`].
+type ByTransport<T> = [T; Transport::ALL.len()];
+
 /// What [`Worker::new`] puts together.
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) sockets: Sockets,
+    pub(crate) streams: Streams,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
     pub(crate) hosts: Hosts,
@@ -80,7 +91,7 @@ pub(crate) struct Parts {
     pub(crate) outboxes: Vec<Option<Outbox<Errand>>>,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
-    pub(crate) binding_requests: BindingRequests,
+    pub(crate) binding_requests: ByTransport<BindingRequests>,
 }
 
 impl Worker {
@@ -90,6 +101,7 @@ impl Worker {
             poll: parts.poll,
             events: Events::with_capacity(512),
             sockets: parts.sockets,
+            streams: parts.streams,
             listeners: parts.listeners,
             batch: Batch::new(BATCH),
             deferred: Batch::new(1),
@@ -104,7 +116,7 @@ impl Worker {
             failing: ReadyList::default(),
             published: parts.published,
             binding_requests: parts.binding_requests,
-            bindings: [0; 2],
+            bindings: Default::default(),
             published_at: now,
             unpublished: true,
             woken_at: now,
@@ -130,6 +142,7 @@ impl Worker {
                 self.perform_outputs(now);
                 self.unpublished = true;
             }
+            self.streams.handle_timeout(now.instant);
             self.receive(now);
             if self.unpublished && now.instant >= self.published_at + PUBLISH_EVERY {
                 self.publish(now.instant);
@@ -141,7 +154,8 @@ impl Worker {
 
     /// Waits for a datagram, the next deadline, or a word from another thread.
     fn wait(&mut self) -> io::Result<()> {
-        let waiting = self.inbox.about_to_wait() && self.ready.is_empty() && self.failing.is_empty();
+        let idle = self.ready.is_empty() && self.failing.is_empty() && self.streams.is_idle();
+        let waiting = self.inbox.about_to_wait() && idle;
         let timeout = if waiting {
             self.time_left()
         } else {
@@ -157,6 +171,10 @@ impl Worker {
             if event.token() == WAKER {
                 continue;
             }
+            if self.streams.note(event) {
+                self.unpublished = true;
+                continue;
+            }
             let index = event.token().0 as u32;
             self.ready.add(index);
             if event.is_error() {
@@ -168,14 +186,13 @@ impl Worker {
 
     fn time_left(&self) -> Option<Duration> {
         let publish_at = self.unpublished.then(|| self.published_at + PUBLISH_EVERY);
-        let deadline = [self.core.poll_timeout(), publish_at]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let deadlines = [self.core.poll_timeout(), self.streams.poll_timeout(), publish_at];
+        let deadline = deadlines.into_iter().flatten().min()?;
         Some(deadline.saturating_duration_since(self.woken_at))
     }
 
-    /// Receives once from each ready socket and from the other workers; what is not drained stays ready.
+    /// Receives once from each ready socket and connection and from the other workers; what is not drained stays
+    /// ready.
     fn receive(&mut self, now: Now) {
         let mut now = now;
         let mut failing = mem::take(&mut self.failing);
@@ -202,38 +219,54 @@ impl Worker {
             readiness
         });
         self.ready = ready;
+        self.streams.begin_round();
+        while self.streams.receive(now.instant, &mut self.batch) {
+            self.decide(now);
+            now = self.clock.read();
+        }
         self.inbox.receive(&mut self.batch, &mut self.errands);
         self.decide(now);
     }
 
     /// Asks the core about each datagram of the batch, then sends what it marked.
     fn decide(&mut self, now: Now) {
-        if self.batch.is_empty() {
-            return;
+        if !self.batch.is_empty() {
+            for index in 0..self.batch.filled().len() {
+                self.decide_one(now, index);
+                self.perform_outputs(now);
+            }
+            self.sockets.send(&mut self.batch);
+            self.batch.clear();
+            self.errands.clear();
+            self.unpublished = true;
         }
-        for index in 0..self.batch.filled().len() {
-            self.decide_one(now, index);
-            self.perform_outputs(now);
-        }
-        self.sockets.send(&mut self.batch);
-        self.batch.clear();
-        self.errands.clear();
-        self.unpublished = true;
+        self.finish_streams(now);
     }
 
     fn decide_one(&mut self, now: Now, index: usize) {
         let slot = &mut self.batch.filled_mut()[index];
         let binding = is_from_client(slot, self.listeners) && slot.payload().starts_with(&BINDING_REQUEST);
-        let (verdict, window, fields) = ask(&mut self.core, self.listeners, now, &self.errands, slot);
+        let (verdict, window, fields) = ask(
+            &mut self.core,
+            &self.streams,
+            self.listeners,
+            now,
+            &self.errands,
+            slot,
+        );
         let Verdict::Send { via, to } = verdict else {
             return;
         };
         match via {
             Via::Client(five_tuple) => {
-                self.bindings[usize::from(to.is_ipv6())] += u64::from(binding);
-                if let Link::Listener(id) = five_tuple.link {
-                    let outgoing = slot.send(listener(id), window, five_tuple.server, to);
-                    outgoing.fields = leaving(fields);
+                let answered = &mut self.bindings[five_tuple.transport as usize];
+                answered[usize::from(to.is_ipv6())] += u64::from(binding);
+                match five_tuple.link {
+                    Link::Listener(id) => {
+                        let outgoing = slot.send(listener(id), window, five_tuple.server, to);
+                        outgoing.fields = leaving(fields);
+                    }
+                    Link::Connection(id) => self.streams.send(connection(id), &slot.buffer_mut()[window]),
                 }
             }
             Via::Relay(relay) => {
@@ -254,11 +287,14 @@ impl Worker {
         let sources = Sources {
             core: self.core.counters(),
             io: self.sockets.counters(),
+            streams: self.streams.counters(),
             worker_busy: self.worker_busy,
         };
         self.published.publish(sources);
-        let [v4, v6] = mem::take(&mut self.bindings);
-        self.binding_requests.add(v4, v6);
+        let answered = mem::take(&mut self.bindings);
+        for (requests, [v4, v6]) in self.binding_requests.iter().zip(answered) {
+            requests.add(v4, v6);
+        }
         self.published_at = at;
         self.unpublished = false;
     }
@@ -267,6 +303,7 @@ impl Worker {
 /// Hands the datagram in a slot to the core; window and header fields are those of what the verdict sends.
 fn ask(
     core: &mut Server,
+    streams: &Streams,
     listeners: u32,
     now: Now,
     errands: &[Errand],
@@ -290,6 +327,11 @@ fn ask(
             };
             core.handle_icmp(now, relay_id(listeners, id), source, icmp, &mut packet)
         }
+        Origin::Connection(id) => {
+            // It is closed only after the batch it brought.
+            let secure = streams.is_secure(id).unwrap_or_default();
+            core.handle_client(now, connected(id, secure, source, destination), &mut packet)
+        }
         Origin::Worker { note } => core.handle_errand(now, errands[usize::from(note)], &mut packet),
     };
     (verdict, packet.range(), packet.fields())
@@ -304,7 +346,31 @@ fn leaving(fields: turn_core::HeaderFields) -> HeaderFields {
 
 /// Sockets of listeners come first, those of relays after them.
 fn is_from_client(slot: &Slot, listeners: u32) -> bool {
-    matches!(slot.origin(), Origin::Socket(id) if id.index < listeners)
+    match slot.origin() {
+        Origin::Socket(id) => id.index < listeners,
+        Origin::Connection(_) => true,
+        Origin::Icmp(..) | Origin::Worker { .. } => false,
+    }
+}
+
+/// A client by the connection it has.
+fn connected(id: ConnectionId, secure: bool, client: SocketAddr, server: SocketAddr) -> FiveTuple {
+    FiveTuple {
+        link: Link::Connection(turn_core::ConnectionId {
+            index: id.index,
+            generation: id.generation,
+        }),
+        transport: if secure { Transport::Tls } else { Transport::Tcp },
+        client,
+        server,
+    }
+}
+
+fn connection(id: turn_core::ConnectionId) -> ConnectionId {
+    ConnectionId {
+        index: id.index,
+        generation: id.generation,
+    }
 }
 
 fn listener(id: ListenerId) -> SocketId {

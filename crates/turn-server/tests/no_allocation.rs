@@ -18,9 +18,9 @@ use std::{
 
 use lifecycle::Shutdown;
 use telemetry::{Health, prometheus::Registry};
-use turn_server::{Config, Peers, start};
+use turn_server::{Config, Peers, Surroundings, start};
 
-use client::{Client, PASSWORD, Relayed, USER};
+use client::{Client, PASSWORD, Relayed, USER, wire::Wire};
 
 /// Datagrams each way.
 const DATAGRAMS: u32 = 10_000;
@@ -99,7 +99,11 @@ fn ten_thousand_datagrams_each_way_leave_the_heap_alone() {
         workers: 2,
         ..Config::default()
     };
-    let running = start(&config, &Registry::new(), &Health::new(), Shutdown::new()).unwrap();
+    let running = start(
+        &config,
+        Surroundings::new(&Registry::new(), &Health::new(), Shutdown::new()),
+    )
+    .unwrap();
     let server = running.listeners()[0];
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -126,6 +130,26 @@ fn ten_thousand_datagrams_each_way_leave_the_heap_alone() {
         assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
         peer.send_to(&PAYLOAD, relayed).unwrap();
         assert_eq!(by_indication.receive(&mut bytes), Relayed::Data(home, &PAYLOAD));
+    });
+
+    let mut over_tcp = Client::by(Wire::tcp(running.tcp_listeners()[0]), running.tcp_listeners()[0]);
+    let relayed = over_tcp.allocate();
+    over_tcp.bind(0x4000, home).unwrap();
+    assert_no_heap_use("ChannelData over TCP", || {
+        over_tcp.send_channel(0x4000, &PAYLOAD);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
+        peer.send_to(&PAYLOAD, relayed).unwrap();
+        assert_eq!(over_tcp.receive(&mut bytes), Relayed::Channel(0x4000, &PAYLOAD));
+    });
+    // Frames that begin in one segment and end in another.
+    let mut frames = [0x40, 0, 0, 160].to_vec();
+    frames.extend_from_slice(&PAYLOAD);
+    let frames = frames.repeat(2);
+    assert_no_heap_use("split frames over TCP", || {
+        over_tcp.wire.send_raw(&frames[..200]);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
+        over_tcp.wire.send_raw(&frames[200..]);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
     });
 
     for (what, wanted) in [

@@ -3,84 +3,17 @@
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod client;
+#[allow(dead_code, reason = "other tests use the rest")]
+mod server;
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    time::{Duration, Instant},
-};
+use std::net::{SocketAddr, UdpSocket};
 
 use lifecycle::Shutdown;
 use telemetry::{Health, prometheus::Registry};
-use turn_server::{Config, Peers, Relay, RelayAddress, Running, start};
+use turn_server::{Config, Peers, Relay, RelayAddress, Surroundings, start};
 
-use client::{Client, PASSWORD, Relayed, USER};
-
-struct Server {
-    running: Running,
-    registry: Registry,
-    shutdown: Shutdown,
-}
-
-fn config(listen: &str, workers: u16) -> Config {
-    Config {
-        listen: vec![listen.parse().unwrap()],
-        users: [(USER.to_owned(), PASSWORD.into())].into(),
-        peers: Peers {
-            allow: vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
-            deny: Vec::new(),
-        },
-        workers,
-        ..Config::default()
-    }
-}
-
-fn server(config: &Config) -> Server {
-    let (registry, shutdown) = (Registry::new(), Shutdown::new());
-    let running = start(config, &registry, &Health::new(), shutdown.clone()).unwrap();
-    Server {
-        running,
-        registry,
-        shutdown,
-    }
-}
-
-impl Server {
-    fn address(&self) -> SocketAddr {
-        self.running.listeners()[0]
-    }
-
-    /// The sum of a metric's samples that have this label value.
-    fn metric(&self, name: &str, label: &str) -> f64 {
-        let families = self.registry.gather();
-        let samples = families
-            .iter()
-            .filter(|family| family.name() == name)
-            .flat_map(|family| family.get_metric());
-        samples
-            .filter(|sample| label.is_empty() || sample.get_label().iter().any(|pair| pair.value() == label))
-            .map(|sample| sample.get_counter().get_value() + sample.get_gauge().get_value())
-            .sum()
-    }
-
-    /// Figures are published a moment after what they count.
-    fn wait_for(&self, name: &str, label: &str, value: f64) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while self.metric(name, label) != value {
-            assert!(
-                Instant::now() < deadline,
-                "{name} {label} is {} not {value}",
-                self.metric(name, label)
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-fn peer(address: &str) -> UdpSocket {
-    let socket = UdpSocket::bind(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    socket
-}
+use client::{Client, Relayed};
+use server::{Server, config, peer};
 
 #[test]
 fn both_ways_of_relaying_work_over_both_families() {
@@ -93,16 +26,16 @@ fn both_ways_of_relaying_work_over_both_families() {
             }],
             ..Relay::default()
         };
-        let server = server(&Config {
+        let server = Server::start(&Config {
             relay,
             ..config(listen, 1)
         });
-        let mut client = Client::of(server.address());
+        let mut client = Client::of(server.udp());
         assert!(
-            client.permit(server.address()).is_err(),
+            client.permit(server.udp()).is_err(),
             "nothing without an allocation"
         );
-        let family = stun_wire::AddressFamily::of(server.address().ip());
+        let family = stun_wire::AddressFamily::of(server.udp().ip());
         let relayed = client.allocate_again(Some(family)).unwrap();
         let peer = peer(peers);
         let home = peer.local_addr().unwrap();
@@ -136,12 +69,12 @@ fn both_ways_of_relaying_work_over_both_families() {
 #[test]
 fn a_client_learns_that_a_peer_is_unreachable_and_loses_nothing_else() {
     for (listen, unreachable) in [("127.0.0.1:0", (3, 3)), ("[::1]:0", (1, 4))] {
-        let server = server(&config(listen, 1));
-        let mut client = Client::of(server.address());
-        assert!(client.permit(server.address()).is_err());
-        let family = stun_wire::AddressFamily::of(server.address().ip());
+        let server = Server::start(&config(listen, 1));
+        let mut client = Client::of(server.udp());
+        assert!(client.permit(server.udp()).is_err());
+        let family = stun_wire::AddressFamily::of(server.udp().ip());
         let relayed = client.allocate_again(Some(family)).unwrap();
-        let ours = SocketAddr::new(server.address().ip(), 0);
+        let ours = SocketAddr::new(server.udp().ip(), 0);
         let gone = UdpSocket::bind(ours).unwrap().local_addr().unwrap();
         let there = peer(&ours.to_string());
         let home = there.local_addr().unwrap();
@@ -169,9 +102,9 @@ fn a_client_learns_that_a_peer_is_unreachable_and_loses_nothing_else() {
 fn two_relays_of_one_server_reach_each_other_on_any_worker() {
     let mut config = config("127.0.0.1:0", 2);
     config.peers = Peers::default();
-    let server = server(&config);
+    let server = Server::start(&config);
     assert_eq!(server.running.workers(), 2);
-    let mut clients: Vec<_> = (0..16).map(|_| Client::of(server.address())).collect();
+    let mut clients: Vec<_> = (0..16).map(|_| Client::of(server.udp())).collect();
     let relays: Vec<_> = clients.iter_mut().map(Client::allocate).collect();
     // A port's worker: pairs of ports take turns from the first of the range.
     let owners: Vec<_> = relays
@@ -203,15 +136,15 @@ fn two_relays_of_one_server_reach_each_other_on_any_worker() {
 
 #[test]
 fn a_wildcard_listener_serves_the_address_that_was_asked() {
-    let server = server(&config("0.0.0.0:0", 1));
-    let asked = SocketAddr::new("127.0.0.2".parse().unwrap(), server.address().port());
+    let server = Server::start(&config("0.0.0.0:0", 1));
+    let asked = SocketAddr::new("127.0.0.2".parse().unwrap(), server.udp().port());
     let mut client = Client::of(asked);
     assert_eq!(client.allocate().ip(), asked.ip());
 }
 
 #[test]
 fn a_malformed_datagram_of_any_length_costs_a_counter() {
-    let server = server(&config("127.0.0.1:0", 1));
+    let server = Server::start(&config("127.0.0.1:0", 1));
     let stranger = peer("127.0.0.1:0");
     let lengths = [1, 2, 3, 4, 5, 19, 20, 21, 255, 576, 1500, 9000, 32_768, 65_507];
     let mut sent = 0.0;
@@ -220,21 +153,21 @@ fn a_malformed_datagram_of_any_length_costs_a_counter() {
         for first in [0x00, 0x40, 0xff] {
             let mut datagram = vec![0xee; length];
             datagram[0] = first;
-            stranger.send_to(&datagram, server.address()).unwrap();
+            stranger.send_to(&datagram, server.udp()).unwrap();
             sent += 1.0;
             server.wait_for("turn_dropped_datagrams_total", "", sent);
         }
     }
-    stranger.send_to(&[], server.address()).unwrap();
+    stranger.send_to(&[], server.udp()).unwrap();
     server.wait_for("turn_dropped_datagrams_total", "empty", 1.0);
-    Client::of(server.address()).allocate();
+    Client::of(server.udp()).allocate();
 }
 
 /// Four bytes of header go in front, and UDP ends at 65,507: what is longer then dies here, counted.
 #[test]
 fn the_longest_datagram_of_a_peer_is_relayed_and_a_longer_one_counted() {
-    let server = server(&config("127.0.0.1:0", 1));
-    let mut client = Client::of(server.address());
+    let server = Server::start(&config("127.0.0.1:0", 1));
+    let mut client = Client::of(server.udp());
     let relayed = client.allocate();
     let peer = peer("127.0.0.1:0");
     client.bind(0x4000, peer.local_addr().unwrap()).unwrap();
@@ -264,7 +197,7 @@ fn few_relay_ports_are_not_split_among_workers() {
         max_port: 50_063,
         ..Relay::default()
     };
-    let server = server(&Config {
+    let server = Server::start(&Config {
         relay,
         ..config("127.0.0.1:0", 0)
     });
@@ -285,9 +218,12 @@ fn a_relay_address_of_another_machine_keeps_it_from_starting() {
         relay,
         ..config("127.0.0.1:0", 1)
     };
-    let refused = start(&config, &Registry::new(), &Health::new(), Shutdown::new())
-        .err()
-        .unwrap();
+    let refused = start(
+        &config,
+        Surroundings::new(&Registry::new(), &Health::new(), Shutdown::new()),
+    )
+    .err()
+    .unwrap();
     assert!(refused.to_string().contains("192.0.2.1"), "{refused}");
 }
 
@@ -302,11 +238,11 @@ fn clients_are_told_the_external_address() {
         addresses: vec![nat],
         ..Relay::default()
     };
-    let server = server(&Config {
+    let server = Server::start(&Config {
         relay,
         ..config("127.0.0.1:0", 1)
     });
-    let mut client = Client::of(server.address());
+    let mut client = Client::of(server.udp());
     let relayed = client.allocate();
     assert_eq!(relayed.ip().to_string(), "203.0.113.5");
 
@@ -322,8 +258,8 @@ fn clients_are_told_the_external_address() {
 
 #[tokio::test]
 async fn a_shutdown_ends_it_and_frees_every_port() {
-    let server = server(&config("127.0.0.1:0", 2));
-    let listener = server.address();
+    let server = Server::start(&config("127.0.0.1:0", 2));
+    let listener = server.udp();
     let relayed = {
         let mut client = Client::of(listener);
         client.allocate()

@@ -7,6 +7,7 @@ use stun_wire::{AttributeType, Method};
 use super::{client::udp, world::BEGIN, *};
 use crate::{
     CountedMethod, EndReason, Family, Lifetimes, OpenError, Output, Quota, QuotaLimits, RelayTransport,
+    Transport,
 };
 
 fn with_lifetime(world: &mut World, lifetime: u32) -> u32 {
@@ -55,8 +56,14 @@ fn an_allocation_names_its_relay_its_client_and_its_lifetime() {
     assert_eq!(heard.lifetime(), 600);
     assert!(heard.is_signed_by(&client));
     assert_eq!(world.server.counters().allocations_created, 1);
-    assert_eq!(world.server.counters().allocations(Family::V4), 1);
-    assert_eq!(world.server.counters().requests(CountedMethod::Allocate), 2);
+    assert_eq!(world.server.counters().allocations(Transport::Udp, Family::V4), 1);
+    assert_eq!(
+        world
+            .server
+            .counters()
+            .requests(CountedMethod::Allocate, Transport::Udp),
+        2
+    );
     assert_eq!(world.ports_in_use(), 1);
 }
 

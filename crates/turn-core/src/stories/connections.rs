@@ -1,7 +1,7 @@
 //! Clients with a connection of their own: what a stream needs, and what a handshake has proved.
 
 use super::{client::channel_data, *};
-use crate::{DropReason, EndReason, Output, Transport, UnauthorizedLimit};
+use crate::{CountedMethod, DropReason, EndReason, Family, Output, Transport, UnauthorizedLimit};
 
 const PEER: &str = "8.8.8.8:53";
 
@@ -40,6 +40,18 @@ fn the_end_of_a_connection_ends_its_allocation() {
     let mut world = World::new();
     let mut client = connected(Transport::Tcp, 1000);
     client.allocate(&mut world);
+    let held = |world: &World, transport| world.server.counters().allocations(transport, Family::V4);
+    assert_eq!(
+        Transport::ALL.map(|transport| held(&world, transport)),
+        [0, 1, 0, 0]
+    );
+    let asked = |transport| {
+        world
+            .server
+            .counters()
+            .requests(CountedMethod::Allocate, transport)
+    };
+    assert_eq!(Transport::ALL.map(asked), [0, 2, 0, 0]);
     world.take_outputs();
     world.disconnect(client.five_tuple);
     let outputs = world.take_outputs();
@@ -57,6 +69,7 @@ fn the_end_of_a_connection_ends_its_allocation() {
         "{outputs:?}"
     );
     assert_eq!(world.ports_in_use(), 0);
+    assert_eq!(Transport::ALL.map(|transport| held(&world, transport)), [0; 4]);
     world.disconnect(client.five_tuple);
     assert_eq!(world.take_outputs(), []);
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use stun_wire::{AddressFamily, AttributeType, Method};
 
 use super::{client::udp, *};
-use crate::{Config, Family, OpenError, RelayAddress, RelayAddresses};
+use crate::{Config, Family, OpenError, RelayAddress, RelayAddresses, Transport};
 
 const V4: u8 = 1;
 const V6: u8 = 2;
@@ -57,7 +57,7 @@ fn the_family_asked_for_is_the_family_given() {
         );
         assert_eq!(heard.relayed().is_ipv4(), is_v4);
     }
-    assert_eq!(world.server.counters().allocations(Family::V6), 1);
+    assert_eq!(world.server.counters().allocations(Transport::Udp, Family::V6), 1);
 }
 
 #[test]

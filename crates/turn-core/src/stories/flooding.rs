@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use stun_wire::{AttributeType, Class, Method};
 
 use super::{client::udp, *};
-use crate::{ConnectionId, CountedMethod, DropReason, Link, Realm, UnauthorizedLimit};
+use crate::{ConnectionId, CountedMethod, DropReason, Link, Realm, Transport, UnauthorizedLimit};
 
 fn challenge(world: &mut World, from: &str) -> Heard {
     let mut client = Client::alice(1000).at(from, "192.0.2.1:3478");
@@ -261,8 +261,8 @@ fn responses_and_unknown_indications_are_never_answered() {
         );
     }
     let counters = world.server.counters();
-    assert_eq!(counters.requests(CountedMethod::Other), 2);
-    assert_eq!(counters.requests(CountedMethod::Connect), 1);
+    assert_eq!(counters.requests(CountedMethod::Other, Transport::Udp), 2);
+    assert_eq!(counters.requests(CountedMethod::Connect, Transport::Udp), 1);
 }
 
 #[test]
@@ -289,7 +289,13 @@ fn a_binding_request_is_answered_and_stays_small() {
         Some(Ok(client.five_tuple.client))
     );
     assert!(heard.message().as_bytes().len() * 10 <= request.len() * 16);
-    assert_eq!(world.server.counters().requests(CountedMethod::Binding), 1);
+    assert_eq!(
+        world
+            .server
+            .counters()
+            .requests(CountedMethod::Binding, Transport::Udp),
+        1
+    );
     client.five_tuple.client.set_port(53);
     assert_eq!(
         world.hear(client.five_tuple, &request),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stun_wire::{AttributeType, Method};
 
 use super::*;
-use crate::{DropReason, EndReason, Family, Output};
+use crate::{DropReason, EndReason, Family, Output, Transport};
 
 #[test]
 fn refresh_grants_what_allocate_would() {
@@ -161,7 +161,7 @@ fn a_mass_expiry_is_handled_in_slices() {
         .is_some_and(|at| at <= world.now.instant)
     {
         world.server.handle_timeout(world.now);
-        left.push(world.server.counters().allocations(Family::V4));
+        left.push(world.server.counters().allocations(Transport::Udp, Family::V4));
     }
     assert_eq!(left, [600, 344, 88, 0]);
     assert_eq!(

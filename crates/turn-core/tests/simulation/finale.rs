@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use stun_wire::{AttributeType, IntegrityKey, Message, TransactionId, long_term_key_md5};
-use turn_core::{DropReason, Family, Now, Secret};
+use turn_core::{DropReason, Family, Now, Secret, Transport};
 use turn_credentials::mint;
 
 use crate::client::SECRET;
@@ -21,7 +21,10 @@ pub(crate) fn assert_everything_is_free(machine: &Machine) {
     for worker in &machine.workers {
         let counters = worker.counters();
         assert_eq!(counters.relay_ports_in_use, 0);
-        assert_eq!(Family::ALL.map(|family| counters.allocations(family)), [0, 0]);
+        assert_eq!(
+            Family::ALL.map(|family| counters.allocations(Transport::Udp, family)),
+            [0, 0]
+        );
         assert_eq!(worker.poll_timeout(), None, "something still waits for its end");
     }
     let quota = machine.quota.lock().unwrap();

@@ -11,7 +11,7 @@ mod internet;
 
 use std::time::Duration;
 
-use turn_core::{CountedMethod, Direction};
+use turn_core::{CountedMethod, Direction, Transport};
 use webrtc_util::Conn;
 use webrtc_util::vnet::nat::EndpointDependencyType::{
     self, EndpointAddrDependent, EndpointAddrPortDependent, EndpointIndependent,
@@ -69,10 +69,13 @@ async fn echo_through_relay(mapping: EndpointDependencyType, filtering: Endpoint
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let counters = net.turn.counters().await;
-    assert_eq!(counters.requests(CountedMethod::CreatePermission), 1);
-    assert_eq!(counters.requests(CountedMethod::ChannelBind), 1);
+    assert_eq!(
+        counters.requests(CountedMethod::CreatePermission, Transport::Udp),
+        1
+    );
+    assert_eq!(counters.requests(CountedMethod::ChannelBind, Transport::Udp), 1);
     assert!(
-        counters.requests(CountedMethod::Send) < 20,
+        counters.requests(CountedMethod::Send, Transport::Udp) < 20,
         "the later ones are ChannelData"
     );
     assert_eq!(counters.relayed(Direction::ToPeer).packets, 20);

@@ -9,15 +9,17 @@ use std::{
 };
 
 use datagram_io::{
-    Backend as _, Inbox, Native, Outbox, Socket, SocketId, Sockets, Stop, handover, is_missing_ipv6,
-    open_listeners, open_relay, raise_descriptor_limit,
+    Backend as _, Inbox, Native, Outbox, SocketId, Sockets, Stop, handover, open_relay,
+    raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
 use prometheus::Registry;
+use stream_io::{Census, Streams};
 use telemetry::BindingRequests;
 use tracing::{info, warn};
-use turn_core::{Errand, Server, Share, UnauthorizedLimit};
+use turn_core::{Errand, Server, Share, Transport, UnauthorizedLimit};
 
+use super::listening::{self, Listeners};
 use crate::{
     Config, StartError,
     figures::Published,
@@ -37,6 +39,7 @@ const HANDOVER: usize = 1024;
 /// A server that only lacks its threads.
 pub(super) struct Built {
     pub(super) listeners: Vec<SocketAddr>,
+    pub(super) tcp_listeners: Vec<SocketAddr>,
     pub(super) workers: Vec<(Worker, Stop)>,
     /// What the workers look at; somebody has to watch it.
     pub(super) hosts: Hosts,
@@ -54,18 +57,8 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
     report_descriptors(config, count);
     try_relay_addresses(&plan)?;
 
-    let mut listeners = Vec::new();
-    let mut sockets: Vec<Vec<Socket>> = (0..count).map(|_| Vec::new()).collect();
-    for &address in &config.listen {
-        let Some(opened) = listen(config, address, count)? else {
-            continue;
-        };
-        listeners.push(opened[0].local_address());
-        for (worker, socket) in sockets.iter_mut().zip(opened) {
-            worker.push(socket);
-        }
-    }
-    plan.core.listeners = listeners.clone();
+    let opened = listening::open(config, count)?;
+    plan.core.listeners.clone_from(&opened.udp);
 
     let published: Vec<_> = (0..count).map(|_| Arc::new(Published::new())).collect();
     let rooms = rooms(count).map_err(|source| StartError::System {
@@ -73,14 +66,37 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
         source,
     })?;
     registry.register(Box::new(Metrics::new(published.clone())?))?;
-    let binding_requests = BindingRequests::register(registry)?;
+    let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
-    let workers = furnish(&plan, rooms, sockets, &hosts, &published, &binding_requests)?;
+    let shared = Shared {
+        ledger: SharedQuota::new(plan.quota),
+        census: Census::new(&plan.streams),
+        hosts: hosts.clone(),
+        binding_requests,
+    };
+    let workers = furnish(&plan, rooms, opened.workers, &published, &shared)?;
     Ok(Built {
-        listeners,
+        listeners: opened.udp,
+        tcp_listeners: opened.tcp,
         workers,
         hosts,
     })
+}
+
+/// What all workers have in common.
+struct Shared {
+    ledger: SharedQuota,
+    census: Census,
+    hosts: Hosts,
+    binding_requests: [BindingRequests; Transport::ALL.len()],
+}
+
+fn binding_requests(
+    registry: &Registry,
+) -> Result<[BindingRequests; Transport::ALL.len()], prometheus::Error> {
+    let of = |transport: Transport| BindingRequests::register(registry, transport.name());
+    let [udp, tcp, tls, dtls] = Transport::ALL;
+    Ok([of(udp)?, of(tcp)?, of(tls)?, of(dtls)?])
 }
 
 /// One worker per core, unless told otherwise or ports are few.
@@ -114,7 +130,8 @@ fn worker_count(config: &Config) -> usize {
 fn report_descriptors(config: &Config, workers: usize) {
     let ports = u64::from(config.relay.max_port.saturating_sub(config.relay.min_port)) + 1;
     let relays = ports.min(u64::from(config.limits.allocations) * 2);
-    let wanted = relays + (config.listen.len() * workers) as u64 + 128;
+    let listeners = config.listen.len() + config.listen_tcp.as_ref().unwrap_or(&config.listen).len();
+    let wanted = relays + u64::from(config.streams.connections) + (listeners * workers) as u64 + 128;
     match raise_descriptor_limit(wanted) {
         Ok(limit) if limit.is_enough() => info!("{limit}"),
         Ok(limit) => warn!("{limit}"),
@@ -131,18 +148,6 @@ fn try_relay_addresses(plan: &Plan) -> Result<(), StartError> {
         })?;
     }
     Ok(())
-}
-
-/// Opens one address for all workers; `None` if it is skipped because nobody asked for it by name.
-fn listen(config: &Config, address: SocketAddr, count: usize) -> Result<Option<Vec<Socket>>, StartError> {
-    match open_listeners(address, count) {
-        Ok(sockets) => Ok(Some(sockets)),
-        Err(error) if config.listens_by_default() && is_missing_ipv6(address, &error) => {
-            info!(%address, "this machine has no IPv6, listening on IPv4 only");
-            Ok(None)
-        }
-        Err(source) => Err(StartError::Listen { address, source }),
-    }
 }
 
 /// Where a worker lives: its poll, and the way other threads reach it.
@@ -173,18 +178,16 @@ fn rooms(count: usize) -> io::Result<Vec<Room>> {
 fn furnish(
     plan: &Plan,
     rooms: Vec<Room>,
-    sockets: Vec<Vec<Socket>>,
-    hosts: &Hosts,
+    listeners: Vec<Listeners>,
     published: &[Arc<Published>],
-    binding_requests: &BindingRequests,
+    shared: &Shared,
 ) -> Result<Vec<(Worker, Stop)>, StartError> {
-    let ledger = SharedQuota::new(plan.quota);
     let outboxes: Vec<_> = rooms.iter().map(|room| room.outbox.clone()).collect();
     let count = rooms.len() as u16;
     let limit = plan.core.unauthorized_limit;
     let unauthorized_limit = limit.map(|limit| part_of(limit, count));
     let mut workers = Vec::new();
-    for (index, (room, sockets)) in rooms.into_iter().zip(sockets).enumerate() {
+    for (index, (room, listeners)) in rooms.into_iter().zip(listeners).enumerate() {
         let mut core = plan.core.clone();
         core.can_set_df = Native::CAN_SET_DF;
         core.share = Share::new(index as u16, count).expect("workers are numbered from 0");
@@ -193,21 +196,24 @@ fn furnish(
             .iter()
             .enumerate()
             .map(|(other, outbox)| (other != index).then(|| outbox.clone()));
-        let listeners = sockets.len() as u32;
-        let worker = Worker::new(Parts {
-            sockets: table(&room.poll, sockets).map_err(|source| StartError::System {
+        let sockets = listeners.datagrams.len() as u32;
+        let (table, streams) =
+            tables(&room.poll, listeners, plan, &shared.census).map_err(|source| StartError::System {
                 what: "a listener",
                 source,
-            })?,
+            })?;
+        let worker = Worker::new(Parts {
+            sockets: table,
+            streams,
             poll: room.poll,
-            listeners,
-            core: Server::new(core, Box::new(ledger.clone()), random()?),
-            hosts: hosts.clone(),
+            listeners: sockets,
+            core: Server::new(core, Box::new(shared.ledger.clone()), random()?),
+            hosts: shared.hosts.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
             stop: room.stop.clone(),
             published: Arc::clone(&published[index]),
-            binding_requests: binding_requests.clone(),
+            binding_requests: shared.binding_requests.clone(),
         });
         workers.push((worker, room.stop));
     }
@@ -224,9 +230,10 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
     }
 }
 
-fn table(poll: &Poll, listeners: Vec<Socket>) -> io::Result<Sockets> {
-    let mut sockets = Sockets::new(Native::new(), poll.registry().try_clone()?);
-    for (index, socket) in listeners.into_iter().enumerate() {
+fn tables(poll: &Poll, listeners: Listeners, plan: &Plan, census: &Census) -> io::Result<(Sockets, Streams)> {
+    let registry = || poll.registry().try_clone();
+    let mut sockets = Sockets::new(Native::new(), registry()?);
+    for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         sockets.insert(
             SocketId {
                 index: index as u32,
@@ -235,7 +242,8 @@ fn table(poll: &Poll, listeners: Vec<Socket>) -> io::Result<Sockets> {
             socket,
         )?;
     }
-    Ok(sockets)
+    let streams = Streams::new(registry()?, listeners.streams, plan.streams, census.clone())?;
+    Ok((sockets, streams))
 }
 
 fn random() -> Result<[u8; 32], StartError> {

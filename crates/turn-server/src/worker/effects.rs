@@ -3,9 +3,9 @@
 use std::io;
 
 use tracing::debug;
-use turn_core::{FiveTuple, Link, Now, OpenError, Output, RelayTransport};
+use turn_core::{FiveTuple, Link, Now, OpenError, Output, RelayTransport, Transport};
 
-use super::{Worker, listener, relay_socket};
+use super::{Worker, connected, connection, listener, relay_socket};
 
 impl Worker {
     /// Performs outputs until there are none; opening a socket can bring about more.
@@ -51,6 +51,7 @@ impl Worker {
                 relayed,
                 lifetime,
             } => {
+                self.hold(five_tuple, true, now);
                 let client = five_tuple.client;
                 debug!(%client, ?username, ?relayed, lifetime = lifetime.as_secs(), "allocation created");
             }
@@ -60,6 +61,7 @@ impl Worker {
                 reason,
                 created_at,
             } => {
+                self.hold(five_tuple, false, now);
                 let (client, lived) = (
                     five_tuple.client,
                     now.instant.saturating_duration_since(created_at),
@@ -69,13 +71,33 @@ impl Worker {
         }
     }
 
+    fn hold(&mut self, client: FiveTuple, held: bool, now: Now) {
+        if let (Link::Connection(id), Transport::Tcp | Transport::Tls) = (client.link, client.transport) {
+            self.streams.hold(connection(id), held, now.instant);
+        }
+    }
+
+    /// Sends what waits for connections, and ends the allocations of those that are gone.
+    pub(super) fn finish_streams(&mut self, now: Now) {
+        self.streams.finish();
+        while let Some(ended) = self.streams.next_ended() {
+            let client = connected(ended.id, ended.secure, ended.client, ended.server);
+            debug!(client = %ended.client, reason = ended.ending.name(), "connection ended");
+            self.core.client_disconnected(now, client);
+            self.perform_outputs(now);
+            self.unpublished = true;
+        }
+    }
+
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
+        let id = match to.link {
+            Link::Listener(id) => id,
+            Link::Connection(id) => return self.streams.send(connection(id), datagram),
+        };
         self.deferred.commit(1);
         let slot = &mut self.deferred.filled_mut()[0];
         slot.buffer_mut()[..datagram.len()].copy_from_slice(datagram);
-        if let Link::Listener(id) = to.link {
-            slot.send(listener(id), 0..datagram.len(), to.server, to.client);
-        }
+        slot.send(listener(id), 0..datagram.len(), to.server, to.client);
         self.sockets.send(&mut self.deferred);
         self.deferred.clear();
     }

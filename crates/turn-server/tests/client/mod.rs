@@ -1,14 +1,15 @@
 //! A TURN client that blocks: just enough to drive a server over real sockets.
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    time::Duration,
-};
+pub(crate) mod wire;
+
+use std::net::SocketAddr;
 
 use stun_wire::{
     AddressFamily, AttributeType as Type, ChannelData, ChannelNumber, Class, Icmp, IntegrityKey, Message,
     MessageWriter, Method, TransactionId, long_term_key_md5, write_channel_header,
 };
+
+use wire::Wire;
 
 pub(crate) const USER: &str = "alice";
 pub(crate) const PASSWORD: &str = "wonderland";
@@ -16,12 +17,14 @@ const UDP: u32 = 17 << 24;
 
 /// One five-tuple and what it knows of its server.
 pub(crate) struct Client {
-    pub(crate) socket: UdpSocket,
+    pub(crate) wire: Wire,
     server: SocketAddr,
     realm: String,
     nonce: Vec<u8>,
     key: Option<IntegrityKey>,
     transactions: u32,
+    /// What peers sent while an answer was waited for.
+    pub(crate) aside: Vec<Vec<u8>>,
 }
 
 /// What reaches a client from a peer.
@@ -44,16 +47,19 @@ impl Client {
 
     /// A client of `server` at `home`.
     pub(crate) fn at(home: SocketAddr, server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(home).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        socket.connect(server).unwrap();
+        Self::by(Wire::udp(home, server), server)
+    }
+
+    /// A client of `server` that has reached it already.
+    pub(crate) fn by(wire: Wire, server: SocketAddr) -> Self {
         Self {
-            socket,
+            wire,
             server,
             realm: String::new(),
             nonce: Vec::new(),
             key: None,
             transactions: 0,
+            aside: Vec::new(),
         }
     }
 
@@ -114,7 +120,7 @@ impl Client {
         self.transactions += 1;
         let mut id = [0; 12];
         id[..4].copy_from_slice(&self.transactions.to_be_bytes());
-        let mut bytes = [0; 1024];
+        let mut bytes = [0; 2048];
         let mut writer = MessageWriter::new(&mut bytes, Class::Request, method, TransactionId(id)).unwrap();
         fill(&mut writer);
         if let Some(key) = &self.key {
@@ -124,9 +130,15 @@ impl Client {
             writer.integrity(key).unwrap();
         }
         let len = writer.finish();
-        self.socket.send(&bytes[..len]).unwrap();
+        self.wire.send(&bytes[..len]);
 
-        let len = self.socket.recv(&mut bytes).expect("an answer");
+        let len = loop {
+            let len = self.wire.receive(&mut bytes);
+            if ChannelData::parse(&bytes[..len]).is_err() {
+                break len;
+            }
+            self.aside.push(bytes[..len].to_vec());
+        };
         let message = Message::parse(&bytes[..len]).unwrap();
         assert_eq!(message.transaction_id(), TransactionId(id));
         if message.class() == Class::Success {
@@ -146,7 +158,7 @@ impl Client {
         let (header, body) = bytes.split_first_chunk_mut().unwrap();
         write_channel_header(header, ChannelNumber::new(channel).unwrap(), payload.len() as u16);
         body[..payload.len()].copy_from_slice(payload);
-        self.socket.send(&bytes[..4 + payload.len()]).unwrap();
+        self.wire.send(&bytes[..4 + payload.len()]);
     }
 
     pub(crate) fn send_indication(&self, peer: SocketAddr, payload: &[u8]) {
@@ -156,12 +168,12 @@ impl Client {
         writer.xor_address(Type::XOR_PEER_ADDRESS, peer).unwrap();
         writer.attribute(Type::DATA, payload).unwrap();
         let len = writer.finish();
-        self.socket.send(&bytes[..len]).unwrap();
+        self.wire.send(&bytes[..len]);
     }
 
     /// Waits for a datagram from a peer.
     pub(crate) fn receive<'a>(&self, bytes: &'a mut [u8]) -> Relayed<'a> {
-        let len = self.socket.recv(bytes).expect("a datagram from a peer");
+        let len = self.wire.receive(bytes);
         let bytes = &bytes[..len];
         if let Ok(data) = ChannelData::parse(bytes) {
             return Relayed::Channel(data.channel, data.payload);
@@ -178,7 +190,7 @@ impl Client {
     /// Waits for an ICMP error about what was sent to a peer.
     pub(crate) fn receive_icmp(&self) -> (SocketAddr, Icmp) {
         let mut bytes = [0; 2048];
-        let len = self.socket.recv(&mut bytes).expect("an error");
+        let len = self.wire.receive(&mut bytes);
         let message = Message::parse(&bytes[..len]).unwrap();
         assert_eq!(
             (message.class(), message.method()),

@@ -115,7 +115,7 @@ fn both_families_may_be_asked_for_as_for_datagrams() {
     assert_eq!(refused(&mut world, Transport::Tcp, &[additional]), 0);
     assert_eq!(world.sockets.len(), 2);
     for family in Family::ALL {
-        assert_eq!(world.server.counters().allocations(family), 1);
+        assert_eq!(world.server.counters().allocations(Transport::Tcp, family), 1);
     }
 }
 
@@ -154,8 +154,11 @@ fn its_requests_are_counted_by_their_methods() {
     let unsigned = client.plain(Class::Request, Method::CONNECT, |_| ());
     world.hear(client.five_tuple, &unsigned);
     let counters = world.server.counters();
-    assert_eq!(counters.requests(CountedMethod::Connect), 2);
+    assert_eq!(counters.requests(CountedMethod::Connect, Transport::Tcp), 2);
     assert_eq!(counters.errors(CountedMethod::Connect, 403), 1);
     assert_eq!(counters.errors(CountedMethod::Connect, 401), 1);
-    assert_eq!(counters.requests(CountedMethod::ConnectionBind), 1);
+    assert_eq!(
+        counters.requests(CountedMethod::ConnectionBind, Transport::Tcp),
+        1
+    );
 }

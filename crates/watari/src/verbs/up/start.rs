@@ -79,7 +79,9 @@ impl Start<'_> {
         config
             .shared_secrets
             .push(self.secrets.turn_secret.as_str().into());
-        let running = turn_server::start(&config, &self.registry, &self.health, self.shutdown.clone())?;
+        let surroundings =
+            turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone());
+        let running = turn_server::start(&config, surroundings)?;
         let listeners = running.listeners().to_vec();
         self.announcement.turn(&listeners);
         self.supervisor.task("turn", running.finished());
