@@ -22,6 +22,8 @@ pub struct IceServers {
     separator: char,
     urls: Vec<String>,
     port: u16,
+    tcp_port: Option<u16>,
+    tls_port: Option<u16>,
     lan: Option<IpAddr>,
     on_this_machine: Vec<String>,
     ttl: Duration,
@@ -36,6 +38,8 @@ impl IceServers {
             separator: SEPARATOR,
             urls: config.urls.clone(),
             port: config.port,
+            tcp_port: Some(config.port),
+            tls_port: None,
             lan: None,
             on_this_machine: Vec::new(),
             ttl: Duration::from_secs(config.ttl),
@@ -70,6 +74,21 @@ impl IceServers {
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = port;
+        self.tcp_port = Some(port);
+        self
+    }
+
+    /// Offers the TURN server over TCP at this port too, or not at all; without this call, at the port of UDP.
+    #[must_use]
+    pub fn with_tcp_port(mut self, port: Option<u16>) -> Self {
+        self.tcp_port = port;
+        self
+    }
+
+    /// Offers the TURN server over TLS at this port too.
+    #[must_use]
+    pub fn with_tls_port(mut self, port: Option<u16>) -> Self {
+        self.tls_port = port;
         self
     }
 
@@ -131,7 +150,18 @@ impl IceServers {
         let turn = hosts
             .iter()
             .map(|host| format!("turn:{host}:{port}?transport=udp"));
-        stun.chain(turn).collect()
+        // Browsers are slower the more servers they ask, so what only helps where UDP is blocked stands there once.
+        let host = hosts.last().into_iter();
+        let streams = host.flat_map(|host| {
+            let tcp = self
+                .tcp_port
+                .map(|port| format!("turn:{host}:{port}?transport=tcp"));
+            let tls = self
+                .tls_port
+                .map(|port| format!("turns:{host}:{port}?transport=tcp"));
+            tcp.into_iter().chain(tls)
+        });
+        stun.chain(turn).chain(streams).collect()
     }
 }
 
@@ -250,8 +280,20 @@ mod tests {
                 "stun:192.0.2.1:4000",
                 "turn:127.0.0.1:4000?transport=udp",
                 "turn:192.0.2.1:4000?transport=udp",
+                "turn:192.0.2.1:4000?transport=tcp",
             ]
         );
+        let call = Site::parse("call.example");
+        assert_eq!(
+            derived.clone().with_tls_port(Some(443)).urls_for(call.as_ref()),
+            [
+                "stun:call.example:4000",
+                "turn:call.example:4000?transport=udp",
+                "turn:call.example:4000?transport=tcp",
+                "turns:call.example:443?transport=tcp",
+            ]
+        );
+        assert_eq!(derived.with_tcp_port(None).urls_for(call.as_ref()).len(), 2);
         let urls = vec!["turns:turn.example:443?transport=tcp".to_owned()];
         let configured = servers(&IceConfig {
             urls: urls.clone(),
@@ -270,11 +312,19 @@ mod tests {
         }
         assert_eq!(
             urls("call.example"),
-            ["stun:call.example:3478", "turn:call.example:3478?transport=udp"]
+            [
+                "stun:call.example:3478",
+                "turn:call.example:3478?transport=udp",
+                "turn:call.example:3478?transport=tcp"
+            ]
         );
         assert_eq!(
             urls("203.0.113.5:3001"),
-            ["stun:203.0.113.5:3478", "turn:203.0.113.5:3478?transport=udp"]
+            [
+                "stun:203.0.113.5:3478",
+                "turn:203.0.113.5:3478?transport=udp",
+                "turn:203.0.113.5:3478?transport=tcp"
+            ]
         );
     }
 
@@ -288,7 +338,8 @@ mod tests {
         let list = grant.ice_servers();
         assert_eq!(list[0].urls, ["stun:127.0.0.1:3478"]);
         assert!(list[0].username.is_none() && list[0].credential.is_none());
-        assert_eq!(list[1].urls, ["turn:127.0.0.1:3478?transport=udp"]);
+        let urls = ["udp", "tcp"].map(|over| format!("turn:127.0.0.1:3478?transport={over}"));
+        assert_eq!(list[1].urls, urls);
         assert!(list[1].username.as_deref().unwrap().ends_with(":u"));
     }
 

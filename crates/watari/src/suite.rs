@@ -160,6 +160,10 @@ impl Suite {
         };
         let parts = [
             ("turn", self.turn.listen.as_slice()),
+            (
+                "turn, tcp",
+                self.turn.listen_tcp.as_ref().unwrap_or(&self.turn.listen),
+            ),
             ("stun", stun),
             ("web", self.web.listen.as_slice()),
             ("https", self.listen_https()),

@@ -91,7 +91,7 @@ for (const [name, connect] of WAYS) {
 
 function check([stun, turn], ttl) {
   assert.deepEqual(stun, { urls: ["stun:127.0.0.1:3478"] });
-  assert.deepEqual(turn.urls, ["turn:127.0.0.1:3478?transport=udp"]);
+  assert.deepEqual(turn.urls, ["turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp"]);
   const expires = Number(turn.username.split(":")[0]);
   assert.ok(Math.abs(expires - Date.now() / 1000 - ttl) < 5);
   assert.equal(turn.credential, createHmac("sha1", SECRET).update(turn.username).digest("base64"));

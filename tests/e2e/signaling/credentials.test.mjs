@@ -152,7 +152,7 @@ test("open to everyone means everyone, but not every page", async () => {
   assert.equal((await from("https://app.example")).headers.get("access-control-allow-origin"), "https://app.example");
   assert.equal((await from("https://evil.example")).headers.get("access-control-allow-origin"), null);
   const { iceServers } = await (await from("https://app.example")).json();
-  assert.deepEqual(iceServers[1].urls, ["turn:127.0.0.1:3478?transport=udp"]);
+  assert.deepEqual(iceServers[1].urls, ["turn:127.0.0.1:3478?transport=udp", "turn:127.0.0.1:3478?transport=tcp"]);
   await own.stop();
 });
 

@@ -261,7 +261,8 @@ describe("foreign pages", () => {
     const own = await start({ allowed_origins: ["https://call.example"] });
     const client = await plain(own, { headers: { host: "call.example:3001" } });
     const { iceServers } = await join(client, "host");
-    assert.deepEqual(iceServers[1].urls, ["turn:call.example:3478?transport=udp"]);
+    const urls = ["udp", "tcp"].map((over) => `turn:call.example:3478?transport=${over}`);
+    assert.deepEqual(iceServers[1].urls, urls);
     client.close();
     const v6 = await plain(own, { headers: { host: "[2001:db8::1]:3001" } });
     assert.deepEqual((await join(v6, "host")).iceServers[0].urls, ["stun:[2001:db8::1]:3478"]);

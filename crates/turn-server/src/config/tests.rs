@@ -66,6 +66,7 @@ fn an_unknown_key_is_refused_in_every_table() {
         "turn.lifetimes",
         "turn.peers",
         "turn.limits",
+        "turn.streams",
         "metrics",
         "log",
     ] {

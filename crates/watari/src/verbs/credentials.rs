@@ -36,7 +36,17 @@ pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
         now + arguments.ttl,
     );
     let server = server(arguments, suite.turn.listen.first());
-    say::lines(&show(arguments.format, &credential, arguments.ttl, &server))?;
+    let mut turn = vec![format!("turn:{server}?transport=udp")];
+    if suite.turn.listen_tcp.as_ref().is_none_or(|tcp| !tcp.is_empty()) {
+        turn.push(format!("turn:{server}?transport=tcp"));
+    }
+    say::lines(&show(
+        arguments.format,
+        &credential,
+        arguments.ttl,
+        &server,
+        &turn,
+    ))?;
     Ok(())
 }
 
@@ -52,17 +62,16 @@ fn server(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> String 
     format!("{host}:{port}")
 }
 
-fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str) -> String {
+fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str, turn: &[String]) -> String {
     let Credential { username, password } = credential;
-    let turn = format!("turn:{server}?transport=udp");
     match shape {
         Shape::Json => pretty(&json!({
-            "username": username, "password": password, "ttl": ttl, "uris": [turn],
+            "username": username, "password": password, "ttl": ttl, "uris": turn,
         })),
         Shape::IceServers => pretty(&json!({
             "iceServers": [
                 { "urls": [format!("stun:{server}")] },
-                { "urls": [turn], "username": username, "credential": password },
+                { "urls": turn, "username": username, "credential": password },
             ],
             "iceTransportPolicy": "all",
         })),
@@ -135,7 +144,7 @@ mod tests {
             password: "a+b/c=".into(),
         };
         assert_eq!(
-            show(Shape::Uri, &credential, 60, "[2001:db8::1]:3478"),
+            show(Shape::Uri, &credential, 60, "[2001:db8::1]:3478", &[]),
             "turn://17%3A%40bob%3Ax:a%2Bb%2Fc%3D@[2001:db8::1]:3478?transport=udp"
         );
     }

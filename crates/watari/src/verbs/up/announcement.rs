@@ -57,6 +57,13 @@ impl Announcement {
         }
     }
 
+    /// Adds the URIs of TURN over TCP served at these addresses.
+    pub(crate) fn turn_over_tcp(&mut self, listeners: &[SocketAddr]) {
+        let places = bases(listeners, reached_by);
+        self.turn
+            .extend(places.iter().map(|place| format!("turn:{place}?transport=tcp")));
+    }
+
     /// Adds the URIs of STUN served at these addresses.
     pub(crate) fn stun(&mut self, listeners: &[SocketAddr]) {
         let places = bases(listeners, reached_by);

@@ -1,12 +1,18 @@
 //! The page with signaling and credentials beside it, plainly and over HTTPS.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::convert::Infallible;
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use signaling::Signaling;
 use tokio::net::TcpListener;
 
-use super::{limited::Limits, redirect, secured, service::Service, start::Start, web};
+use super::{
+    limited::Limits,
+    redirect, secured,
+    service::Service,
+    start::{Relay, Start},
+    web,
+};
 use crate::failure::Failure;
 
 /// Connections for the page and the credential endpoints, beside those that signaling may hold.
@@ -24,7 +30,7 @@ const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
 
 impl Start<'_> {
     /// Serves the page, and beside it signaling, which hands out credentials for `relay`.
-    pub(super) async fn site(&mut self, relay: &[SocketAddr]) -> Result<(), Failure> {
+    pub(super) async fn site(&mut self, relay: &Relay) -> Result<(), Failure> {
         let plain = web::bind("web", &self.suite.web.listen).await?;
         let secure = web::bind("https", self.suite.listen_https()).await?;
         if plain.is_empty() && secure.is_empty() {
@@ -57,7 +63,7 @@ impl Start<'_> {
     }
 
     /// Page, signaling and credential endpoints; nothing here administers anything.
-    fn routes(&mut self, relay: &[SocketAddr]) -> Result<Router, Failure> {
+    fn routes(&mut self, relay: &Relay) -> Result<Router, Failure> {
         let page = demo_web::Config {
             signaling: self.suite.web.signaling.clone(),
             ..Default::default()

@@ -52,6 +52,12 @@ impl Pages {
     }
 }
 
+/// Where the suite's own relay listens.
+pub(super) struct Relay {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+}
+
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
     pub(super) async fn everything(&mut self) -> Result<(), Failure> {
@@ -74,7 +80,7 @@ impl Start<'_> {
         Ok(())
     }
 
-    fn turn(&mut self) -> Result<Vec<SocketAddr>, Failure> {
+    fn turn(&mut self) -> Result<Relay, Failure> {
         let mut config = self.suite.turn.clone();
         config
             .shared_secrets
@@ -82,10 +88,14 @@ impl Start<'_> {
         let surroundings =
             turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone());
         let running = turn_server::start(&config, surroundings)?;
-        let listeners = running.listeners().to_vec();
-        self.announcement.turn(&listeners);
+        let relay = Relay {
+            udp: running.listeners().to_vec(),
+            tcp: running.tcp_listeners().to_vec(),
+        };
+        self.announcement.turn(&relay.udp);
+        self.announcement.turn_over_tcp(&relay.tcp);
         self.supervisor.task("turn", running.finished());
-        Ok(listeners)
+        Ok(relay)
     }
 
     fn stun(&mut self) -> Result<(), Failure> {
@@ -100,14 +110,14 @@ impl Start<'_> {
     }
 
     /// What joining members are told: the suite's own relay unless the settings name others.
-    pub(super) fn ice_servers(&self, relay: &[SocketAddr]) -> Result<IceServers, Failure> {
+    pub(super) fn ice_servers(&self, relay: &Relay) -> Result<IceServers, Failure> {
         let config = &self.suite.signaling.ice;
         if self.suite.has_foreign_secret() {
             return Ok(IceServers::from_config(config)?);
         }
         let is_there = |ip: IpAddr| {
             let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
-            relay.iter().any(|at| at.ip() == ip || any(at))
+            relay.udp.iter().any(|at| at.ip() == ip || any(at))
         };
         // A page asked for under localhost would be sent to a relay that does not listen there.
         let elsewhere = if is_there(Ipv4Addr::LOCALHOST.into()) {
@@ -116,14 +126,14 @@ impl Start<'_> {
             [self.announcement.stun.clone(), self.announcement.turn.clone()].concat()
         };
         let lan = addresses::on_the_network_v4().filter(|address| is_there(*address));
-        let port = relay
-            .first()
-            .map(SocketAddr::port)
-            .filter(|_| config.port == IceConfig::default().port);
+        // A port that was set is the one that the world sees in front of a NAT.
+        let is_set = config.port != IceConfig::default().port;
+        let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
         let secret = Secret::new(&self.secrets.turn_secret);
         Ok(IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
-            .with_port(port.unwrap_or(config.port))
+            .with_port(relay.udp.first().map_or(config.port, port))
+            .with_tcp_port(relay.tcp.first().map(port))
             .with_lan_address(lan)
             .with_urls_on_this_machine(elsewhere))
     }
