@@ -83,13 +83,14 @@ impl Connection {
 
     /// Takes that `frames` were read and whether another one was begun.
     pub(crate) fn progressed(&mut self, now: Instant, frames: usize, begun: bool) {
-        self.awaited = match self.awaited {
-            unchanged @ Awaited::First(_) if frames == 0 => unchanged,
-            unchanged @ Awaited::Rest(_) if frames == 0 && begun => unchanged,
-            _ if begun => Awaited::Rest(now),
-            unchanged @ Awaited::Next(_) if frames == 0 => unchanged,
-            _ => Awaited::Next(now),
-        };
+        if begun {
+            let waiting_already = matches!(self.awaited, Awaited::First(_) | Awaited::Rest(_));
+            if frames > 0 || !waiting_already {
+                self.awaited = Awaited::Rest(now);
+            }
+        } else if frames > 0 {
+            self.awaited = Awaited::Next(now);
+        }
     }
 
     /// When it is closed unless something comes, and why.
