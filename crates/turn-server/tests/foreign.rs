@@ -1,0 +1,104 @@
+//! turn-client-proto, an independent TURN client, against a running server.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
+#[path = "foreign/driver.rs"]
+mod driver;
+#[path = "foreign/server.rs"]
+mod server;
+
+use std::net::{SocketAddr, UdpSocket};
+
+use turn_client_proto::{
+    api::{TurnClientApi, TurnEvent},
+    types::AddressFamily,
+    udp::TurnClientUdp,
+};
+
+use driver::{Driver, FromPeer, Line};
+use server::{Server, peer};
+
+/// Relays both ways by indications and by a channel, lengths that need padding and long ones among them.
+fn relays<C: TurnClientApi>(server: &Server, line: Line, client: impl FnOnce(SocketAddr) -> C) {
+    let (mut driver, relayed) = Driver::allocated(line, client);
+    server.has_allocations(1.0);
+    let peer = peer("127.0.0.1:0");
+    let home = peer.local_addr().unwrap();
+    driver.permit(home.ip());
+    there_and_back(&mut driver, &peer, relayed);
+    driver.bind(home);
+    there_and_back(&mut driver, &peer, relayed);
+    driver.delete();
+    server.has_allocations(0.0);
+}
+
+fn there_and_back<C: TurnClientApi>(driver: &mut Driver<C>, peer: &UdpSocket, relayed: SocketAddr) {
+    let home = peer.local_addr().unwrap();
+    let mut bytes = [0; 2048];
+    for len in [1, 2, 3, 4, 5, 160, 1000, 1200] {
+        let payload: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+        driver.send(home, &payload);
+        assert_eq!(peer.recv_from(&mut bytes).unwrap(), (len, relayed));
+        assert_eq!(bytes[..len], payload);
+        peer.send_to(&payload, relayed).unwrap();
+        assert_eq!(driver.next(), FromPeer::Data(home, payload));
+    }
+}
+
+#[test]
+fn a_foreign_client_relays_over_udp() {
+    let server = Server::start(&server::config());
+    let line = Line::datagrams(server.udp());
+    relays(&server, line, |local| {
+        TurnClientUdp::allocate(local, server.udp(), driver::config())
+    });
+}
+
+/// RFC 8656 §7.2, ADDITIONAL-ADDRESS-FAMILY.
+#[test]
+fn a_foreign_client_gets_relays_of_both_families() {
+    let relay = |local: &str| turn_server::RelayAddress {
+        local: Some(local.parse().unwrap()),
+        external: None,
+    };
+    let server = Server::start(&turn_server::Config {
+        relay: turn_server::Relay {
+            addresses: vec![relay("127.0.0.1"), relay("::1")],
+            ..turn_server::Relay::default()
+        },
+        ..server::config()
+    });
+    let mut config = driver::config();
+    config.add_address_family(AddressFamily::IPV6);
+    let (mut driver, first) = Driver::allocated(Line::datagrams(server.udp()), |local| {
+        TurnClientUdp::allocate(local, server.udp(), config)
+    });
+    let second = driver.event("a second relay", |event| match event {
+        TurnEvent::AllocationCreated(_, relayed) => Some(*relayed),
+        _ => None,
+    });
+    assert_ne!(first.is_ipv4(), second.is_ipv4());
+    for relayed in [first, second] {
+        let peer = peer(if relayed.is_ipv4() {
+            "127.0.0.1:0"
+        } else {
+            "[::1]:0"
+        });
+        driver.permit(peer.local_addr().unwrap().ip());
+        there_and_back(&mut driver, &peer, relayed);
+    }
+}
+
+/// RFC 8656 §11.5: a port that nobody holds answers with ICMP, and the client hears of it.
+#[test]
+fn a_foreign_client_is_told_of_icmp_errors() {
+    let server = Server::start(&server::config());
+    let (mut driver, _) = Driver::allocated(Line::datagrams(server.udp()), |local| {
+        TurnClientUdp::allocate(local, server.udp(), driver::config())
+    });
+    let gone = peer("127.0.0.1:0").local_addr().unwrap();
+    driver.permit(gone.ip());
+    driver.send(gone, b"is anybody there?");
+    // Port unreachable is type 3, code 3. RFC 8656 §18.13 gives the type seven bits and the code nine; this client
+    // reads eight and eight, so that the type stands one bit higher for it.
+    assert_eq!(driver.next(), FromPeer::Icmp(gone, 3 << 1, 3));
+}
