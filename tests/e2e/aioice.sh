@@ -23,19 +23,23 @@ TOML
 start turn "$bin/turn-server" --config "$scratch/turn.toml"
 wait_ready turn "$pid" "$metrics"
 
-"$python" "$e2e/relay_with_aioice.py" 127.0.0.1 "$turn" alice wonderland >"$scratch/aioice.out" 2>&1 || true
-for sentence in "two aioice connections exchange data relay to relay" \
-    "two aiortc peers exchange messages on a data channel, relay to relay"; do
-    if grep -q "^passed: $sentence" "$scratch/aioice.out"; then
-        ok "$sentence"
-    else
-        not_ok "$sentence" "$scratch/aioice.out"
-    fi
+transports=(udp tcp)
+for transport in "${transports[@]}"; do
+    "$python" "$e2e/relay_with_aioice.py" 127.0.0.1 "$turn" alice wonderland "$transport" \
+        >"$scratch/aioice.out" 2>&1 || true
+    for sentence in "two aioice connections exchange data relay to relay" \
+        "two aiortc peers exchange messages on a data channel, relay to relay"; do
+        if grep -q "^passed: $sentence over $transport" "$scratch/aioice.out"; then
+            ok "$sentence over $transport"
+        else
+            not_ok "$sentence over $transport" "$scratch/aioice.out"
+        fi
+    done
 done
 
-# 100 aioice datagrams of about 500 bytes on average are more than ICE's own checks could be.
+# For each transport, 100 aioice datagrams of about 500 bytes on average are more than ICE's own checks could be.
 relayed=$(metric "$metrics" turn_relay_bytes_total)
-if [ "$relayed" -gt 50000 ]; then
+if [ "$relayed" -gt $((50000 * ${#transports[@]})) ]; then
     ok "all of it went through the server ($relayed bytes relayed)"
 else
     not_ok "all of it went through the server ($relayed bytes relayed)" "$scratch/turn.log"

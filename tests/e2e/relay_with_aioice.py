@@ -1,6 +1,8 @@
 """Two aioice connections, then two aiortc peers, that may use nothing but this server's relays.
 
-usage: relay_with_aioice.py HOST PORT USERNAME PASSWORD
+usage: relay_with_aioice.py HOST PORT USERNAME PASSWORD [udp|tcp|tls]
+
+With tls, SSL_CERT_FILE names the certificates of the authorities to believe.
 """
 
 import asyncio
@@ -11,6 +13,12 @@ from aioice.ice import TransportPolicy
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
 
 HOST, PORT, USERNAME, PASSWORD = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+TRANSPORT = sys.argv[5] if len(sys.argv) > 5 else "udp"
+URI = {
+    "udp": f"turn:{HOST}:{PORT}?transport=udp",
+    "tcp": f"turn:{HOST}:{PORT}?transport=tcp",
+    "tls": f"turns:{HOST}:{PORT}?transport=tcp",
+}[TRANSPORT]
 DATAGRAMS = 50
 
 
@@ -20,6 +28,8 @@ def ice_connection(controlling):
         turn_server=(HOST, PORT),
         turn_username=USERNAME,
         turn_password=PASSWORD,
+        turn_ssl=TRANSPORT == "tls",
+        turn_transport="udp" if TRANSPORT == "udp" else "tcp",
         transport_policy=TransportPolicy.RELAY,
     )
 
@@ -46,7 +56,7 @@ async def two_ice_connections():
 
 
 async def two_webrtc_peers():
-    server = RTCIceServer(f"turn:{HOST}:{PORT}?transport=udp", USERNAME, PASSWORD)
+    server = RTCIceServer(URI, USERNAME, PASSWORD)
     only_relays = RTCConfiguration([server], iceTransportPolicy=RTCIceTransportPolicy.RELAY)
     left, right = RTCPeerConnection(only_relays), RTCPeerConnection(only_relays)
     answers, arrived = asyncio.Queue(), asyncio.Queue()
@@ -88,7 +98,7 @@ async def main():
         ("two aiortc peers exchange messages on a data channel, relay to relay", two_webrtc_peers),
     ):
         await asyncio.wait_for(check(), 30)
-        print("passed:", sentence, flush=True)
+        print("passed:", sentence, "over", TRANSPORT, flush=True)
 
 
 asyncio.run(main())
