@@ -36,12 +36,14 @@ exchange() {
 }
 exchange channel_udp
 exchange send_udp -s
+exchange channel_tcp -t
+exchange send_tcp -t -s
 sleep 1
 kill -INT "$capture_pid"
 wait "$capture_pid" || true
 
 # One line a frame: transport, message types, channel, and whether something is wrong with it.
-read_capture=(tshark -r "$scratch/all.pcapng" -d "udp.port==$turn,stun")
+read_capture=(tshark -r "$scratch/all.pcapng" -d "udp.port==$turn,stun" -d "tcp.port==$turn,stun")
 "${read_capture[@]}" -T fields -E separator=';' -e _ws.col.Protocol -e frame.protocols -e stun.type -e stun.channel \
     -e _ws.malformed -e _ws.expert.severity >"$scratch/frames" 2>"$scratch/tshark.err"
 
@@ -54,6 +56,9 @@ some() {
 some "Wireshark reads Allocate's success over UDP" ':udp:stun;0x0103;'
 some "it reads ChannelData over UDP" ':udp:stun[^;]*;;0x'
 some "it reads Data indications over UDP" ':udp:stun[^;]*;0x0017;'
+some "it reads Allocate's success over TCP" ':tcp:stun[^;]*;[^;]*0x0103'
+some "it reads ChannelData over TCP" ':tcp:stun[^;]*;[^;]*;[^;]*0x'
+some "it reads Data indications over TCP" ':tcp:stun[^;]*;[^;]*0x0017'
 # An error of Wireshark's own scale is 8 << 20.
 malformed=$(awk -F';' '$5 != "" || $6 ~ /8388608/' "$scratch/frames" | wc -l)
 if [ "$malformed" -eq 0 ]; then
