@@ -46,6 +46,5 @@ Examples:
   watari nat turn.example.org --lifetime=2m     and how long an idle binding lives
   watari nat --json turn.example.org | jq -r .mapping.found
 
-The server needs two addresses to tell how a NAT maps and filters (RFC 5780): `watari up` has them with the key
-stun.behaviour.addresses. From one address only the public address is learned.
-Exit code 69 when no server answers over UDP.";
+To tell how a NAT maps and filters, the server needs two addresses (RFC 5780): key stun.behaviour.addresses of
+`watari up`. From one address only the public address is learned. Exit code 69 when nothing answers over UDP.";
