@@ -1,40 +1,66 @@
 //! turn-client-proto, an independent TURN client, against a running server.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the client's events, of which a test awaits one"
+)]
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod client;
 #[path = "foreign/driver.rs"]
 mod driver;
-#[path = "foreign/server.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod server;
 
 use std::net::{SocketAddr, UdpSocket};
 
 use turn_client_proto::{
     api::{TurnClientApi, TurnEvent},
+    tcp::TurnClientTcp,
     types::AddressFamily,
     udp::TurnClientUdp,
 };
+use turn_server::{Relay, RelayAddress};
 
 use driver::{Driver, FromPeer, Line};
-use server::{Server, peer};
+use server::{Server, config, peer};
 
-/// Relays both ways by indications and by a channel, lengths that need padding and long ones among them.
+/// Lengths of payloads, those that need padding among them.
+const LENGTHS: [usize; 8] = [1, 2, 3, 4, 5, 160, 1000, 1200];
+
+/// Over streams this client, turn-types 0.7.3, neither pads ChannelData nor expects padding, which RFC 8656 §12.5 wants:
+/// by channel it is understood where there is nothing to pad.
+const LENGTHS_BY_CHANNEL_ON_STREAMS: [usize; 4] = [4, 160, 1000, 1200];
+
+/// Relays both ways, by indications and by a channel.
 fn relays<C: TurnClientApi>(server: &Server, line: Line, client: impl FnOnce(SocketAddr) -> C) {
+    let is_stream = line.is_stream();
     let (mut driver, relayed) = Driver::allocated(line, client);
-    server.has_allocations(1.0);
+    server.wait_for("turn_allocations", "", 1.0);
     let peer = peer("127.0.0.1:0");
     let home = peer.local_addr().unwrap();
     driver.permit(home.ip());
-    there_and_back(&mut driver, &peer, relayed);
+    there_and_back(&mut driver, &peer, relayed, &LENGTHS);
     driver.bind(home);
-    there_and_back(&mut driver, &peer, relayed);
+    let lengths: &[usize] = if is_stream {
+        &LENGTHS_BY_CHANNEL_ON_STREAMS
+    } else {
+        &LENGTHS
+    };
+    there_and_back(&mut driver, &peer, relayed, lengths);
     driver.delete();
-    server.has_allocations(0.0);
+    server.wait_for("turn_allocations", "", 0.0);
 }
 
-fn there_and_back<C: TurnClientApi>(driver: &mut Driver<C>, peer: &UdpSocket, relayed: SocketAddr) {
+fn there_and_back<C: TurnClientApi>(
+    driver: &mut Driver<C>,
+    peer: &UdpSocket,
+    relayed: SocketAddr,
+    lengths: &[usize],
+) {
     let home = peer.local_addr().unwrap();
     let mut bytes = [0; 2048];
-    for len in [1, 2, 3, 4, 5, 160, 1000, 1200] {
+    for &len in lengths {
         let payload: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
         driver.send(home, &payload);
         assert_eq!(peer.recv_from(&mut bytes).unwrap(), (len, relayed));
@@ -46,31 +72,40 @@ fn there_and_back<C: TurnClientApi>(driver: &mut Driver<C>, peer: &UdpSocket, re
 
 #[test]
 fn a_foreign_client_relays_over_udp() {
-    let server = Server::start(&server::config());
+    let server = Server::start(&config("127.0.0.1:0", 1));
     let line = Line::datagrams(server.udp());
     relays(&server, line, |local| {
         TurnClientUdp::allocate(local, server.udp(), driver::config())
     });
 }
 
+#[test]
+fn a_foreign_client_relays_over_tcp() {
+    let server = Server::start(&config("127.0.0.1:0", 1));
+    let line = Line::stream(server.tcp());
+    relays(&server, line, |local| {
+        TurnClientTcp::allocate(local, server.tcp(), driver::config())
+    });
+}
+
 /// RFC 8656 §7.2, ADDITIONAL-ADDRESS-FAMILY.
 #[test]
 fn a_foreign_client_gets_relays_of_both_families() {
-    let relay = |local: &str| turn_server::RelayAddress {
+    let relay = |local: &str| RelayAddress {
         local: Some(local.parse().unwrap()),
         external: None,
     };
     let server = Server::start(&turn_server::Config {
-        relay: turn_server::Relay {
+        relay: Relay {
             addresses: vec![relay("127.0.0.1"), relay("::1")],
-            ..turn_server::Relay::default()
+            ..Relay::default()
         },
-        ..server::config()
+        ..config("127.0.0.1:0", 1)
     });
-    let mut config = driver::config();
-    config.add_address_family(AddressFamily::IPV6);
+    let mut both = driver::config();
+    both.add_address_family(AddressFamily::IPV6);
     let (mut driver, first) = Driver::allocated(Line::datagrams(server.udp()), |local| {
-        TurnClientUdp::allocate(local, server.udp(), config)
+        TurnClientUdp::allocate(local, server.udp(), both)
     });
     let second = driver.event("a second relay", |event| match event {
         TurnEvent::AllocationCreated(_, relayed) => Some(*relayed),
@@ -84,14 +119,14 @@ fn a_foreign_client_gets_relays_of_both_families() {
             "[::1]:0"
         });
         driver.permit(peer.local_addr().unwrap().ip());
-        there_and_back(&mut driver, &peer, relayed);
+        there_and_back(&mut driver, &peer, relayed, &LENGTHS);
     }
 }
 
 /// RFC 8656 §11.5: a port that nobody holds answers with ICMP, and the client hears of it.
 #[test]
 fn a_foreign_client_is_told_of_icmp_errors() {
-    let server = Server::start(&server::config());
+    let server = Server::start(&config("127.0.0.1:0", 1));
     let (mut driver, _) = Driver::allocated(Line::datagrams(server.udp()), |local| {
         TurnClientUdp::allocate(local, server.udp(), driver::config())
     });

@@ -13,7 +13,7 @@ use turn_client_proto::{
     types::{TransportType, TurnCredentials},
 };
 
-use crate::server::{PASSWORD, USER};
+use crate::client::{PASSWORD, USER};
 
 /// How long anything may take on a machine busy with other tests.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -63,6 +63,10 @@ impl Line {
         stream.set_read_timeout(Some(LOOK)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self::Stream(stream)
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
