@@ -33,7 +33,7 @@ pub use buffer::SLOT_CAPACITY;
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 #[cfg(target_os = "linux")]
-pub use linux::Mmsg;
+pub use linux::{Mmsg, Pipe};
 pub use portable::Portable;
 pub use ready::ReadyList;
 pub use route::{host_addresses, local_address_towards};

@@ -4,10 +4,12 @@ mod control;
 mod errors;
 mod name;
 mod options;
+mod pipe;
 
 use std::{io, mem::size_of, net::SocketAddr, os::fd::AsRawFd, ptr};
 
 pub(crate) use self::options::{allow_fragments, report_destinations};
+pub use self::pipe::Pipe;
 use self::{
     control::{Control, destination},
     errors::take_error,
