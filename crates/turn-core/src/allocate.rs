@@ -20,9 +20,11 @@ use crate::{
     types::{Family, FiveTuple, Now, RelayId, RelayTransport, RelayedAddress, ReservationToken},
 };
 
-/// The numbers of UDP and TCP in REQUESTED-TRANSPORT.
+/// The number of UDP in REQUESTED-TRANSPORT.
 const UDP: u8 = 17;
-const TCP: u8 = 6;
+
+/// The number of TCP in REQUESTED-TRANSPORT.
+pub(crate) const TCP: u8 = 6;
 
 /// Holds what a client asked for, each combination one that RFC 8656 permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,10 @@ use arrayvec::ArrayVec;
 use stun_wire::{AttributeType, Message, Method};
 
 use crate::{
+    allocate::TCP,
     answer::{self, Asked, Challenge, Done, MAX_UNKNOWN, NoAnswer, Refusal, Refused, Standing, Success},
     auth::Rejected,
+    config::Config,
     counters::CountedMethod,
     integrity::MacKey,
     output::{DropReason, Output, Verdict, Via},
@@ -71,7 +73,7 @@ impl Server {
                 return Err(refused);
             }
         };
-        let result = all_known(message, self.config.can_set_df).and_then(|()| match message.method() {
+        let result = all_known(message, &self.config).and_then(|()| match message.method() {
             Method::ALLOCATE => self.allocate(now, from, &identity, message),
             Method::REFRESH => self.refresh(now, from, &identity, message),
             Method::CREATE_PERMISSION => self.create_permission(now, from, &identity, message),
@@ -179,10 +181,13 @@ impl Server {
 /// Room for the longest deferred answer: two relayed addresses, and SOFTWARE at its longest.
 const ANSWER_ROOM: usize = 1024;
 
-/// RFC 8656 §7.2: DONT-FRAGMENT is an unknown attribute to whoever cannot set DF.
-fn all_known(message: &Message<'_>, can_set_df: bool) -> Result<(), Refusal> {
+/// RFC 8656 §7.2: DONT-FRAGMENT is an unknown attribute to whoever cannot set DF. Whoever serves TCP allocations knows
+/// that it is a mistake there (RFC 6062 §5.1).
+fn all_known(message: &Message<'_>, config: &Config) -> Result<(), Refusal> {
+    let is_for_tcp = config.tcp_relay.is_some() && message.requested_transport() == Some(Ok(TCP));
+    let knows_df = config.can_set_df || is_for_tcp;
     let unknown = message.unknown_required(KNOWN);
-    let unknown = unknown.filter(|kind| !can_set_df || *kind != AttributeType::DONT_FRAGMENT);
+    let unknown = unknown.filter(|kind| !knows_df || *kind != AttributeType::DONT_FRAGMENT);
     let unknown: ArrayVec<_, MAX_UNKNOWN> = unknown.take(MAX_UNKNOWN).collect();
     if unknown.is_empty() {
         Ok(())

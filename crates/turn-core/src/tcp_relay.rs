@@ -21,7 +21,7 @@ use stun_wire::{AttributeType, Message};
 pub(crate) use self::peers::Peers;
 use self::peers::{PeerConnection, PeerState};
 use crate::{
-    answer::{Refusal, Refused},
+    answer::Refusal,
     counters::Direction,
     deadlines::Wake,
     output::Output,
@@ -85,23 +85,10 @@ impl Server {
 
     /// Closes a connection that waited too long: for the peer, or for its ConnectionBind.
     pub(crate) fn wake_peer(&mut self, now: Now, id: PeerConnectionId) {
-        let Some(connection) = self.peers.get(id) else {
-            return;
-        };
-        if connection
-            .state
-            .waits_until()
-            .is_none_or(|until| until > now.instant)
-        {
+        if self.peers.waits_until(id).is_none_or(|until| until > now.instant) {
             return;
         }
-        if let PeerState::Connecting { asked, .. } = connection.state
-            && let Some(allocation) = self.table.allocation(connection.allocation)
-        {
-            let (client, key) = (allocation.five_tuple, allocation.key.clone());
-            let refused = Refused::signed(Refusal::ConnectionFailed, key);
-            self.send_refusal(now, client, asked, &refused);
-        }
+        self.answer_connect(now, id, Some(Refusal::ConnectionFailed));
         self.close_peer(id);
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use stun_wire::{AttributeType, Message};
 
-use super::{PeerConnection, PeerState};
+use super::{PeerConnection, PeerState, peers::Connect};
 use crate::{
     answer::{Asked, Done, Refusal, Refused, Success},
     auth::Identity,
@@ -46,7 +46,10 @@ impl Server {
             relay,
             peer,
             state: PeerState::Connecting {
-                asked: Asked::by(message),
+                connect: Box::new(Connect {
+                    asked: Asked::by(message),
+                    key: identity.key.clone(),
+                }),
                 until: self.peer_deadline(now, false),
             },
         })?;
@@ -69,32 +72,40 @@ impl Server {
     /// Takes what became of an [`Output::ConnectPeer`] or [`Output::ConnectRelay`]. One that was closed meanwhile
     /// is passed over.
     pub fn peer_connected(&mut self, now: Now, peer: PeerConnectionId, succeeded: bool) {
-        let Some(&PeerConnection {
-            allocation, state, ..
-        }) = self.peers.get(peer)
-        else {
+        let Some(connection) = self.peers.get(peer) else {
             return;
         };
-        let PeerState::Connecting { asked, .. } = state else {
+        if !matches!(connection.state, PeerState::Connecting { .. }) {
             debug_assert!(false, "connected twice");
             return;
-        };
-        let Some(allocation) = self.table.allocation(allocation) else {
-            return;
-        };
-        let (client, key) = (allocation.five_tuple, allocation.key.clone());
-        match self.peers.number(peer).filter(|_| succeeded) {
-            Some(number) => {
-                self.await_bind(now, peer);
-                self.send_success(client, asked, &key, &Success::Connected { number });
-            }
-            None => {
-                self.forget_peer(peer);
-                let refused = Refused::signed(Refusal::ConnectionFailed, key);
-                self.send_refusal(now, client, asked, &refused);
-            }
+        }
+        if succeeded {
+            self.answer_connect(now, peer, None);
+            self.await_bind(now, peer);
+        } else {
+            self.answer_connect(now, peer, Some(Refusal::ConnectionFailed));
+            self.forget_peer(peer);
         }
         self.after_change();
+    }
+
+    /// Answers a Connect that waited for its peer.
+    pub(super) fn answer_connect(&mut self, now: Now, id: PeerConnectionId, refusal: Option<Refusal>) {
+        let (Some(connection), Some(number)) = (self.peers.get(id), self.peers.number(id)) else {
+            return;
+        };
+        let PeerState::Connecting { connect, .. } = &connection.state else {
+            return;
+        };
+        let Some(allocation) = self.table.allocation(connection.allocation) else {
+            return;
+        };
+        let client = allocation.five_tuple;
+        let Connect { asked, key } = connect.as_ref().clone();
+        match refusal {
+            None => self.send_success(client, asked, &key, &Success::Connected { number }),
+            Some(refusal) => self.send_refusal(now, client, asked, &Refused::signed(refusal, key)),
+        }
     }
 
     /// Gives the client its time for ConnectionBind.

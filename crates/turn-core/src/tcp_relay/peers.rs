@@ -11,6 +11,7 @@ use rand::{RngExt as _, rngs::StdRng};
 use crate::{
     answer::Asked,
     config::Share,
+    integrity::MacKey,
     slots::{Key, Slots},
     types::{ConnectionNumber, PeerConnectionId, RelayId},
 };
@@ -27,7 +28,7 @@ struct Entry {
     connection: PeerConnection,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct PeerConnection {
     pub(crate) allocation: Key,
     pub(crate) relay: RelayId,
@@ -36,20 +37,28 @@ pub(crate) struct PeerConnection {
     pub(crate) state: PeerState,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum PeerState {
     /// Waits for `peer_connected`, and a client for the answer to its Connect.
-    Connecting { asked: Asked, until: Instant },
+    Connecting { connect: Box<Connect>, until: Instant },
     /// Waits for ConnectionBind.
     Unbound { until: Instant },
     /// A connection of the client carries its bytes.
     Bound,
 }
 
+/// Holds what is needed to answer Connect.
+#[derive(Debug, Clone)]
+pub(crate) struct Connect {
+    pub(crate) asked: Asked,
+    /// Signs the answer.
+    pub(crate) key: MacKey,
+}
+
 impl PeerState {
-    pub(crate) fn waits_until(self) -> Option<Instant> {
+    pub(crate) fn waits_until(&self) -> Option<Instant> {
         match self {
-            Self::Connecting { until, .. } | Self::Unbound { until } => Some(until),
+            Self::Connecting { until, .. } | Self::Unbound { until } => Some(*until),
             Self::Bound => None,
         }
     }

@@ -94,12 +94,20 @@ fn it_takes_a_client_on_tcp_or_tls() {
 /// the request with a 400."
 #[test]
 fn what_only_datagrams_have_cannot_be_asked_for() {
-    let extras: [(AttributeType, &[u8]); 2] = [
+    let extras: [(AttributeType, &[u8]); 3] = [
+        (AttributeType::DONT_FRAGMENT, &[]),
         (AttributeType::EVEN_PORT, &[0]),
         (AttributeType::RESERVATION_TOKEN, &[1; 8]),
     ];
-    for extra in extras {
-        assert_eq!(refused(&mut world(), Transport::Tcp, &[extra]), 400, "{extra:?}");
+    for (extra, can_set_df) in extras
+        .into_iter()
+        .flat_map(|extra| [(extra, false), (extra, true)])
+    {
+        let mut world = World::with(|config| {
+            enabled(config);
+            config.can_set_df = can_set_df;
+        });
+        assert_eq!(refused(&mut world, Transport::Tcp, &[extra]), 400, "{extra:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use super::*;
+use super::{super::modern::Modern, *};
 use crate::{PeerPolicy, Quota, QuotaLimits, Share};
 
 #[test]
@@ -241,4 +241,42 @@ fn connection_ids_are_unpredictable_and_name_their_worker() {
     assert!(numbers.iter().all(|number| number % 3 == 2));
     let upper_half = numbers.iter().filter(|&&number| number > u32::MAX / 2).count();
     assert!((180..320).contains(&upper_half), "{upper_half}");
+}
+
+/// RFC 8489 §9.2.4: an answer is signed as its request was, also when it waited for a peer.
+#[test]
+fn the_answer_to_a_request_signed_with_sha256_is_too() {
+    let mut world = world();
+    let mut modern = Modern::alice(1000);
+    modern.client = modern.client.over(Transport::Tcp);
+    modern.hashes = true;
+    let heard = modern.ask(&mut world, Method::ALLOCATE, tcp);
+    modern.assert_granted(&heard);
+    let connect_to = |world: &mut World, modern: &mut Modern, peer| {
+        let heard = modern.ask(world, Method::CONNECT, |writer| {
+            writer
+                .xor_address(AttributeType::XOR_PEER_ADDRESS, socket(peer))
+                .unwrap();
+        });
+        assert_eq!(heard, Heard::Pending);
+        last_connect(world)
+    };
+    let id = connect_to(&mut world, &mut modern, PEER);
+    let heard = peer_connected(&mut world, id, true);
+    modern.assert_granted(&heard);
+    let number = number(&heard);
+    let id = connect_to(&mut world, &mut modern, "8.8.8.8:81");
+    let refused = peer_connected(&mut world, id, false);
+    assert_eq!(
+        (error_code(&refused), modern.seals(&refused)),
+        (447, (false, true))
+    );
+
+    let mut data = modern.clone();
+    data.client.five_tuple.client.set_port(1001);
+    data.client = data.client.over(Transport::Tcp);
+    let heard = data.ask(&mut world, Method::CONNECTION_BIND, |writer| {
+        writer.u32(AttributeType::CONNECTION_ID, number).unwrap();
+    });
+    data.assert_granted(&heard);
 }
