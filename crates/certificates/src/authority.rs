@@ -5,11 +5,9 @@
 //! pose as a bank with it.
 
 mod constraints;
-mod files;
 mod mint;
 
 use std::{
-    io,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -21,7 +19,11 @@ use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use self::constraints::Permitted;
-use crate::{Pair, PairConfig, pair::seconds_since_1970};
+use crate::{
+    Pair, PairConfig,
+    files::{self, FileError},
+    pair::seconds_since_1970,
+};
 
 /// Names of the files in the authority's folder.
 const CERTIFICATE: &str = "authority.crt";
@@ -53,10 +55,8 @@ pub struct Authority {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum AuthorityError {
-    #[error("cannot use {}: {error}", .path.display())]
-    Io { path: PathBuf, error: io::Error },
-    #[error("other users can read {0} (mode {mode:04o}): run `chmod 600 {0}`", .path.display())]
-    TooOpen { path: PathBuf, mode: u32 },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(
         "{} does not hold what watari wrote there: {error}; restore it, or delete the folder {} to mint a new authority, \
          which every device has to be told to trust again",
@@ -152,7 +152,7 @@ impl Authority {
 
     /// The same as text.
     pub fn pem(&self) -> Result<String, AuthorityError> {
-        files::read(&self.certificate())
+        Ok(files::read(&self.certificate())?)
     }
 
     /// SHA-256 of the authority's certificate as devices show it: `AB:CD:…`.

@@ -6,8 +6,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+mod acme;
 mod authority;
 mod config;
+mod files;
 mod live;
 mod metrics;
 mod mistake;
@@ -19,8 +21,10 @@ mod watch;
 #[cfg(test)]
 mod testing;
 
+pub use acme::{Acme, AcmeConfig, AcmeError, Challenge, Challenges};
 pub use authority::{Authority, AuthorityError, Host};
 pub use config::{MinVersion, PairConfig, TlsConfig};
+pub use files::FileError;
 pub use live::Certificates;
 pub use mistake::{Mistake, Problem};
 pub use pair::{Pair, for_name};

@@ -24,6 +24,7 @@ struct Shared {
     live: ArcSwap<Live>,
     tried: AtomicU64,
     failed: AtomicU64,
+    unrenewed: AtomicU64,
 }
 
 /// What one generation serves.
@@ -93,6 +94,15 @@ impl Certificates {
     /// How often changed files were refused since the start.
     pub fn reload_failures(&self) -> u64 {
         self.shared.failed.load(Relaxed)
+    }
+
+    /// How often no new certificate was to be had from a directory.
+    pub fn renewal_failures(&self) -> u64 {
+        self.shared.unrenewed.load(Relaxed)
+    }
+
+    pub(crate) fn count_renewal_failure(&self) {
+        self.shared.unrenewed.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn files(&self) -> &[PairConfig] {

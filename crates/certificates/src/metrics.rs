@@ -53,6 +53,11 @@ impl Certificates {
                     "Changed certificates that were refused, the old ones being kept.",
                     Vec::new(),
                 )?,
+                desc(
+                    "renewal_failures_total",
+                    "Attempts to get a new certificate from an ACME directory that failed.",
+                    Vec::new(),
+                )?,
             ],
         }))
     }
@@ -60,7 +65,7 @@ impl Certificates {
 
 struct Metrics {
     certificates: Certificates,
-    descs: [Desc; 3],
+    descs: [Desc; 4],
 }
 
 impl Collector for Metrics {
@@ -69,13 +74,14 @@ impl Collector for Metrics {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let [expiry, reloads, failures] = &self.descs;
+        let [expiry, reloads, failures, renewals] = &self.descs;
         let pairs = self.certificates.pairs();
         let mut expiries = family(expiry, MetricType::GAUGE);
         expiries.set_metric(labels(&pairs).zip(pairs.iter()).map(expires).collect());
         let mut families = vec![
             count(reloads, self.certificates.generation()),
             count(failures, self.certificates.reload_failures()),
+            count(renewals, self.certificates.renewal_failures()),
         ];
         // Without certificates there is nothing to tell, and a family without series is an error.
         families.extend((!pairs.is_empty()).then_some(expiries));

@@ -1,0 +1,197 @@
+//! The talk with a directory.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AccountCredentials, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier,
+    ChallengeType, Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::crypto::aws_lc_rs;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::{ACCOUNT, Acme, AcmeError, Challenge, challenges::Answer, schedule::Window};
+use crate::{Pair, files};
+
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the directory may look at a domain, or sign.
+const RETRIES: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));
+
+impl Acme {
+    /// Key and chain of a new certificate for all domains, in PEM.
+    pub(super) async fn obtain(&self, replaced: Option<&Pair>) -> Result<String, AcmeError> {
+        let obtained = timeout(PATIENCE, self.order(replaced)).await;
+        obtained.map_err(|_| AcmeError::TooSlow(PATIENCE))?
+    }
+
+    /// When the directory would like this certificate to be renewed, if it says so (RFC 9773).
+    pub(super) async fn window(&self, pair: &Pair) -> Option<Window> {
+        let id = CertificateIdentifier::try_from(pair.chain.first()?).ok()?;
+        let asked = async { self.account().await.ok()?.renewal_info(&id).await.ok() };
+        let (info, _) = timeout(PATIENCE, asked).await.ok().flatten()?;
+        let window = info.suggested_window;
+        Some(Window {
+            start: window.start.unix_timestamp(),
+            end: window.end.unix_timestamp(),
+        })
+    }
+
+    async fn order(&self, replaced: Option<&Pair>) -> Result<String, AcmeError> {
+        let account = self.account().await?;
+        let identifiers: Vec<_> = self
+            .config
+            .domains
+            .iter()
+            .map(|domain| identifier(domain))
+            .collect();
+        let mut new = NewOrder::new(&identifiers);
+        if !self.config.profile.is_empty() {
+            new = new.profile(&self.config.profile);
+        }
+        let id = replaced.and_then(|pair| CertificateIdentifier::try_from(pair.chain.first()?).ok());
+        if let Some(id) = id {
+            new = new.replaces(id);
+        }
+        let mut order = account
+            .new_order(&new)
+            .await
+            .map_err(|error| self.failed(error))?;
+        self.prove(&mut order).await?;
+
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(self.config.domains.clone())?;
+        params.distinguished_name = DistinguishedName::new();
+        let request = params.serialize_request(&key)?;
+        order
+            .finalize_csr(request.der())
+            .await
+            .map_err(|error| self.failed(error))?;
+        let chain = order
+            .poll_certificate(&RETRIES)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(key.serialize_pem() + &chain)
+    }
+
+    /// Answers for every domain until the directory has looked at all of them.
+    async fn prove(&self, order: &mut Order) -> Result<(), AcmeError> {
+        let mut answers = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let authorization = authorization.map_err(|error| self.failed(error))?;
+            if authorization.status != AuthorizationStatus::Valid {
+                answers.push(self.answer(authorization).await?);
+            }
+        }
+        let status = order.poll_ready(&RETRIES).await;
+        drop(answers);
+        match status {
+            Ok(OrderStatus::Ready) => Ok(()),
+            Ok(_) | Err(Error::Api(_)) => Err(self.refusal(order, status.err()).await),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    async fn answer(&self, mut authorization: AuthorizationHandle<'_>) -> Result<Answer, AcmeError> {
+        let domain = authorization.identifier().to_string();
+        let kind = match self.config.challenge {
+            Challenge::Http01 => ChallengeType::Http01,
+            Challenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        };
+        let Some(mut challenge) = authorization.challenge(kind) else {
+            let challenge = self.config.challenge;
+            return Err(AcmeError::NoChallenge { domain, challenge });
+        };
+        let key = challenge.key_authorization();
+        let answer = match self.config.challenge {
+            Challenge::Http01 => self.challenges.answer_page(&challenge.token, &key),
+            Challenge::TlsAlpn01 => self.challenges.answer_handshake(&domain, &key)?,
+        };
+        debug!(domain, challenge = %self.config.challenge, "the directory may look");
+        challenge.set_ready().await.map_err(|error| self.failed(error))?;
+        Ok(answer)
+    }
+
+    /// Which domain was refused and why, as the directory tells beside the authorization.
+    async fn refusal(&self, order: &mut Order, error: Option<Error>) -> AcmeError {
+        let mut authorizations = order.authorizations();
+        while let Some(Ok(mut authorization)) = authorizations.next().await {
+            // What cannot be refreshed has nothing to tell.
+            let _ = authorization.refresh().await;
+            let problem = authorization
+                .challenges
+                .iter()
+                .find_map(|challenge| challenge.error.clone());
+            if let Some(problem) = problem {
+                return AcmeError::Refused {
+                    domain: authorization.identifier().to_string(),
+                    reason: problem.detail.unwrap_or_else(|| "no reason is given".to_owned()),
+                };
+            }
+        }
+        self.failed(error.unwrap_or(Error::Str("a valid order")))
+    }
+
+    /// The account at the directory, made the first time and kept.
+    async fn account(&self) -> Result<Account, AcmeError> {
+        // Another provider may be in the process already; each is good enough for the directory.
+        let _ = aws_lc_rs::default_provider().install_default();
+        let path = self.folder.join(ACCOUNT);
+        let builder = match &self.config.directory_ca {
+            Some(root) => Account::builder_with_root(root),
+            None => Account::builder(),
+        };
+        let builder = builder.map_err(|error| self.failed(error))?;
+        if path.exists() {
+            files::refuse_if_open(&path)?;
+            let kept = serde_json::from_str::<Kept>(&files::read(&path)?).ok();
+            if let Some(kept) = kept.filter(|kept| kept.directory == self.config.directory) {
+                let account = builder.from_credentials(kept.credentials).await;
+                return account.map_err(|error| self.failed(error));
+            }
+        }
+        let contact: Vec<_> = self
+            .config
+            .contact
+            .iter()
+            .map(|mail| format!("mailto:{mail}"))
+            .collect();
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let made = builder.create(&new, self.config.directory.clone(), None).await;
+        let (account, credentials) = made.map_err(|error| self.failed(error))?;
+        let kept = Kept {
+            directory: self.config.directory.clone(),
+            credentials,
+        };
+        let text = serde_json::to_string_pretty(&kept).map_err(|error| self.failed(error.into()))?;
+        files::write(&path, &text, 0o600)?;
+        Ok(account)
+    }
+
+    fn failed(&self, error: Error) -> AcmeError {
+        AcmeError::Directory {
+            directory: self.config.directory.clone(),
+            error,
+        }
+    }
+}
+
+/// The account in its file; one of another directory is of no use.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    directory: String,
+    credentials: AccountCredentials,
+}
+
+fn identifier(domain: &str) -> Identifier {
+    domain
+        .parse()
+        .map_or_else(|_| Identifier::Dns(domain.to_owned()), Identifier::Ip)
+}
