@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use certificates::{AuthorityError, Mistake};
+use certificates::{AcmeError, AuthorityError, Mistake};
 use lifecycle::exit;
 use settings::Mistakes;
 
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Certificates(Vec<Mistake>),
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
     #[error("{}", listen_message(.what, *.address, .error))]
     Listen {
         what: &'static str,
@@ -75,6 +77,7 @@ impl Failure {
             Self::State(_)
             | Self::Certificates(_)
             | Self::Authority(_)
+            | Self::Acme(_)
             | Self::NoAuthority { .. }
             | Self::Listen { .. }
             | Self::Turn(_)
@@ -96,6 +99,7 @@ impl Failure {
             | Self::State(_)
             | Self::Certificates(_)
             | Self::Authority(_)
+            | Self::Acme(_)
             | Self::NoAuthority { .. }
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
@@ -109,21 +113,23 @@ impl Failure {
 
 fn listen_message(what: &str, address: SocketAddr, error: &io::Error) -> String {
     let port = address.port();
-    let key = if what == "https" {
-        "web.listen_https".to_owned()
-    } else {
-        format!("{what}.listen")
-    };
     let kind = error.kind();
+    let (key, flag) = match what {
+        "https" => ("web.listen_https".to_owned(), "--listen-https".to_owned()),
+        "acme" => ("tls.acme.listen".to_owned(), "--set tls.acme.listen=…".to_owned()),
+        _ => (format!("{what}.listen"), format!("--listen-{what}")),
+    };
     let advice = if kind == io::ErrorKind::AddrInUse {
         format!(
             "the port is in use, perhaps by another watari. `ss -ltnp 'sport = :{port}'` names the process; \
-             end it, or choose another port with --listen-{what} or the key {key}"
+             end it, or choose another port with {flag} or the key {key}"
         )
     } else if kind == io::ErrorKind::AddrNotAvailable {
         format!("no network interface of this machine has that address; correct the key {key}")
     } else if kind == io::ErrorKind::PermissionDenied {
-        format!("ports below 1024 need a privilege; choose a higher one with --listen-{what}")
+        format!(
+            "ports below 1024 need a privilege (root, or CAP_NET_BIND_SERVICE); or choose a higher one with {flag}"
+        )
     } else {
         error.to_string()
     };

@@ -119,7 +119,7 @@ impl Check for Suite {
         if is_asked_for && !self.web.listen_https.is_empty() && !self.tls.is_on() {
             report.mistake(
                 "web.listen_https",
-                "needs a certificate: set tls.certificates, or tls.local_authority (the flag --https)",
+                "needs a certificate: set tls.certificates, tls.acme.domains, or tls.local_authority (the flag --https)",
             );
         }
     }

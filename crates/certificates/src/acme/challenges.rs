@@ -13,6 +13,7 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::PrivateKeyDer,
     server::{ClientHello, NoServerSessionStorage},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 /// The application protocol of such a handshake (RFC 8737 §6.2).
@@ -105,13 +106,112 @@ fn handshake(domain: &str, digest: &[u8]) -> Result<ServerConfig, rcgen::Error> 
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let key = KeyPair::generate()?;
     let chain = vec![params.self_signed(&key)?.der().clone()];
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-    let mut config = config.map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    let provider = aws_lc_rs::default_provider();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let key = provider
+        .key_provider
+        .load_private_key(key)
+        .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    // Not by way of a check whether both belong together: it knows nothing of the critical extension.
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+    let Ok(builder) = builder else {
+        unreachable!("the provider has cipher suites for both versions");
+    };
+    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(shown));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName, server::Acceptor};
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    use super::*;
+    use crate::testing;
+
+    const DOMAIN: &str = "call.example.org";
+    const DIGEST: [u8; 32] = [7; 32];
+
+    fn client(name: &str, alpn: &[&[u8]]) -> ClientConnection {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let mut config = builder
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(testing::Anyone));
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        ClientConnection::new(config.into(), ServerName::try_from(name.to_owned()).unwrap()).unwrap()
+    }
+
+    /// What is found for the first message of this client.
+    fn found(challenges: &Challenges, client: &mut ClientConnection) -> Option<Arc<ServerConfig>> {
+        let mut acceptor = Acceptor::default();
+        let mut wire = Vec::new();
+        client.write_tls(&mut wire).unwrap();
+        acceptor.read_tls(&mut wire.as_slice()).unwrap();
+        challenges.handshake(&acceptor.accept().unwrap().unwrap().client_hello())
+    }
+
+    fn with_answer() -> Challenges {
+        let challenges = Challenges::default();
+        let config = handshake(DOMAIN, &DIGEST).unwrap();
+        challenges
+            .open()
+            .handshakes
+            .insert(DOMAIN.to_owned(), config.into());
+        challenges
+    }
+
+    #[test]
+    fn a_directory_is_shown_the_digest_in_a_critical_extension() {
+        let config = found(&with_answer(), &mut client(DOMAIN, &[ALPN])).unwrap();
+        let (mut client, mut server) = (
+            client(DOMAIN, &[ALPN]),
+            rustls::ServerConnection::new(config).unwrap(),
+        );
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            wire.clear();
+            server.write_tls(&mut wire).unwrap();
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        assert_eq!(client.alpn_protocol(), Some(ALPN));
+        let leaf = client.peer_certificates().unwrap()[0].clone();
+        let (_, leaf) = X509Certificate::from_der(&leaf).unwrap();
+        let identifier = leaf
+            .extensions()
+            .iter()
+            .find(|found| found.oid.to_id_string() == "1.3.6.1.5.5.7.1.31");
+        let identifier = identifier.unwrap();
+        assert!(identifier.critical);
+        assert_eq!(identifier.value, [[4, 32].as_slice(), &DIGEST].concat());
+    }
+
+    #[test]
+    fn nobody_else_sees_it() {
+        let challenges = with_answer();
+        assert!(found(&challenges, &mut client(DOMAIN, &[])).is_none());
+        assert!(found(&challenges, &mut client(DOMAIN, &[b"http/1.1"])).is_none());
+        assert!(
+            found(&challenges, &mut client(DOMAIN, &[ALPN, b"h2"])).is_none(),
+            "RFC 8737 §3"
+        );
+        assert!(found(&challenges, &mut client("other.example.org", &[ALPN])).is_none());
+        drop(challenges.answer(DOMAIN));
+        assert!(
+            found(&challenges, &mut client(DOMAIN, &[ALPN])).is_none(),
+            "it is given for a while only"
+        );
+    }
 }

@@ -81,6 +81,7 @@ fn the_examples_in_the_sample_are_valid() {
     let made = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
     std::fs::write(&pem, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
     let text = with_examples()
+        .replace("/etc/watari/directory-ca.pem", &pem.display().to_string())
         .replace(
             "/etc/letsencrypt/live/turn.example.org/fullchain.pem",
             &pem.display().to_string(),

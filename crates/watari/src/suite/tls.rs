@@ -1,6 +1,6 @@
 //! The `[tls]` table: certificates of the page over HTTPS and of TURN over TLS and DTLS.
 
-use certificates::{MinVersion, PairConfig, TlsConfig};
+use certificates::{AcmeConfig, MinVersion, PairConfig, TlsConfig};
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -14,12 +14,14 @@ pub(crate) struct Tls {
     pub(crate) min_version: MinVersion,
     /// Whether an authority of our own certifies this machine.
     pub(crate) local_authority: bool,
+    /// A directory that certifies our domains.
+    pub(crate) acme: AcmeConfig,
 }
 
 impl Tls {
     /// Whether any certificate is to be had.
     pub(crate) fn is_on(&self) -> bool {
-        !self.certificates.is_empty() || self.local_authority
+        !self.certificates.is_empty() || self.local_authority || self.acme.is_on()
     }
 }
 
@@ -30,5 +32,6 @@ impl Check for Tls {
             min_version: self.min_version,
         };
         files.check(report);
+        report.within("acme", |report| self.acme.check(report));
     }
 }

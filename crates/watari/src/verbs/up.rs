@@ -69,7 +69,7 @@ async fn serve(
         shutdown: shutdown.clone(),
         announcement,
     };
-    start.everything().await?;
+    start.everything()?;
     announce(&start.announcement, suite, arguments)?;
     tokio::spawn(async move {
         shutdown.wait().await;

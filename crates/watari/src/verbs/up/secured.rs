@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use certificates::{Authority, AuthorityError, Certificates, Host, Watch};
+use certificates::{Acme, Authority, AuthorityError, Certificates, Challenges, Host, Watch};
 use lifecycle::Shutdown;
 
 use crate::{addresses, failure::Failure, suite::Suite};
 
 /// Name of the authority's folder in the state folder.
 const AUTHORITY_FOLDER: &str = "https";
+
+/// Name of the folder of ACME in the state folder.
+const ACME_FOLDER: &str = "acme";
 
 /// How often this machine's addresses are looked at: as often as the relay does.
 const LOOK: Duration = Duration::from_secs(60);
@@ -23,6 +26,9 @@ pub(super) struct Secured {
     pub(super) certificates: Certificates,
     /// The authority of our own, if one is wanted.
     pub(super) authority: Option<Local>,
+    /// What a directory is answered.
+    pub(super) challenges: Option<Challenges>,
+    pub(super) acme: Option<Acme>,
     _watch: Option<Watch>,
 }
 
@@ -36,10 +42,17 @@ pub(super) struct Local {
 }
 
 impl Secured {
-    /// Loads what the settings name: pairs of TURN first, then those of all, then the local authority's.
+    /// Loads what the settings name: pairs of TURN first, then those of all, then what a directory has signed, then the local
+    /// authority's.
     pub(super) fn load(suite: &Suite, state: &Path) -> Result<Self, Failure> {
         let mut files = suite.turn.tls.certificates.clone();
         files.extend(suite.tls.certificates.iter().cloned());
+        let mut acme = None;
+        if suite.tls.acme.is_on() {
+            let (opened, pair) = Acme::open(&suite.tls.acme, &state.join(ACME_FOLDER))?;
+            files.push(pair);
+            acme = Some(opened);
+        }
         let mut local = None;
         if suite.tls.local_authority {
             let authority = Authority::open(&state.join(AUTHORITY_FOLDER), &this_host())?;
@@ -57,9 +70,24 @@ impl Secured {
         Ok(Self {
             certificates,
             authority: local,
+            challenges: acme.as_ref().map(Acme::challenges),
+            acme,
             _watch: watch,
         })
     }
+}
+
+/// Obtains and renews what a directory signs, until the shutdown.
+pub(super) async fn keep_signed(
+    acme: Acme,
+    certificates: Certificates,
+    shutdown: Shutdown,
+) -> Result<(), Infallible> {
+    tokio::select! {
+        () = acme.keep(&certificates) => {}
+        () = shutdown.wait() => {}
+    }
+    Ok(())
 }
 
 impl Local {

@@ -7,18 +7,19 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderValue, Request, header::STRICT_TRANSPORT_SECURITY},
 };
+use certificates::Challenges;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use lifecycle::Shutdown;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, server::Acceptor};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tower::ServiceExt as _;
 
 use super::limited::Connection;
@@ -39,7 +40,8 @@ pub(super) struct Service {
 
 #[derive(Clone)]
 struct Secure {
-    acceptor: TlsAcceptor,
+    tls: Arc<ServerConfig>,
+    challenges: Option<Challenges>,
     router: Router,
     is_strict: bool,
 }
@@ -60,10 +62,20 @@ impl Service {
     #[must_use]
     pub(super) fn or_secure(mut self, tls: Arc<ServerConfig>, router: Router, is_strict: bool) -> Self {
         self.secure = Some(Secure {
-            acceptor: TlsAcceptor::from(tls),
+            tls,
+            challenges: None,
             router: router.with_state::<()>(()),
             is_strict,
         });
+        self
+    }
+
+    /// Shows a directory's handshake the certificate it looks for (RFC 8737).
+    #[must_use]
+    pub(super) fn with_challenges(mut self, challenges: Option<Challenges>) -> Self {
+        if let Some(secure) = &mut self.secure {
+            secure.challenges = challenges;
+        }
         self
     }
 
@@ -81,11 +93,12 @@ impl Service {
             return answer(connection, self.plain, None, peer, head, shutdown).await;
         };
         let begun = tokio::select! {
-            begun = timeout(head, begin(connection, &secure.acceptor)) => begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            begun = timeout(head, begin(connection, &secure)) => begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
             () = shutdown.wait() => return,
         };
         match begun {
             Ok(Begun::Plain(connection)) => answer(connection, self.plain, None, peer, head, shutdown).await,
+            Ok(Begun::Proved) => tracing::debug!(%peer, "a handshake has answered an ACME directory"),
             Ok(Begun::Secure(stream)) => {
                 let name = stream.get_ref().1.server_name();
                 let is_strict = secure.is_strict && name.is_some_and(addresses::is_public_name);
@@ -100,15 +113,23 @@ impl Service {
 enum Begun {
     Plain(Connection),
     Secure(Box<TlsStream<Connection>>),
+    /// It was for the handshake alone.
+    Proved,
 }
 
-async fn begin(connection: Connection, acceptor: &TlsAcceptor) -> io::Result<Begun> {
+async fn begin(connection: Connection, secure: &Secure) -> io::Result<Begun> {
     let mut first = [0];
     let read = connection.stream.peek(&mut first).await?;
     if read == 1 && first[0] != HANDSHAKE {
         return Ok(Begun::Plain(connection));
     }
-    let stream = acceptor.accept(connection).await?;
+    let start = LazyConfigAcceptor::new(Acceptor::default(), connection).await?;
+    let challenges = secure.challenges.as_ref();
+    if let Some(proof) = challenges.and_then(|challenges| challenges.handshake(&start.client_hello())) {
+        start.into_stream(proof).await?.shutdown().await?;
+        return Ok(Begun::Proved);
+    }
+    let stream = start.into_stream(secure.tls.clone()).await?;
     Ok(Begun::Secure(Box::new(stream)))
 }
 

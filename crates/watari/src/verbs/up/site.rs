@@ -1,8 +1,14 @@
 //! The page with signaling and credentials beside it, plainly and over HTTPS.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::SocketAddr};
 
-use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use axum::{
+    Router,
+    extract::Path,
+    http::{StatusCode, header::CONTENT_TYPE},
+    routing::get,
+};
+use certificates::{Challenge, Challenges};
 use signaling::Signaling;
 use tokio::net::TcpListener;
 
@@ -30,10 +36,11 @@ const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
 
 impl Start<'_> {
     /// Serves the page, and beside it signaling, which hands out credentials for `relay`.
-    pub(super) async fn site(&mut self, relay: &Relay) -> Result<(), Failure> {
-        let plain = web::bind("web", &self.suite.web.listen).await?;
-        let secure = web::bind("https", self.suite.listen_https()).await?;
-        if plain.is_empty() && secure.is_empty() {
+    pub(super) fn site(&mut self, relay: &Relay) -> Result<(), Failure> {
+        let plain = web::bind("web", &self.suite.web.listen)?;
+        let secure = web::bind("https", self.suite.listen_https())?;
+        let proving = web::bind("acme", self.listen_acme())?;
+        if plain.is_empty() && secure.is_empty() && proving.is_empty() {
             return Ok(());
         }
         let (plain_at, secure_at) = (web::addresses(&plain)?, web::addresses(&secure)?);
@@ -42,13 +49,30 @@ impl Start<'_> {
             .https(&secure_at, &self.secured.certificates.pairs());
         let router = self.routes(relay)?;
         let limits = self.limits();
-        self.serve_site(plain, &limits, &Service::plain(router.clone()));
-        if let Some(first) = secure_at.first() {
-            let service = self.secure(router, redirect::router(first.port()));
-            self.serve_site(secure, &limits, &service);
-        }
+        self.serve_site(plain, &limits, &Service::plain(self.provable(router.clone())));
+        let elsewhere = self.provable(redirect::router(secure_at.first().map_or(443, SocketAddr::port)));
+        self.serve_site(proving, &limits, &Service::plain(elsewhere.clone()));
+        self.serve_site(secure, &limits, &self.secure(router, elsewhere));
         self.health.set_ready("web", true);
         Ok(())
+    }
+
+    /// Where a directory looks for its page.
+    fn listen_acme(&self) -> &[SocketAddr] {
+        let acme = &self.suite.tls.acme;
+        if acme.is_on() && acme.challenge == Challenge::Http01 {
+            &acme.listen
+        } else {
+            &[]
+        }
+    }
+
+    /// The routes with those that a directory looks for.
+    fn provable(&self, router: Router) -> Router {
+        match &self.secured.challenges {
+            Some(challenges) => router.merge(proofs(challenges.clone())),
+            None => router,
+        }
     }
 
     fn serve_site(&mut self, listeners: Vec<TcpListener>, limits: &Limits, service: &Service) {
@@ -105,8 +129,20 @@ impl Start<'_> {
             Some(authority) => router.route(AUTHORITY_PATH, certificate_of(authority)),
             None => router,
         };
-        Service::plain(plain).or_secure(tls, router, is_strict)
+        Service::plain(plain)
+            .or_secure(tls, router, is_strict)
+            .with_challenges(self.secured.challenges.clone())
     }
+}
+
+/// Answers a directory that looks whether a domain leads here (RFC 8555 §8.3).
+fn proofs(challenges: Challenges) -> Router {
+    let path = format!("{}{{token}}", Challenges::PATH);
+    let page = get(move |Path(token): Path<String>| async move {
+        let page = challenges.page(&token).ok_or(StatusCode::NOT_FOUND)?;
+        Ok::<_, StatusCode>(([(CONTENT_TYPE, "application/octet-stream")], page))
+    });
+    Router::new().route(&path, page)
 }
 
 /// The authority's certificate as it is now; it holds no secret.

@@ -10,7 +10,13 @@ use signaling::{IceConfig, IceServers};
 use telemetry::{Health, prometheus::Registry};
 use turn_credentials::Secret;
 
-use super::{announcement::Announcement, limited::Limits, secured::Secured, service::Service, web};
+use super::{
+    announcement::Announcement,
+    limited::Limits,
+    secured::{self, Secured},
+    service::Service,
+    web,
+};
 use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
 
 /// Connections for metrics and health.
@@ -60,12 +66,13 @@ pub(super) struct Relay {
 
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
-    pub(super) async fn everything(&mut self) -> Result<(), Failure> {
+    pub(super) fn everything(&mut self) -> Result<(), Failure> {
         self.secured()?;
         let relay = self.turn()?;
         self.stun()?;
-        self.site(&relay).await?;
-        self.metrics().await
+        self.site(&relay)?;
+        self.acme();
+        self.metrics()
     }
 
     /// Shows and keeps the certificates that were loaded.
@@ -78,6 +85,15 @@ impl Start<'_> {
             self.supervisor.task("authority", kept);
         }
         Ok(())
+    }
+
+    /// Obtains certificates, now that everything listens by which a directory may look.
+    fn acme(&mut self) {
+        if let Some(acme) = self.secured.acme.take() {
+            let certificates = self.secured.certificates.clone();
+            let kept = secured::keep_signed(acme, certificates, self.shutdown.clone());
+            self.supervisor.task("acme", kept);
+        }
     }
 
     fn turn(&mut self) -> Result<Relay, Failure> {
@@ -138,8 +154,8 @@ impl Start<'_> {
             .with_urls_on_this_machine(elsewhere))
     }
 
-    async fn metrics(&mut self) -> Result<(), Failure> {
-        let listeners = web::bind("metrics", &[self.suite.metrics.listen]).await?;
+    fn metrics(&mut self) -> Result<(), Failure> {
+        let listeners = web::bind("metrics", &[self.suite.metrics.listen])?;
         let router = telemetry::router(self.registry.clone(), self.health.clone());
         self.announcement.metrics(&web::addresses(&listeners)?);
         let limits = Limits::new(CONNECTIONS, CONNECTIONS, &[]);

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use lifecycle::{Shutdown, Supervisor};
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::{
@@ -15,6 +16,9 @@ use crate::failure::Failure;
 /// How long answers that are under way may take once the end was asked for.
 pub(super) const DRAIN: Duration = Duration::from_secs(3);
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
 /// Heads fit into one packet mostly; who takes longer keeps connections that others could have.
 const PATIENCE: Patience = Patience {
     head: Duration::from_secs(10),
@@ -23,11 +27,11 @@ const PATIENCE: Patience = Patience {
 
 /// Binds all `addresses` of `what` (its table in the settings).
 ///
-/// A machine without IPv6 still gets what listens on `[::1]` beside another address.
-pub(crate) async fn bind(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+/// A machine without IPv6 still gets what listens on `[::1]` or `[::]` beside another address.
+pub(crate) fn bind(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        match TcpListener::bind(address).await {
+        match listen(address) {
             Ok(listener) => listeners.push(listener),
             Err(error) if is_spare(address, addresses, &error) => {
                 tracing::info!(%address, %error, "not listening there: this machine has no IPv6");
@@ -38,13 +42,27 @@ pub(crate) async fn bind(what: &'static str, addresses: &[SocketAddr]) -> Result
     Ok(listeners)
 }
 
+/// Listens on this address alone: `[::]` leaves IPv4 to `0.0.0.0`.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A connection of the last run may still be dying.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
 fn is_spare(address: SocketAddr, all: &[SocketAddr], error: &io::Error) -> bool {
-    let loopback_v6 = address.is_ipv6() && address.ip().is_loopback();
+    let is_general = address.ip().is_loopback() || address.ip().is_unspecified();
     let taken = matches!(
         error.kind(),
         io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
     );
-    loopback_v6 && !taken && all.iter().any(SocketAddr::is_ipv4)
+    address.is_ipv6() && is_general && !taken && all.iter().any(SocketAddr::is_ipv4)
 }
 
 /// The addresses that listeners got, ephemeral ports included.
@@ -71,5 +89,22 @@ pub(crate) fn serve(
         };
         let served = connections::serve(listener, service.clone(), PATIENCE, shutdown.clone());
         supervisor.task(&format!("{name}{place}"), served);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_families_listen_on_the_same_port() {
+        let v4 = listen("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        drop(v4);
+        let both = [format!("0.0.0.0:{port}"), format!("[::]:{port}")].map(|text| text.parse().unwrap());
+        let listeners = bind("web", &both).unwrap();
+        // A machine without IPv6 has the one only.
+        assert!(!listeners.is_empty());
+        assert!(bind("web", &both[..1]).is_err(), "the port is taken");
     }
 }

@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# watari obtains and renews certificates from Pebble, an ACME directory for tests that fails on purpose now and then.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need python3 pebble pebble-challtestsrv openssl curl
+
+read -r directory manage dns dns_manage proof https metrics < <(free_ports 7)
+api=https://127.0.0.1:$directory/dir
+mkdir "$scratch/ca"
+
+# authority NAME: an authority of our own. signed NAME AUTHORITY ALT [FROM UNTIL]: a certificate by it.
+authority() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+        -addext basicConstraints=critical,CA:true -keyout "$scratch/ca/$1.key" -out "$scratch/ca/$1.crt" 2>/dev/null
+}
+signed() {
+    local folder=$scratch/ca/$1.db
+    mkdir "$folder"
+    : >"$folder/index.txt"
+    cat >"$folder/ca.cnf" <<CNF
+[ca]
+default_ca = one
+[one]
+new_certs_dir = $folder
+database = $folder/index.txt
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = leaf
+[any]
+commonName = optional
+[leaf]
+subjectAltName = $3
+authorityKeyIdentifier = keyid
+CNF
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
+        -keyout "$scratch/ca/$1.key" -out "$folder/request" 2>/dev/null
+    openssl ca -batch -notext -config "$folder/ca.cnf" -cert "$scratch/ca/$2.crt" -keyfile "$scratch/ca/$2.key" \
+        -startdate "${4:-20250101000000Z}" -enddate "${5:-20990101000000Z}" \
+        -in "$folder/request" -out "$scratch/ca/$1.crt" >/dev/null 2>&1
+}
+authority directory-ca
+signed directory directory-ca IP:127.0.0.1
+
+cat >"$scratch/pebble.json" <<JSON
+{ "pebble": {
+    "listenAddress": "127.0.0.1:$directory", "managementListenAddress": "127.0.0.1:$manage",
+    "certificate": "$scratch/ca/directory.crt", "privateKey": "$scratch/ca/directory.key",
+    "httpPort": $proof, "tlsPort": $https, "externalAccountBindingRequired": false } }
+JSON
+start names pebble-challtestsrv -dns01 "127.0.0.1:$dns" -management "127.0.0.1:$dns_manage" \
+    -http01 "" -https01 "" -tlsalpn01 "" -defaultIPv4 127.0.0.1 -defaultIPv6 ""
+export PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=10 PEBBLE_AUTHZREUSE=0
+start pebble pebble -config "$scratch/pebble.json" -dnsserver "127.0.0.1:$dns"
+for _ in $(seq 100); do
+    curl -s --cacert "$scratch/ca/directory-ca.crt" "$api" >/dev/null && break
+    sleep 0.1
+done
+curl -s --cacert "$scratch/ca/directory-ca.crt" "https://127.0.0.1:$manage/roots/0" >"$scratch/root.pem"
+grep -q BEGIN "$scratch/root.pem" || { not_ok "Pebble starts" "$scratch/pebble.log"; exit 1; }
+
+# suite NAME STATE CHALLENGE PROOF_PORT DOMAINS...: starts watari; its pid is in $pid.
+suite() {
+    local name=$1 state=$2 challenge=$3 listen=$4 domains
+    shift 4
+    domains=$(printf '"%s", ' "$@")
+    cat >"$scratch/$name.toml" <<TOML
+[turn]
+listen = ["127.0.0.1:0"]
+[web]
+listen = []
+listen_https = ["127.0.0.1:$https"]
+[tls.acme]
+domains = [${domains%, }]
+contact = ["admin@example.org"]
+directory = "$api"
+directory_ca = "$scratch/ca/directory-ca.crt"
+challenge = "$challenge"
+listen = ["127.0.0.1:$listen"]
+[metrics]
+listen = "127.0.0.1:$metrics"
+TOML
+    start "$name" "$bin/watari" up --config "$scratch/$name.toml" --state "$scratch/$state"
+    wait_ready "$name" "$pid" "$metrics"
+}
+
+stop() {
+    kill -TERM "$1"
+    wait "$1" || true
+}
+
+# page NAME ROOT: whether the page is served to a client that trusts ROOT.
+page() {
+    local body
+    body=$(curl -s --max-time 5 --cacert "$2" --resolve "$1:$https:127.0.0.1" "https://$1:$https/") &&
+        [[ $body == *'<html'* ]]
+}
+
+# obtains SENTENCE LOG NAME...: each name is served with a certificate of Pebble's within 30 s.
+obtains() {
+    local sentence=$1 log=$2 name
+    shift 2
+    for name in "$@"; do
+        for _ in $(seq 300); do
+            page "$name" "$scratch/root.pem" && continue 2
+            sleep 0.1
+        done
+        not_ok "$sentence" "$scratch/$log.log"
+        return
+    done
+    ok "$sentence"
+}
+
+suite first state http-01 "$proof" call.example.org turn.example.org
+obtains "http-01: one certificate for two domains comes while the page is being served" first \
+    call.example.org turn.example.org
+if [ "$(stat -c %a "$scratch/state/acme/server.pem" "$scratch/state/acme/account.json" | sort -u)" = 600 ]; then
+    ok "key and account are for their owner only"
+else
+    not_ok "key and account are for their owner only"
+fi
+if [[ $(http "$proof" "/?room=a") == *"location: https://localhost:$https/?room=a"* ]]; then
+    ok "everything else on the port of http-01 is sent on to HTTPS"
+else
+    not_ok "everything else on the port of http-01 is sent on to HTTPS"
+fi
+if [[ $(http "$proof" /.well-known/acme-challenge/guessed) == HTTP/1.?\ 404* ]]; then
+    ok "a token that nobody gave out is not answered"
+else
+    not_ok "a token that nobody gave out is not answered"
+fi
+stop "$pid"
+
+before=$(sha256sum "$scratch/state/acme/server.pem")
+suite again state http-01 "$proof" call.example.org turn.example.org
+obtains "the certificate is there at once after a restart" again call.example.org
+if [ "$before" = "$(sha256sum "$scratch/state/acme/server.pem")" ] && ! grep -q 'has come' "$scratch/again.log"; then
+    ok "and the directory was not asked for another one"
+else
+    not_ok "and the directory was not asked for another one" "$scratch/again.log"
+fi
+stop "$pid"
+
+suite more state http-01 "$proof" call.example.org third.example.org
+obtains "another domain in the settings gets a new certificate, by the same account" more third.example.org
+stop "$pid"
+
+suite alpn state-alpn tls-alpn-01 "$proof" alpn.example.org
+obtains "tls-alpn-01: the certificate comes by a handshake on the port of the page" alpn alpn.example.org
+stop "$pid"
+
+# Almost at its end: served until the new one is there.
+authority old-ca
+signed old old-ca DNS:call.example.org "$(date -u -d '89 days ago' +%Y%m%d%H%M%SZ)" "$(date -u -d '1 day' +%Y%m%d%H%M%SZ)"
+cat "$scratch/ca/old.key" "$scratch/ca/old.crt" >"$scratch/state/acme/server.pem"
+suite renewing state http-01 "$proof" call.example.org
+obtains "a certificate in its last third is renewed without a restart" renewing call.example.org
+stop "$pid"
+
+cat "$scratch/ca/old.key" "$scratch/ca/old.crt" >"$scratch/state/acme/server.pem"
+read -r elsewhere < <(free_ports 1)
+suite failing state http-01 "$elsewhere" call.example.org
+for _ in $(seq 300); do
+    [ "$(metric "$metrics" turn_certificate_renewal_failures_total)" -gt 0 ] && break
+    sleep 0.1
+done
+if grep -q 'call.example.org was not proved to be this machine: .*trying again in' "$scratch/failing.log"; then
+    ok "a domain that leads elsewhere is named with the directory's reason, and tried again later"
+else
+    not_ok "a domain that leads elsewhere is named with the directory's reason" "$scratch/failing.log"
+fi
+if page call.example.org "$scratch/ca/old-ca.crt"; then
+    ok "and the old certificate stays in use"
+else
+    not_ok "and the old certificate stays in use" "$scratch/failing.log"
+fi
+stop "$pid"
+done_checking
