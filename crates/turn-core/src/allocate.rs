@@ -62,8 +62,13 @@ impl Server {
         if let Some(key) = identity.allocation {
             return self.allocate_again(key, message);
         }
+        let mobile = self.wants_to_move(message)?;
         let wish = read_wish(message)?;
         if wish.transport == RelayTransport::Tcp {
+            // The peers' data have connections of their own, which cannot move.
+            if mobile {
+                return Err(Refusal::MobilityForbidden);
+            }
             self.admit_tcp(from, message)?;
         }
         if self.table.len() >= self.config.limits.allocations as usize {
@@ -77,7 +82,10 @@ impl Server {
             })?;
         match self.find_addresses(now, from, identity.user_id(), wish.relays) {
             Ok(sites) => {
-                self.open_relays(now, from, identity, message, wish, sites);
+                let key = self.open_relays(now, from, identity, message, wish, sites);
+                if mobile {
+                    self.make_mobile(key);
+                }
                 Ok(Done::Later)
             }
             Err(refusal) => {
@@ -156,7 +164,7 @@ impl Server {
         message: &Message<'_>,
         wish: Wish,
         sites: Sites,
-    ) {
+    ) -> Key {
         let lifetime = self.config.lifetimes.grant(wish.lifetime);
         let want = match wish.relays {
             Relays::One(_, want) | Relays::Both(want) => want,
@@ -186,6 +194,7 @@ impl Server {
             created_at: now.instant,
             transaction: message.transaction_id(),
             phase: Phase::Opening(Box::new(opening)),
+            mobile: None,
         });
         for address in sites.addresses {
             let relay = self.table.insert_relay(Relay {
@@ -198,6 +207,7 @@ impl Server {
             });
             self.ask_to_open(relay, address, wish.transport);
         }
+        key
     }
 
     pub(crate) fn ask_to_open(&mut self, relay: RelayId, address: RelayedAddress, transport: RelayTransport) {

@@ -8,6 +8,7 @@ use crate::{
     answer::{Allocated, Asked},
     channel::Channels,
     integrity::MacKey,
+    mobility::Mobile,
     permission::Permissions,
     ports::Want,
     slots::Key,
@@ -35,6 +36,8 @@ pub(crate) struct Allocation {
     /// The Allocate that made it: its retransmits get the same answer.
     pub(crate) transaction: TransactionId,
     pub(crate) phase: Phase,
+    /// Set for a client that asked to be able to move.
+    pub(crate) mobile: Option<Box<Mobile>>,
 }
 
 /// Opening a relay socket is two-phase: nobody is promised an address that failed to bind.
@@ -96,6 +99,12 @@ impl Allocation {
 
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready(_))
+    }
+
+    /// The five-tuples it is found by: its own, and one that its client has announced.
+    pub(crate) fn five_tuples(&self) -> impl Iterator<Item = FiveTuple> + use<> {
+        let next = self.mobile.as_ref().and_then(|mobile| mobile.next());
+        [Some(self.five_tuple), next].into_iter().flatten()
     }
 
     pub(crate) fn relay_ids(&self) -> impl Iterator<Item = RelayId> + use<> {

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     integrity::MacKey,
     nonce::{Nonce, Nonces, Offer},
+    tickets::Ticket,
     types::{ConnectionNumber, Family, Now, PeerConnectionId, ReservationToken},
 };
 
@@ -44,11 +45,19 @@ pub(crate) enum Done {
 #[derive(Debug, Clone)]
 pub(crate) enum Success {
     Allocated(Box<Allocated>),
-    Refreshed { lifetime: u32 },
+    Refreshed {
+        lifetime: u32,
+        /// The ticket in place of the one that was redeemed.
+        ticket: Option<Ticket>,
+    },
     Permitted,
     Bound,
-    Connected { number: ConnectionNumber },
-    DataBound { peer: PeerConnectionId },
+    Connected {
+        number: ConnectionNumber,
+    },
+    DataBound {
+        peer: PeerConnectionId,
+    },
 }
 
 /// Holds what a successful Allocate tells its client.
@@ -58,6 +67,8 @@ pub(crate) struct Allocated {
     pub(crate) mapped: SocketAddr,
     pub(crate) lifetime: u32,
     pub(crate) token: Option<ReservationToken>,
+    /// Lets its client move.
+    pub(crate) ticket: Option<Ticket>,
     /// Of two families asked, the one that failed and why.
     pub(crate) failed: Option<(Family, u16)>,
 }
@@ -68,6 +79,7 @@ pub(crate) enum Refusal {
     BadRequest,
     Unauthorized,
     Forbidden,
+    MobilityForbidden,
     UnknownAttributes(ArrayVec<AttributeType, MAX_UNKNOWN>),
     AllocationMismatch,
     StaleNonce,
@@ -91,6 +103,7 @@ impl Refusal {
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthorized => (401, "Unauthorized"),
             Self::Forbidden => (403, "Forbidden"),
+            Self::MobilityForbidden => (405, "Mobility Forbidden"),
             Self::UnknownAttributes(_) => (420, "Unknown Attribute"),
             Self::AllocationMismatch => (437, "Allocation Mismatch"),
             Self::StaleNonce => (438, "Stale Nonce"),
@@ -182,8 +195,9 @@ pub(crate) fn success(
     let mut writer = MessageWriter::new(out, Class::Success, asked.method, asked.id)?;
     match success {
         Success::Allocated(allocated) => write_allocated(&mut writer, allocated)?,
-        Success::Refreshed { lifetime } => {
+        Success::Refreshed { lifetime, ticket } => {
             writer.u32(AttributeType::LIFETIME, *lifetime)?;
+            write_ticket(&mut writer, ticket.as_ref())?;
         }
         Success::Connected {
             number: ConnectionNumber(number),
@@ -206,10 +220,18 @@ fn write_allocated(writer: &mut MessageWriter<'_>, allocated: &Allocated) -> Res
     if let Some(ReservationToken(token)) = allocated.token {
         writer.attribute(AttributeType::RESERVATION_TOKEN, &token)?;
     }
+    write_ticket(writer, allocated.ticket.as_ref())?;
     if let Some((family, code)) = allocated.failed {
         writer.address_error_code(family.into(), code, "")?;
     }
     writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, allocated.mapped)?;
+    Ok(())
+}
+
+fn write_ticket(writer: &mut MessageWriter<'_>, ticket: Option<&Ticket>) -> Result<(), WriteError> {
+    if let Some(ticket) = ticket {
+        writer.attribute(AttributeType::MOBILITY_TICKET, ticket)?;
+    }
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub struct Config {
     pub software: Option<String>,
     /// Who may allocate.
     pub credentials: Credentials,
-    /// Signs nonces. Workers that may see the same client share it.
+    /// Signs nonces and seals mobility tickets. Workers that may see the same client share it.
     pub nonce_key: [u8; 32],
     /// How long a nonce is good; after that the client gets 438 and a fresh one.
     pub nonce_lifetime: Duration,
@@ -66,6 +66,8 @@ pub struct Config {
     pub refresh_after_expiry: bool,
     /// How TCP allocations (RFC 6062) are served; `None`, the default, refuses them.
     pub tcp_relay: Option<TcpRelay>,
+    /// Whether clients may keep their allocation when their address changes (RFC 8016).
+    pub mobility: bool,
 }
 
 impl Config {
@@ -93,6 +95,7 @@ impl Config {
             classic_stun: false,
             refresh_after_expiry: true,
             tcp_relay: None,
+            mobility: false,
         }
     }
 }

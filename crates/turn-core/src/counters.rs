@@ -20,6 +20,8 @@ pub struct Counters {
     pub icmp_relayed: u64,
     /// Allocations made; one with relays in both families counts once.
     pub allocations_created: u64,
+    /// Mobility tickets redeemed.
+    pub allocations_resumed: u64,
     /// Relay ports held, those reserved for a second client included.
     pub relay_ports_in_use: u64,
     /// How long ended allocations had lived.
@@ -39,8 +41,8 @@ pub struct Relayed {
 }
 
 /// The error codes this server answers with, in the order counters keep them.
-pub const ERROR_CODES: [u16; 14] = [
-    400, 401, 403, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508,
+pub const ERROR_CODES: [u16; 15] = [
+    400, 401, 403, 405, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508,
 ];
 
 impl Counters {
@@ -135,6 +137,7 @@ impl Default for Counters {
             allocations: [[0; _]; _],
             icmp_relayed: 0,
             allocations_created: 0,
+            allocations_resumed: 0,
             relay_ports_in_use: 0,
             durations: Durations::default(),
             peer_connections: 0,

@@ -88,6 +88,7 @@ impl Server {
             return;
         };
         self.ledger.release(allocation.user_id());
+        self.forget_ways(&allocation);
         if let Some(token) = allocation.token() {
             self.end_reservation(token);
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use stun_wire::{AttributeType, Class, Icmp, MessageWriter, Method, TransactionId, WriteError};
 
 use crate::{
-    output::{DropReason, Verdict, Via},
+    output::{DropReason, Verdict},
     packet::Packet,
     permission::Scope,
     server::Server,
@@ -52,16 +52,13 @@ impl Server {
             Some(Scope::OwnRelays) => return Err(DropReason::PeerForbidden),
             None => return Err(DropReason::NoPermission),
         }
-        let client = allocation.five_tuple;
+        let way = allocation.way_to_client(self.config.share.index())?;
         let id = self.indication_ids.next();
         packet
             .replace(|out| write(out, id, peer, icmp))
             .map_err(|_| DropReason::NoRoom)?;
         self.counters.icmp_relayed += 1;
-        Ok(Verdict::Send {
-            via: Via::Client(client),
-            to: client.client,
-        })
+        Ok(way)
     }
 }
 

@@ -19,6 +19,8 @@ impl Server {
     /// With the first broken invariant.
     pub fn check_invariants(&self) {
         self.table.check_invariants(self.config.limits);
+        self.routes
+            .check_invariants(|client| self.table.client(client).is_some());
         self.check_ports();
         self.check_counters();
         self.check_deadlines();

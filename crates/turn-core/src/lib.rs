@@ -27,6 +27,7 @@ mod icmp;
 mod indication;
 mod integrity;
 mod invariants;
+mod mobility;
 mod nonce;
 mod opening;
 mod output;
@@ -39,6 +40,7 @@ mod refresh;
 mod relay;
 mod request;
 mod reservations;
+mod routes;
 mod server;
 mod slots;
 #[cfg(test)]
@@ -47,6 +49,7 @@ mod table;
 mod tcp_relay;
 #[cfg(test)]
 mod testing;
+mod tickets;
 mod types;
 
 pub use stun_wire::Icmp;

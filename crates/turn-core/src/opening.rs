@@ -144,6 +144,7 @@ impl Server {
             mapped: from.client,
             lifetime,
             token,
+            ticket: self.ticket(key),
             failed,
         });
         self.note_allocated(key, from, &allocated);

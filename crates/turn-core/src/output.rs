@@ -24,6 +24,8 @@ pub enum Verdict {
     },
     /// Nothing is sent.
     Drop(DropReason),
+    /// Nothing is sent: it was a word from another worker.
+    Done,
     /// The answer follows as [`Output::SendToClient`], once a relay socket is open or a peer is connected.
     Pending,
     /// The packet's window holds the answer to ConnectionBind. Send it on the client's connection: from the next
@@ -124,6 +126,30 @@ pub enum Output {
         /// The time granted.
         lifetime: Duration,
     },
+    /// Hands an errand without a datagram to another worker. **It may get lost when that worker does not keep up.**
+    Tell {
+        /// The worker, counted as in `Share`.
+        worker: u16,
+        /// What it is told.
+        errand: Errand,
+    },
+    /// Tells that a client's connection serves an allocation now, or no longer, beside what `AllocationCreated`,
+    /// `ClientMoved` and `AllocationEnded` say. It may be another worker's.
+    HoldConnection {
+        /// The client.
+        client: FiveTuple,
+        /// Whether it does.
+        held: bool,
+    },
+    /// A client sends from another address and kept its allocation.
+    ClientMoved {
+        /// Where it was.
+        from: FiveTuple,
+        /// Where it is.
+        to: FiveTuple,
+        /// The username as sent; it is a stranger's text, so escape it.
+        username: Box<str>,
+    },
     /// An allocation is gone.
     AllocationEnded {
         /// Whose it was.
@@ -213,6 +239,10 @@ drop_reasons! {
     NoRoom => "no_room",
     /// No allocation has this five-tuple.
     NoAllocation => "no_allocation",
+    /// The client's connection is gone; it may come back with its mobility ticket.
+    ClientAway => "client_away",
+    /// There are as many clients here of other workers as there may be.
+    TooManyMoved => "too_many_moved",
     /// The relay is gone or not open yet.
     NoRelay => "no_relay",
     /// No permission for this peer, or it expired.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use stun_wire::{AttributeError, Message};
+use stun_wire::{AttributeError, AttributeType, Message};
 
 use crate::{
     answer::{Done, Refusal, Success},
@@ -22,6 +22,9 @@ impl Server {
         identity: &Identity<'_>,
         message: &Message<'_>,
     ) -> Result<Done, Refusal> {
+        if let Some(ticket) = message.attribute(AttributeType::MOBILITY_TICKET) {
+            return self.resume(now, from, identity, message, ticket);
+        }
         let asked = message.lifetime().transpose().map_err(|_| Refusal::BadRequest)?;
         let family = requested_family(message)?;
         if asked == Some(0) {
@@ -35,7 +38,10 @@ impl Server {
         relays
             .into_iter()
             .for_each(|relay| self.prolong(relay, expires_at));
-        Ok(Done::Now(Success::Refreshed { lifetime }))
+        Ok(Done::Now(Success::Refreshed {
+            lifetime,
+            ticket: None,
+        }))
     }
 
     fn free(
@@ -46,7 +52,10 @@ impl Server {
         message: &Message<'_>,
         family: Option<Family>,
     ) -> Result<Done, Refusal> {
-        let freed = Done::Now(Success::Refreshed { lifetime: 0 });
+        let freed = Done::Now(Success::Refreshed {
+            lifetime: 0,
+            ticket: None,
+        });
         let transaction = message.transaction_id();
         if self.freed.recalls(now.instant, from, transaction) {
             return Ok(freed);
@@ -66,7 +75,7 @@ impl Server {
     }
 }
 
-fn requested_family(message: &Message<'_>) -> Result<Option<Family>, Refusal> {
+pub(crate) fn requested_family(message: &Message<'_>) -> Result<Option<Family>, Refusal> {
     match message.requested_address_family() {
         None => Ok(None),
         Some(Ok(family)) => Ok(Some(family.into())),
@@ -79,7 +88,10 @@ fn requested_family(message: &Message<'_>) -> Result<Option<Family>, Refusal> {
 }
 
 /// The relays a Refresh is about; RFC 8656 §8.2 asks for 443 if there is none of the family.
-fn concerned(relays: [Option<RelayId>; 2], family: Option<Family>) -> Result<ArrayVec<RelayId, 2>, Refusal> {
+pub(crate) fn concerned(
+    relays: [Option<RelayId>; 2],
+    family: Option<Family>,
+) -> Result<ArrayVec<RelayId, 2>, Refusal> {
     let relays: ArrayVec<_, 2> = match family {
         None => relays.into_iter().flatten().collect(),
         Some(family) => relays[family.index()].into_iter().collect(),

@@ -8,7 +8,6 @@ use crate::{
     allocation::{Allocation, Relay, RelayState},
     counters::Direction,
     errand::Errand,
-    header_fields::HeaderFields,
     indication::{Send, wrap_data},
     output::{DropReason, Verdict, Via},
     packet::Packet,
@@ -99,7 +98,7 @@ impl Server {
             Some(id) => self.deliver(now, id, from, packet),
             None => {
                 let worker = self.borrower(now, local).ok_or(DropReason::NoRelay)?;
-                Ok(hand_over(worker, from, to, packet.fields))
+                Ok(hand_over(worker, from, to))
             }
         }
     }
@@ -161,7 +160,7 @@ impl Server {
             Some(owner)
         };
         let worker = worker.ok_or(DropReason::NoRelay)?;
-        Ok(hand_over(worker, from, local, packet.fields))
+        Ok(hand_over(worker, from, local))
     }
 
     fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
@@ -174,6 +173,7 @@ impl Server {
             .scope(now.instant, from.ip())
             .ok_or(DropReason::NoPermission)?;
         let client = allocation.five_tuple;
+        let way = allocation.way_to_client(self.config.share.index())?;
         let channel = allocation
             .channels
             .by_peer(now.instant, from)
@@ -188,14 +188,13 @@ impl Server {
             }
         }
         self.counters.count_relayed(Direction::ToClient, bytes);
-        Ok(Verdict::Send {
-            via: Via::Client(client),
-            to: client.client,
-        })
+        Ok(way)
     }
 
-    fn client_allocation(&self, from: FiveTuple) -> Result<(Key, &Allocation), DropReason> {
+    /// Finds the allocation of a client who sends data; a mobile one is then where it sends from.
+    fn client_allocation(&mut self, from: FiveTuple) -> Result<(Key, &Allocation), DropReason> {
         let key = self.table.client(from).ok_or(DropReason::NoAllocation)?;
+        self.data_came(key, from);
         let allocation = self.table.allocation(key).ok_or(DropReason::NoAllocation)?;
         Ok((key, allocation))
     }
@@ -214,8 +213,8 @@ impl Server {
     }
 }
 
-fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr, fields: HeaderFields) -> Verdict {
-    let errand = Errand::Hairpin { from, to, fields };
+fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr) -> Verdict {
+    let errand = Errand::Hairpin { from, to };
     Verdict::Send {
         via: Via::Worker { worker, errand },
         to,

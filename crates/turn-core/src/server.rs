@@ -24,8 +24,10 @@ use crate::{
     packet::Packet,
     quota::Ledger,
     reservations::Reservations,
+    routes::Routes,
     table::Table,
     tcp_relay::Peers,
+    tickets::Tickets,
     types::{FiveTuple, Now, RelayId},
 };
 
@@ -38,6 +40,8 @@ pub struct Server {
     pub(crate) table: Table,
     pub(crate) peers: Peers,
     pub(crate) reservations: Reservations,
+    pub(crate) routes: Routes,
+    pub(crate) tickets: Tickets,
     pub(crate) freed: Freed,
     pub(crate) deadlines: Deadlines,
     pub(crate) nonces: Nonces,
@@ -73,6 +77,8 @@ impl Server {
             addresses: Addresses::new(&config),
             table: Table::new(&hasher),
             peers: Peers::new(config.share),
+            routes: Routes::new(hasher.clone(), config.limits.allocations),
+            tickets: Tickets::new(&config.nonce_key),
             reservations: Reservations::new(hasher),
             freed: Freed::default(),
             deadlines: Deadlines::default(),
@@ -89,11 +95,9 @@ impl Server {
 
     /// Takes a datagram that a listener received.
     pub fn handle_client(&mut self, now: Now, from: FiveTuple, packet: &mut Packet<'_>) -> Verdict {
-        let verdict = match packet.payload().first().map(|&byte| classify(byte)) {
-            Some(Kind::ChannelData) => self.relay_channel_data(now, from, packet),
-            Some(Kind::Stun) => self.handle_message(now, from, packet),
-            Some(Kind::Dtls | Kind::Other) => Err(DropReason::NotTurn),
-            None => Err(DropReason::Empty),
+        let verdict = match self.routes.owner(now.instant, from) {
+            Some(worker) => Ok(self.hand_over(from, worker)),
+            None => self.serve(now, from, packet),
         };
         self.settle(verdict)
     }
@@ -110,12 +114,15 @@ impl Server {
         self.settle(verdict)
     }
 
-    /// Takes that a client's connection is gone: its allocation ends.
+    /// Takes that a client's connection is gone: its allocation ends, unless the client may come back with a ticket.
     pub fn client_disconnected(&mut self, now: Now, client: FiveTuple) {
-        if let Some(key) = self.table.client(client) {
+        self.tell_gone(client);
+        if let Some(key) = self.table.client(client)
+            && !self.hold(key, client)
+        {
             self.end_allocation(now, key, EndReason::Disconnected);
-            self.after_change();
         }
+        self.after_change();
     }
 
     /// Takes the addresses this machine has now, in place of all it had before.
@@ -147,6 +154,21 @@ impl Server {
         &self.counters
     }
 
+    /// Serves a client whose allocation no other worker is known to hold.
+    pub(crate) fn serve(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        packet: &mut Packet<'_>,
+    ) -> Result<Verdict, DropReason> {
+        match packet.payload().first().map(|&byte| classify(byte)) {
+            Some(Kind::ChannelData) => self.relay_channel_data(now, from, packet),
+            Some(Kind::Stun) => self.handle_message(now, from, packet),
+            Some(Kind::Dtls | Kind::Other) => Err(DropReason::NotTurn),
+            None => Err(DropReason::Empty),
+        }
+    }
+
     fn handle_message(
         &mut self,
         now: Now,
@@ -162,6 +184,12 @@ impl Server {
         let (class, method) = (message.class(), message.method());
         if matches!(class, Class::Success | Class::Error) {
             return Err(DropReason::Response);
+        }
+        if let Some(worker) = self.redeeming_worker(&message)
+            && worker != self.config.share.index()
+            && self.table.client(from).is_none()
+        {
+            return Ok(self.hand_over(from, worker));
         }
         self.counters
             .count_request(CountedMethod::of(method), from.transport);

@@ -9,6 +9,12 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+impl Key {
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+}
+
 impl From<RelayId> for Key {
     fn from(relay: RelayId) -> Self {
         Self {
@@ -82,6 +88,15 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Gives the key of a place's present tenant.
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
+        let slot = self.slots.get(index as usize)?;
+        slot.tenant.as_ref().map(|_| Key {
+            index,
+            generation: slot.generation,
+        })
+    }
+
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let slot = self.slots.get(key.index as usize)?;
         slot.tenant.as_ref().filter(|_| slot.generation == key.generation)
@@ -136,6 +151,10 @@ mod tests {
         assert_eq!((slots.get(first), slots.get(second)), (None, Some(&"second")));
         assert_eq!(slots.get_mut(first), None);
         assert_eq!(slots.remove(first), None);
+        assert_eq!(slots.key_at(0), Some(second));
+        slots.remove(second);
+        assert_eq!((slots.key_at(0), slots.key_at(1)), (None, None));
+        slots.insert("third");
         assert_eq!(slots.len(), 1);
     }
 

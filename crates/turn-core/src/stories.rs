@@ -13,6 +13,8 @@ mod hairpin;
 mod header_fields;
 mod icmp;
 mod modern;
+mod moving;
+mod moving_between_workers;
 mod opening;
 mod permissions;
 mod refreshing;
@@ -20,6 +22,7 @@ mod relaying;
 mod reserving;
 mod tcp_relay;
 mod user_hashes;
+mod workers;
 mod world;
 
 use client::Client;

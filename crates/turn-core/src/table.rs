@@ -35,6 +35,11 @@ impl Table {
         self.by_client.get(&five_tuple).copied()
     }
 
+    /// Finds the allocation in this place.
+    pub(crate) fn key_at(&self, place: u32) -> Option<Key> {
+        self.allocations.key_at(place)
+    }
+
     pub(crate) fn relay_at(&self, local: SocketAddr) -> Option<RelayId> {
         self.by_relay.get(&local).copied()
     }
@@ -72,9 +77,19 @@ impl Table {
     pub(crate) fn insert(&mut self, allocation: Allocation) -> Key {
         let five_tuple = allocation.five_tuple;
         let key = self.allocations.insert(allocation);
+        self.link(five_tuple, key);
+        key
+    }
+
+    /// Lets an allocation be found by one more five-tuple.
+    pub(crate) fn link(&mut self, five_tuple: FiveTuple, key: Key) {
         let former = self.by_client.insert(five_tuple, key);
         debug_assert!(former.is_none(), "two allocations for one five-tuple");
-        key
+    }
+
+    /// Lets an allocation no longer be found by this five-tuple.
+    pub(crate) fn unlink(&mut self, five_tuple: FiveTuple) {
+        self.by_client.remove(&five_tuple);
     }
 
     /// Adds a relay whose socket is still to open.
@@ -98,7 +113,9 @@ impl Table {
     /// Forgets an allocation; its relays are removed one by one before.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Allocation> {
         let allocation = self.allocations.remove(key)?;
-        self.by_client.remove(&allocation.five_tuple);
+        allocation
+            .five_tuples()
+            .for_each(|five_tuple| self.unlink(five_tuple));
         Some(allocation)
     }
 
@@ -136,15 +153,17 @@ impl Table {
     }
 
     pub(crate) fn check_invariants(&self, limits: Limits) {
+        let five_tuples = self.allocations.iter().flat_map(|(_, one)| one.five_tuples());
         assert_eq!(
             self.by_client.len(),
-            self.allocations.len(),
-            "five-tuples and allocations differ in number"
+            five_tuples.count(),
+            "five-tuples and those of allocations differ in number"
         );
         for (key, allocation) in self.allocations.iter() {
-            assert_eq!(
-                self.client(allocation.five_tuple),
-                Some(key),
+            assert!(
+                allocation
+                    .five_tuples()
+                    .all(|five_tuple| self.client(five_tuple) == Some(key)),
                 "an allocation is not found by its five-tuple"
             );
             for id in allocation.relay_ids() {

@@ -25,6 +25,8 @@ pub struct ListenerId(pub u16);
 /// slot's present tenant from its former ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
+    /// The worker that has it, counted as in `Share`.
+    pub worker: u16,
     /// Place in the shell's table.
     pub index: u32,
     /// How often that place was given away before.

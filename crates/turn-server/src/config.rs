@@ -54,6 +54,8 @@ pub struct Config {
     pub relay: Relay,
     /// Certificates of TLS and DTLS listeners.
     pub tls: TlsConfig,
+    /// Clients whose address changes.
+    pub mobility: Mobility,
     /// How long things live, in seconds.
     pub lifetimes: Lifetimes,
     /// Which peers clients may reach.
@@ -95,6 +97,14 @@ pub struct RelayAddress {
     pub local: Option<IpAddr>,
     /// What clients and peers see, behind a 1:1 NAT; without it, `local`.
     pub external: Option<IpAddr>,
+}
+
+/// Clients whose address changes (RFC 8016).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mobility {
+    /// Whether they may keep their allocation.
+    pub enabled: bool,
 }
 
 /// Lifetimes in seconds.
@@ -215,6 +225,7 @@ impl Default for Config {
             refresh_after_expiry: true,
             relay: Relay::default(),
             tls: TlsConfig::default(),
+            mobility: Mobility::default(),
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),

@@ -14,6 +14,7 @@ pub(crate) enum Figure {
     Allocations(Transport, Family),
     AllocationsCreated,
     IcmpRelayed,
+    AllocationsResumed,
     RelayBytes(Direction),
     RelayPackets(Direction),
     Dropped(DropReason),
@@ -86,6 +87,7 @@ impl Figure {
         let mut all = vec![
             Self::AllocationsCreated,
             Self::IcmpRelayed,
+            Self::AllocationsResumed,
             Self::DurationMillis,
             Self::RelayPortsInUse,
             Self::AcceptFailed,
@@ -119,6 +121,7 @@ impl Figure {
             Self::Allocations(transport, family) => from.core.allocations(transport, family),
             Self::AllocationsCreated => from.core.allocations_created,
             Self::IcmpRelayed => from.core.icmp_relayed,
+            Self::AllocationsResumed => from.core.allocations_resumed,
             Self::RelayBytes(direction) => from.core.relayed(direction).bytes,
             Self::RelayPackets(direction) => from.core.relayed(direction).packets,
             Self::Dropped(reason) => from.core.dropped(reason),

@@ -71,6 +71,7 @@ impl Plan {
         core.unauthorized_limit = reader.unauthorized_limit(config);
         core.classic_stun = config.classic_stun;
         core.refresh_after_expiry = config.refresh_after_expiry;
+        core.mobility = config.mobility.enabled;
         let quota = reader.quota(config);
         let streams = reader.streams(config);
         if reader.found.is_empty() {

@@ -55,11 +55,13 @@ pub(crate) struct Worker {
     core: Server,
     hosts: Hosts,
     clock: Clock,
-    inbox: Inbox<Errand>,
+    /// Counted as in `turn_core::Share`.
+    index: u16,
+    inbox: Inbox<Note>,
     /// What the datagrams in the batch are that came from the inbox.
-    errands: Vec<Errand>,
+    notes: Vec<Note>,
     /// By worker; none for this one.
-    outboxes: Vec<Option<Outbox<Errand>>>,
+    outboxes: Vec<Option<Outbox<Note>>>,
     stop: Stop,
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: ReadyList,
@@ -79,16 +81,26 @@ pub(crate) struct Worker {
 /// In the order of [`Transport::ALL`].
 type ByTransport<T> = [T; Transport::ALL.len()];
 
+/// What goes from worker to worker with a datagram, or alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Note {
+    sender: u16,
+    errand: Errand,
+    /// The IP header that the datagram would have if it had gone through a socket.
+    fields: turn_core::HeaderFields,
+}
+
 /// What [`Worker::new`] puts together.
 pub(crate) struct Parts {
+    pub(crate) index: u16,
     pub(crate) poll: Poll,
     pub(crate) sockets: Sockets,
     pub(crate) streams: Streams,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
     pub(crate) hosts: Hosts,
-    pub(crate) inbox: Inbox<Errand>,
-    pub(crate) outboxes: Vec<Option<Outbox<Errand>>>,
+    pub(crate) inbox: Inbox<Note>,
+    pub(crate) outboxes: Vec<Option<Outbox<Note>>>,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
     pub(crate) binding_requests: ByTransport<BindingRequests>,
@@ -108,8 +120,9 @@ impl Worker {
             core: parts.core,
             hosts: parts.hosts,
             clock: Clock::new(),
+            index: parts.index,
             inbox: parts.inbox,
-            errands: Vec::with_capacity(BATCH),
+            notes: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
             stop: parts.stop,
             ready: ReadyList::default(),
@@ -224,7 +237,7 @@ impl Worker {
             self.decide(now);
             now = self.clock.read();
         }
-        self.inbox.receive(&mut self.batch, &mut self.errands);
+        self.inbox.receive(&mut self.batch, &mut self.notes);
         self.decide(now);
     }
 
@@ -237,7 +250,7 @@ impl Worker {
             }
             self.sockets.send(&mut self.batch);
             self.batch.clear();
-            self.errands.clear();
+            self.notes.clear();
             self.unpublished = true;
         }
         self.finish_streams(now);
@@ -249,9 +262,9 @@ impl Worker {
         let (verdict, window, fields) = ask(
             &mut self.core,
             &self.streams,
-            self.listeners,
+            (self.index, self.listeners),
             now,
-            &self.errands,
+            &self.notes,
             slot,
         );
         let Verdict::Send { via, to } = verdict else {
@@ -266,7 +279,11 @@ impl Worker {
                         let outgoing = slot.send(listener(id), window, five_tuple.server, to);
                         outgoing.fields = leaving(fields);
                     }
-                    Link::Connection(id) => self.streams.send(connection(id), &slot.buffer_mut()[window]),
+                    Link::Connection(id) => {
+                        if let Some(id) = connection(self.index, id) {
+                            self.streams.send(id, &slot.buffer_mut()[window]);
+                        }
+                    }
                 }
             }
             Via::Relay(relay) => {
@@ -277,7 +294,20 @@ impl Worker {
             }
             Via::Worker { worker, errand } => {
                 let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
-                let handed = outbox.is_some_and(|outbox| outbox.hand_over(slot, window, errand).is_ok());
+                let sender = self.index;
+                let handed = outbox.is_some_and(|outbox| {
+                    outbox
+                        .hand_over(
+                            slot,
+                            window,
+                            Note {
+                                sender,
+                                errand,
+                                fields,
+                            },
+                        )
+                        .is_ok()
+                });
                 self.worker_busy += u64::from(!handed);
             }
         }
@@ -304,9 +334,9 @@ impl Worker {
 fn ask(
     core: &mut Server,
     streams: &Streams,
-    listeners: u32,
+    (index, listeners): (u16, u32),
     now: Now,
-    errands: &[Errand],
+    notes: &[Note],
     slot: &mut Slot,
 ) -> (Verdict, Range<usize>, turn_core::HeaderFields) {
     let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
@@ -330,9 +360,18 @@ fn ask(
         Origin::Connection(id) => {
             // It is closed only after the batch it brought.
             let secure = streams.is_secure(id).unwrap_or_default();
-            core.handle_client(now, connected(id, secure, source, destination), &mut packet)
+            let from = connected(index, id, secure, source, destination);
+            core.handle_client(now, from, &mut packet)
         }
-        Origin::Worker { note } => core.handle_errand(now, errands[usize::from(note)], &mut packet),
+        Origin::Worker { note } => {
+            let Note {
+                sender,
+                errand,
+                fields,
+            } = notes[usize::from(note)];
+            packet = packet.with_fields(fields);
+            core.handle_errand(now, sender, errand, &mut packet)
+        }
     };
     (verdict, packet.range(), packet.fields())
 }
@@ -353,10 +392,17 @@ fn is_from_client(slot: &Slot, listeners: u32) -> bool {
     }
 }
 
-/// A client by the connection it has.
-fn connected(id: ConnectionId, secure: bool, client: SocketAddr, server: SocketAddr) -> FiveTuple {
+/// A client by the connection it has to this `worker`.
+fn connected(
+    worker: u16,
+    id: ConnectionId,
+    secure: bool,
+    client: SocketAddr,
+    server: SocketAddr,
+) -> FiveTuple {
     FiveTuple {
         link: Link::Connection(turn_core::ConnectionId {
+            worker,
             index: id.index,
             generation: id.generation,
         }),
@@ -366,11 +412,12 @@ fn connected(id: ConnectionId, secure: bool, client: SocketAddr, server: SocketA
     }
 }
 
-fn connection(id: turn_core::ConnectionId) -> ConnectionId {
-    ConnectionId {
+/// A connection of this `worker`; others have theirs.
+fn connection(worker: u16, id: turn_core::ConnectionId) -> Option<ConnectionId> {
+    (id.worker == worker).then_some(ConnectionId {
         index: id.index,
         generation: id.generation,
-    }
+    })
 }
 
 fn listener(id: ListenerId) -> SocketId {

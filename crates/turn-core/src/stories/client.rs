@@ -66,10 +66,16 @@ impl Client {
     pub(super) fn over(mut self, transport: Transport) -> Self {
         self.five_tuple.transport = transport;
         self.five_tuple.link = Link::Connection(ConnectionId {
+            worker: 0,
             index: self.five_tuple.client.port().into(),
             generation: 0,
         });
         self
+    }
+
+    /// Goes on with other transaction ids, as another client would.
+    pub(super) fn skip_ids(&mut self, to: u64) {
+        self.next_id = to << 32;
     }
 
     /// Writes a message without credentials.

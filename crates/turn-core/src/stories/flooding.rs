@@ -109,6 +109,7 @@ fn a_longer_request_or_a_connection_has_room_for_every_offer() {
     });
     let mut connected = Client::alice(1000);
     connected.five_tuple.link = Link::Connection(ConnectionId {
+        worker: 0,
         index: 0,
         generation: 0,
     });

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::{Config, Direction, DropReason, PeerPolicy, RelayAddress, RelayAddresses, Share};
+use crate::{Config, Direction, DropReason, Errand, PeerPolicy, RelayAddress, RelayAddresses, Share};
 
 /// alice and bob, each with a permission for the other's relay.
 fn two_clients(world: &mut World) -> (Client, SocketAddr, Client, SocketAddr) {
@@ -181,8 +181,10 @@ fn a_relay_of_another_worker_is_reached_through_that_worker() {
     let handed = alice.send(&mut first, &at_bob.to_string(), b"x");
     let expected = Heard::Worker {
         worker: 1,
-        from: at_alice,
-        to: at_bob,
+        errand: Errand::Hairpin {
+            from: at_alice,
+            to: at_bob,
+        },
         payload: b"x".to_vec(),
     };
     assert_eq!(handed, expected);

@@ -1,11 +1,11 @@
 //! EVEN-PORT with the R bit and RESERVATION-TOKEN, within a worker and between two (RFC 8656 §7.2).
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::net::SocketAddr;
 
 use stun_wire::{AttributeType, Method};
 
-use super::{client::udp, *};
-use crate::{DropReason, Ledger, LedgerFull, OpenError, Parked, Quota, ReservationToken, Share};
+use super::{client::udp, workers::two_workers, *};
+use crate::{DropReason, Errand, OpenError};
 
 fn reserve(world: &mut World, client: &mut Client) -> (SocketAddr, [u8; 8]) {
     let heard = client.ask(world, Method::ALLOCATE, |writer| {
@@ -155,54 +155,9 @@ fn tokens_do_not_repeat() {
     assert_eq!(tokens.len(), 200);
 }
 
-/// One quota for several workers, as a shell would share it.
-#[derive(Clone)]
-#[expect(clippy::disallowed_types, reason = "the test plays the shell, which may lock")]
-struct Shared(Arc<std::sync::Mutex<Quota>>);
-
-impl Ledger for Shared {
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
-        self.0.lock().unwrap().reserve(user)
-    }
-    fn release(&mut self, user: &str) {
-        self.0.lock().unwrap().release(user);
-    }
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
-        self.0.lock().unwrap().reserve_connection(user)
-    }
-    fn release_connection(&mut self, user: &str) {
-        self.0.lock().unwrap().release_connection(user);
-    }
-    fn park(&mut self, token: ReservationToken, parked: Parked) {
-        self.0.lock().unwrap().park(token, parked);
-    }
-    fn claim(&mut self, now: Instant, token: ReservationToken, user: &str, worker: u16) -> Option<Parked> {
-        self.0.lock().unwrap().claim(now, token, user, worker)
-    }
-    fn give_back(&mut self, token: ReservationToken) {
-        self.0.lock().unwrap().give_back(token);
-    }
-    fn borrower(&self, token: ReservationToken) -> Option<u16> {
-        self.0.lock().unwrap().borrower(token)
-    }
-    fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
-        self.0.lock().unwrap().unpark(token)
-    }
-}
-
-fn two_workers() -> [World; 2] {
-    #[expect(clippy::disallowed_types, reason = "the test plays the shell, which may lock")]
-    let quota = Shared(Arc::new(std::sync::Mutex::new(Quota::default())));
-    [0, 1].map(|index| {
-        World::with_ledger(quota.clone(), |config| {
-            config.share = Share::new(index, 2).unwrap()
-        })
-    })
-}
-
 #[test]
 fn another_worker_may_serve_the_claimant() {
-    let [mut home, mut other] = two_workers();
+    let [mut home, mut other] = two_workers(|_| ());
     let mut second = Client::alice(1001);
     let (relayed, token) = reserve(&mut home, &mut Client::alice(1000));
     let claimed = claim(&mut other, &mut second, token).relayed();
@@ -220,7 +175,7 @@ fn another_worker_may_serve_the_claimant() {
 
 #[test]
 fn datagrams_for_a_lent_port_go_on_to_the_borrower() {
-    let [mut home, mut other] = two_workers();
+    let [mut home, mut other] = two_workers(|_| ());
     let mut second = Client::alice(1001);
     let (_, token) = reserve(&mut home, &mut Client::alice(1000));
     let claimed = claim(&mut other, &mut second, token).relayed();
@@ -231,8 +186,7 @@ fn datagrams_for_a_lent_port_go_on_to_the_borrower() {
         forwarded,
         Heard::Worker {
             worker: 1,
-            from,
-            to: claimed,
+            errand: Errand::Hairpin { from, to: claimed },
             payload: b"x".to_vec()
         }
     );

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) received: HeaderFields,
     /// The IP header of what left last.
     pub(super) sent: HeaderFields,
+    /// What other workers are to be told.
+    pub(super) told: Vec<(u16, Errand)>,
 }
 
 /// What a datagram led to.
@@ -51,8 +53,7 @@ pub(super) enum Heard {
     /// Another worker was handed this.
     Worker {
         worker: u16,
-        from: SocketAddr,
-        to: SocketAddr,
+        errand: Errand,
         payload: Vec<u8>,
     },
     /// The client is told this, and its connection carries the peer's bytes from now on.
@@ -61,6 +62,8 @@ pub(super) enum Heard {
     HandedOver(u16),
     Dropped(DropReason),
     Pending,
+    /// It was a word from another worker.
+    Done,
 }
 
 impl World {
@@ -101,6 +104,7 @@ impl World {
             outputs: Vec::new(),
             received: HeaderFields::default(),
             sent: HeaderFields::default(),
+            told: Vec::new(),
         }
     }
 
@@ -158,13 +162,16 @@ impl World {
         *relay.expect("no socket is open there").0
     }
 
-    /// Hands over a datagram from another worker.
+    /// Hands over a datagram from a relay of another worker.
     pub(super) fn hear_worker(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8]) -> Heard {
+        self.hear_errand(0, Errand::Hairpin { from, to }, datagram)
+    }
+
+    /// Hands over what another worker wants done.
+    pub(super) fn hear_errand(&mut self, sender: u16, errand: Errand, datagram: &[u8]) -> Heard {
         let (mut buffer, len) = buffer_with(datagram);
         let mut packet = Packet::new(&mut buffer, HEADROOM, len).with_fields(self.received);
-        let fields = self.received;
-        let errand = Errand::Hairpin { from, to, fields };
-        let verdict = self.server.handle_errand(self.now, errand, &mut packet);
+        let verdict = self.server.handle_errand(self.now, sender, errand, &mut packet);
         self.settle(verdict, &packet)
     }
 
@@ -210,22 +217,18 @@ impl World {
                 payload,
             },
             Verdict::Send {
-                via:
-                    Via::Worker {
-                        worker,
-                        errand: Errand::Hairpin { from, to, .. },
-                    },
+                via: Via::Worker { worker, errand },
                 ..
             } => Heard::Worker {
                 worker,
-                from,
-                to,
+                errand,
                 payload,
             },
             Verdict::Drop(reason) => Heard::Dropped(reason),
             Verdict::Pending => deferred.unwrap_or(Heard::Pending),
             Verdict::Bind { client, peer } => Heard::Bound(client, peer, payload),
             Verdict::HandOver { worker } => Heard::HandedOver(worker),
+            Verdict::Done => Heard::Done,
         }
     }
 
@@ -256,7 +259,11 @@ impl World {
                 Output::SendToClient { to, datagram } => deferred = Some(Heard::Client(to, datagram)),
                 // Stories of TCP relays answer these themselves.
                 Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {}
-                Output::AllocationCreated { .. } | Output::AllocationEnded { .. } => {}
+                Output::Tell { worker, errand } => self.told.push((worker, errand)),
+                Output::AllocationCreated { .. }
+                | Output::ClientMoved { .. }
+                | Output::HoldConnection { .. }
+                | Output::AllocationEnded { .. } => {}
             }
         }
         self.server.check_invariants();

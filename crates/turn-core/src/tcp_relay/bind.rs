@@ -49,7 +49,7 @@ impl Server {
     /// CONNECTION-ID.
     pub(crate) fn subject(&self, from: FiveTuple, message: &Message<'_>) -> Option<Key> {
         if message.method() != Method::CONNECTION_BIND {
-            return self.table.client(from);
+            return self.concerned(from, message);
         }
         let peer = self.peers.by_number(number_of(message)?)?;
         self.allocation_of_peer(peer)

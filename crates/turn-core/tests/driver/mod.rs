@@ -198,6 +198,9 @@ impl Driver {
                 Output::ClosePeer { peer } => self.connecting.retain(|&connecting| connecting != peer),
                 Output::CloseRelay { .. }
                 | Output::AllocationCreated { .. }
+                | Output::ClientMoved { .. }
+                | Output::HoldConnection { .. }
+                | Output::Tell { .. }
                 | Output::AllocationEnded { .. } => {}
             }
         }

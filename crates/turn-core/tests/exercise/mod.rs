@@ -8,8 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use driver::{Client, Driver, udp};
 use stun_wire::{AttributeType, Method};
 use turn_core::{
-    ConnectionId, Errand, FiveTuple, HEADROOM, HeaderFields, Link, ListenerId, Packet, PortRange, TcpRelay,
-    Transport,
+    ConnectionId, Errand, FiveTuple, HEADROOM, Link, ListenerId, Packet, PortRange, TcpRelay, Transport,
 };
 
 /// The room of every buffer: the longest UDP payload with head and tail.
@@ -166,6 +165,7 @@ fn on_tcp(n: u8) -> FiveTuple {
     let client = SocketAddr::from(([198, 51, 100, 77], 6000 + u16::from(n)));
     FiveTuple {
         link: Link::Connection(ConnectionId {
+            worker: 0,
             index: n.into(),
             generation: 0,
         }),
@@ -193,9 +193,8 @@ fn hairpin(driver: &mut Driver, to: SocketAddr, bytes: &[u8], buffer: &mut [u8])
     buffer[HEADROOM..HEADROOM + bytes.len()].copy_from_slice(bytes);
     let mut packet = Packet::new(buffer, HEADROOM, bytes.len());
     let from = SocketAddr::from(([192, 0, 2, 1], 50_001));
-    let fields = HeaderFields::default();
-    let errand = Errand::Hairpin { from, to, fields };
-    driver.server.handle_errand(driver.now, errand, &mut packet);
+    let errand = Errand::Hairpin { from, to };
+    driver.server.handle_errand(driver.now, 1, errand, &mut packet);
 }
 
 fn pass(driver: &mut Driver, seconds: u64) {

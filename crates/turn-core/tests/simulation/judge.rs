@@ -25,6 +25,7 @@ impl Machine {
         };
         match verdict {
             Verdict::Drop(_) => self.tally.dropped += 1,
+            Verdict::Done => panic!("a request is no word between workers"),
             Verdict::Pending => {
                 let id = Message::parse(request).unwrap().transaction_id();
                 self.unanswered.entry((path, id.0)).or_insert(asked);
@@ -121,6 +122,7 @@ impl Machine {
             },
             Verdict::Send { .. }
             | Verdict::Drop(_)
+            | Verdict::Done
             | Verdict::Pending
             | Verdict::Bind { .. }
             | Verdict::HandOver { .. } => self.oracle.fate_from_peer(now.instant, peer, relay, payload),

@@ -159,7 +159,7 @@ impl Machine {
         } = verdict
         {
             let other = &mut self.workers[usize::from(other)];
-            verdict = other.handle_errand(now, errand, &mut packet);
+            verdict = other.handle_errand(now, worker as u16, errand, &mut packet);
             other.check_invariants();
         }
         let out = packet.payload().to_vec();
@@ -254,6 +254,9 @@ impl Machine {
             }
             Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {
                 panic!("TCP relays are off")
+            }
+            Output::Tell { .. } | Output::ClientMoved { .. } | Output::HoldConnection { .. } => {
+                panic!("nobody has a ticket")
             }
             Output::AllocationCreated { .. } => self.tally.created += 1,
             Output::AllocationEnded {

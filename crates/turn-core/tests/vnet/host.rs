@@ -120,7 +120,7 @@ impl Shell {
                 via: Via::Worker { .. },
                 ..
             } => panic!("there is only one worker"),
-            Verdict::Drop(_) | Verdict::Pending => return,
+            Verdict::Drop(_) | Verdict::Done | Verdict::Pending => return,
             Verdict::Bind { .. } | Verdict::HandOver { .. } => panic!("TCP relays are off"),
         };
         socket.send_to(payload, to).await.unwrap();
@@ -141,10 +141,14 @@ impl Shell {
                 Output::SendToClient { to, datagram } => {
                     self.listener.send_to(&datagram, to.client).await.unwrap();
                 }
-                Output::AllocationCreated { .. } | Output::AllocationEnded { .. } => {}
                 Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {
                     panic!("TCP relays are off")
                 }
+                Output::Tell { .. } => panic!("there is only one worker"),
+                Output::AllocationCreated { .. }
+                | Output::ClientMoved { .. }
+                | Output::HoldConnection { .. }
+                | Output::AllocationEnded { .. } => {}
             }
         }
     }

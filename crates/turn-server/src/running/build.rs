@@ -17,7 +17,7 @@ use prometheus::Registry;
 use stream_io::{Census, Streams};
 use telemetry::BindingRequests;
 use tracing::{info, warn};
-use turn_core::{Errand, Server, Share, Transport, UnauthorizedLimit};
+use turn_core::{Server, Share, Transport, UnauthorizedLimit};
 
 use super::listening::{self, Listeners};
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
-    worker::{Parts, WAKER, Worker},
+    worker::{Note, Parts, WAKER, Worker},
 };
 
 /// A worker with fewer ports would run out while its neighbours have some left.
@@ -154,8 +154,8 @@ fn try_relay_addresses(plan: &Plan) -> Result<(), StartError> {
 struct Room {
     poll: Poll,
     stop: Stop,
-    inbox: Inbox<Errand>,
-    outbox: Outbox<Errand>,
+    inbox: Inbox<Note>,
+    outbox: Outbox<Note>,
 }
 
 fn rooms(count: usize) -> io::Result<Vec<Room>> {
@@ -203,6 +203,7 @@ fn furnish(
                 source,
             })?;
         let worker = Worker::new(Parts {
+            index: index as u16,
             sockets: table,
             streams,
             poll: room.poll,

@@ -3,9 +3,9 @@
 use std::io;
 
 use tracing::debug;
-use turn_core::{FiveTuple, Link, Now, OpenError, Output, RelayTransport, Transport};
+use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, RelayTransport, Transport};
 
-use super::{Worker, connected, connection, listener, relay_socket};
+use super::{Note, Worker, connected, connection, listener, relay_socket};
 
 impl Worker {
     /// Performs outputs until there are none; opening a socket can bring about more.
@@ -44,6 +44,7 @@ impl Worker {
                 self.sockets.send(&mut self.batch);
                 self.sockets.close(relay_socket(self.listeners, relay));
             }
+            Output::Tell { worker, errand } => self.tell(worker, errand),
             Output::SendToClient { to, datagram } => self.send_deferred(to, &datagram),
             Output::AllocationCreated {
                 five_tuple,
@@ -54,6 +55,11 @@ impl Worker {
                 self.hold(five_tuple, true, now);
                 let client = five_tuple.client;
                 debug!(%client, ?username, ?relayed, lifetime = lifetime.as_secs(), "allocation created");
+            }
+            Output::HoldConnection { client, held } => self.hold(client, held, now),
+            Output::ClientMoved { from, to, username } => {
+                self.hold(from, false, now);
+                debug!(from = %from.client, to = %to.client, ?username, "client moved");
             }
             Output::AllocationEnded {
                 five_tuple,
@@ -73,7 +79,10 @@ impl Worker {
 
     fn hold(&mut self, client: FiveTuple, held: bool, now: Now) {
         if let (Link::Connection(id), Transport::Tcp | Transport::Tls) = (client.link, client.transport) {
-            self.streams.hold(connection(id), held, now.instant);
+            // What another worker's connection is to that one, it knows.
+            if let Some(id) = connection(self.index, id) {
+                self.streams.hold(id, held, now.instant);
+            }
         }
     }
 
@@ -81,7 +90,7 @@ impl Worker {
     pub(super) fn finish_streams(&mut self, now: Now) {
         self.streams.finish();
         while let Some(ended) = self.streams.next_ended() {
-            let client = connected(ended.id, ended.secure, ended.client, ended.server);
+            let client = connected(self.index, ended.id, ended.secure, ended.client, ended.server);
             debug!(client = %ended.client, reason = ended.ending.name(), "connection ended");
             self.core.client_disconnected(now, client);
             self.perform_outputs(now);
@@ -89,10 +98,30 @@ impl Worker {
         }
     }
 
+    fn tell(&mut self, worker: u16, errand: Errand) {
+        let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
+        let sender = self.index;
+        let told = outbox.is_some_and(|outbox| {
+            outbox
+                .tell(Note {
+                    sender,
+                    errand,
+                    fields: HeaderFields::default(),
+                })
+                .is_ok()
+        });
+        self.worker_busy += u64::from(!told);
+    }
+
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
         let id = match to.link {
             Link::Listener(id) => id,
-            Link::Connection(id) => return self.streams.send(connection(id), datagram),
+            Link::Connection(id) => {
+                if let Some(id) = connection(self.index, id) {
+                    self.streams.send(id, datagram);
+                }
+                return;
+            }
         };
         self.deferred.commit(1);
         let slot = &mut self.deferred.filled_mut()[0];

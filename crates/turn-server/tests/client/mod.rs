@@ -63,6 +63,16 @@ impl Client {
         }
     }
 
+    /// The same client by another way, with the nonce it had by the old one.
+    pub(crate) fn moved(&self, wire: Wire) -> Self {
+        let mut moved = Self::by(wire, self.server);
+        moved.realm.clone_from(&self.realm);
+        moved.nonce.clone_from(&self.nonce);
+        moved.key.clone_from(&self.key);
+        moved.transactions = self.transactions;
+        moved
+    }
+
     /// Learns realm and nonce from a 401, then allocates; returns the relayed transport address.
     pub(crate) fn allocate(&mut self) -> SocketAddr {
         assert_eq!(
