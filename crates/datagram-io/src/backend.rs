@@ -26,6 +26,15 @@ pub trait Backend: Send {
         open_relay(address)
     }
 
+    /// Prepares a socket that was opened elsewhere, a listener, for this back end.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    fn adopt(&mut self, socket: &mut Socket) -> io::Result<()> {
+        let _ = socket;
+        Ok(())
+    }
+
     /// Closes a socket; its port is free when this returns.
     fn close(&mut self, socket: Socket) {
         drop(socket);

@@ -115,8 +115,27 @@ pub struct Icmp {
 /// What the IP header of a datagram said, or is to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFields {
+    /// TTL or hop limit; without one, the system's default.
+    pub hop_limit: Option<u8>,
+    /// DSCP and ECN, the byte called traffic class in IPv6 and type of service in IPv4; without one, 0.
+    pub traffic_class: Option<u8>,
     /// That it must not be fragmented. Nobody is told that of a received datagram.
     pub dont_fragment: bool,
+}
+
+/// Which fields sockets read out of the headers of what they receive. Each costs a control message per datagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// [`HeaderFields::hop_limit`].
+    pub hop_limit: bool,
+    /// [`HeaderFields::traffic_class`].
+    pub traffic_class: bool,
+}
+
+impl Reported {
+    pub(crate) fn any(self) -> bool {
+        self.hop_limit || self.traffic_class
+    }
 }
 
 /// What [`Slot::send`] marked: a window of the slot, the socket it leaves by and both addresses.
@@ -141,6 +160,7 @@ pub struct Slot {
     pub(crate) origin: Origin,
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
+    pub(crate) fields: HeaderFields,
     pub(crate) outgoing: Option<Outgoing>,
 }
 
@@ -152,6 +172,7 @@ impl Slot {
             origin: Origin::Worker { note: 0 },
             source: NOWHERE,
             destination: NOWHERE,
+            fields: HeaderFields::default(),
             outgoing: None,
         }
     }
@@ -169,6 +190,11 @@ impl Slot {
     /// The local address it was sent to, also on a socket bound to a wildcard address.
     pub fn destination(&self) -> SocketAddr {
         self.destination
+    }
+
+    /// What its IP header said, as far as the socket reports it.
+    pub fn fields(&self) -> HeaderFields {
+        self.fields
     }
 
     /// Where in [`Slot::buffer_mut`] the datagram lies.
@@ -237,6 +263,7 @@ impl Slot {
         self.window = HEADROOM..HEADROOM + len;
         self.source = source;
         self.destination = destination;
+        self.fields = HeaderFields::default();
         self.outgoing = None;
     }
 }

@@ -28,7 +28,7 @@ mod sockets;
 mod worker;
 
 pub use backend::{Backend, Native, Received, Sent};
-pub use batch::{Batch, ConnectionId, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Slot};
+pub use batch::{Batch, ConnectionId, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Reported, Slot};
 pub use buffer::SLOT_CAPACITY;
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};

@@ -11,12 +11,12 @@ use std::{io, mem::size_of, net::SocketAddr, os::fd::AsRawFd, ptr};
 pub(crate) use self::options::{allow_fragments, report_destinations};
 pub use self::pipe::Pipe;
 use self::{
-    control::{Control, destination},
+    control::{Control, Told},
     errors::take_error,
     name::Name,
-    options::{report_errors, set_dont_fragment},
+    options::{report_errors, report_fields, set_dont_fragment},
 };
-use crate::{Backend, Batch, Icmp, Outgoing, Received, Sent, Slot, Socket, open_relay};
+use crate::{Backend, Batch, Icmp, Received, Reported, Sent, Slot, Socket, open_relay};
 
 /// The most datagrams one system call moves.
 const CALL: usize = 64;
@@ -24,6 +24,7 @@ const CALL: usize = 64;
 /// The back end with batched system calls.
 pub struct Mmsg {
     scratch: Box<Scratch>,
+    reported: Reported,
 }
 
 /// What the kernel reads and writes beside the payloads. Filled anew for each call, so that no pointer
@@ -45,7 +46,18 @@ impl Mmsg {
         let scratch = Box::new_zeroed();
         // SAFETY: every field is integers, raw pointers or arrays of them, for which zero is valid.
         let scratch = unsafe { scratch.assume_init() };
-        Self { scratch }
+        Self {
+            scratch,
+            reported: Reported::default(),
+        }
+    }
+
+    /// Makes the back end, whose sockets read header fields.
+    pub fn reporting(reported: Reported) -> Self {
+        Self {
+            reported,
+            ..Self::new()
+        }
     }
 }
 
@@ -62,7 +74,14 @@ impl Backend for Mmsg {
         let mut socket = open_relay(address)?;
         report_errors(&socket)?;
         socket.reports_errors = true;
+        self.adopt(&mut socket)?;
         Ok(socket)
+    }
+
+    fn adopt(&mut self, socket: &mut Socket) -> io::Result<()> {
+        report_fields(socket, self.reported)?;
+        socket.reported = self.reported;
+        Ok(())
     }
 
     fn receive(&mut self, socket: &Socket, batch: &mut Batch, at_most: usize) -> Received {
@@ -75,7 +94,8 @@ impl Backend for Mmsg {
                 ..Received::default()
             };
         }
-        self.scratch.prepare_receive(slots, socket.is_wildcard());
+        self.scratch
+            .prepare_receive(slots, socket.is_wildcard() || socket.reported.any());
         // SAFETY: `prepare_receive` pointed the first `wanted` headers at names, controls and payload
         // areas that live until the call returns, each with its true length.
         let count = unsafe {
@@ -139,14 +159,14 @@ impl Backend for Mmsg {
 }
 
 impl Scratch {
-    fn prepare_receive(&mut self, slots: &mut [Slot], with_destination: bool) {
+    fn prepare_receive(&mut self, slots: &mut [Slot], with_control: bool) {
         for (index, slot) in slots.iter_mut().enumerate() {
             let area = slot.receive_area();
             self.payloads[index] = libc::iovec {
                 iov_base: area.as_mut_ptr().cast(),
                 iov_len: area.len(),
             };
-            self.point(index, size_of::<Name>() as libc::socklen_t, with_destination);
+            self.point(index, size_of::<Name>() as libc::socklen_t, with_control);
         }
     }
 
@@ -161,9 +181,11 @@ impl Scratch {
             } else {
                 self.names[index].read()
             };
+            // Without room for control messages there are none.
+            let messages = self.controls[index].messages(header.msg_hdr.msg_controllen);
+            let told = Told::by(messages, socket.local.port());
             let destination = if socket.is_wildcard() {
-                let mut messages = self.controls[index].messages(header.msg_hdr.msg_controllen);
-                messages.find_map(|(level, kind, value)| destination(level, kind, value, socket.local.port()))
+                told.destination
             } else {
                 Some(socket.local)
             };
@@ -171,6 +193,7 @@ impl Scratch {
                 continue;
             };
             slots[index].fill(header.msg_len as usize, source, destination);
+            slots[index].fields = told.fields;
             slots.swap(kept, index);
             kept += 1;
         }
@@ -180,22 +203,24 @@ impl Scratch {
     fn prepare_send(&mut self, slots: &[Slot], chosen: &[u16], with_source: bool) {
         for (index, &slot) in chosen.iter().enumerate() {
             let slot = &slots[usize::from(slot)];
-            let Some(Outgoing { window, from, to, .. }) = &slot.outgoing else {
+            let Some(outgoing) = &slot.outgoing else {
                 unreachable!("only marked slots are chosen");
             };
-            let payload = &slot.buffer[window.clone()];
+            let payload = &slot.buffer[outgoing.window.clone()];
             // The kernel only reads what sendmmsg is given, although iovec has no const form.
             self.payloads[index] = libc::iovec {
                 iov_base: payload.as_ptr().cast_mut().cast(),
                 iov_len: payload.len(),
             };
-            let length = self.names[index].write(*to);
-            self.point(index, length, with_source);
+            let length = self.names[index].write(outgoing.to);
+            let mut writer = self.controls[index].writer();
             if with_source {
-                let mut writer = self.controls[index].writer();
-                writer.source(*from);
-                self.headers[index].msg_hdr.msg_controllen = writer.len() as _;
+                writer.source(outgoing.from);
             }
+            writer.fields(outgoing.fields, outgoing.to);
+            let control = writer.len();
+            self.point(index, length, control > 0);
+            self.headers[index].msg_hdr.msg_controllen = control as _;
         }
     }
 

@@ -9,6 +9,8 @@ use std::{
 use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, Type};
 
+use crate::Reported;
+
 /// Listeners carry everyone's traffic through one queue; the kernel caps this at `net.core.rmem_max`.
 const LISTENER_BUFFER: usize = 8 << 20;
 /// A relay socket serves one client: room for the longest datagram or about fifty of a video frame's.
@@ -21,6 +23,8 @@ pub struct Socket {
     pub(crate) local: SocketAddr,
     /// Whether the kernel queues ICMP errors for it, and then tells of one in place of a datagram, too.
     pub(crate) reports_errors: bool,
+    /// Which header fields it reads.
+    pub(crate) reported: Reported,
     /// Whether its datagrams leave with DF at the moment.
     pub(crate) dont_fragment: Cell<bool>,
     /// To whom the last datagram was that was too long to leave with DF, until the kernel has told why.
@@ -49,6 +53,7 @@ impl Socket {
             io,
             local,
             reports_errors: false,
+            reported: Reported::default(),
             dont_fragment: Cell::new(false),
             too_long_for: Cell::new(None),
         }

@@ -79,8 +79,22 @@ impl<B: Backend> Sockets<B> {
     /// Takes over an open socket, a listener.
     ///
     /// # Errors
-    /// If it cannot be registered; the socket is closed then.
+    /// As [`Backend::adopt`], or if it cannot be registered; the socket is closed then.
     pub fn insert(&mut self, id: SocketId, mut socket: Socket) -> io::Result<()> {
+        self.backend.adopt(&mut socket)?;
+        self.place(id, socket)
+    }
+
+    /// Opens a relay socket on `address`.
+    ///
+    /// # Errors
+    /// As [`Backend::open`], or if it cannot be registered.
+    pub fn open(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
+        let socket = self.backend.open(address)?;
+        self.place(id, socket)
+    }
+
+    fn place(&mut self, id: SocketId, mut socket: Socket) -> io::Result<()> {
         self.registry
             .register(&mut socket.io, Token(id.index as usize), Interest::READABLE)?;
         let index = id.index as usize;
@@ -92,15 +106,6 @@ impl<B: Backend> Sockets<B> {
             socket: Some(socket),
         };
         Ok(())
-    }
-
-    /// Opens a relay socket on `address`.
-    ///
-    /// # Errors
-    /// As [`Backend::open`] and [`Sockets::insert`].
-    pub fn open(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
-        let socket = self.backend.open(address)?;
-        self.insert(id, socket)
     }
 
     /// Closes a socket; nothing happens if `id` is no longer there.

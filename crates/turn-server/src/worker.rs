@@ -379,6 +379,8 @@ fn ask(
 /// What the core wants in an IP header, in the words of the sockets.
 fn leaving(fields: turn_core::HeaderFields) -> HeaderFields {
     HeaderFields {
+        hop_limit: fields.hop_limit,
+        traffic_class: fields.traffic_class,
         dont_fragment: fields.dont_fragment,
     }
 }

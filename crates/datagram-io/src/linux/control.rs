@@ -4,11 +4,9 @@
 //! | header | value | padding | header | value | padding | ...
 //! ```
 
-use std::{
-    mem::size_of,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
-    ptr,
-};
+use std::{mem::size_of, net::SocketAddr, ptr};
+
+use crate::HeaderFields;
 
 /// Bytes of the longest messages that come together: an ICMP error with its sender, hop limit and traffic class.
 const ROOM: usize = 128;
@@ -80,6 +78,20 @@ impl Writer<'_> {
         }
     }
 
+    /// Sets the header fields that a datagram to this address is to have; those it has anyway are left out.
+    pub(super) fn fields(&mut self, fields: HeaderFields, to: SocketAddr) {
+        let (level, hop_limit, traffic_class) = match to {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
+        };
+        if let Some(left) = fields.hop_limit {
+            self.push(level, hop_limit, &libc::c_int::from(left).to_ne_bytes());
+        }
+        if let Some(class) = fields.traffic_class.filter(|class| *class != 0) {
+            self.push(level, traffic_class, &libc::c_int::from(class).to_ne_bytes());
+        }
+    }
+
     /// How many bytes were written.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -105,39 +117,50 @@ fn aligned(len: usize) -> usize {
     len.next_multiple_of(size_of::<usize>())
 }
 
-/// Reads the destination of a datagram for the socket's port out of `in_pktinfo` or `in6_pktinfo`.
-pub(super) fn destination(
-    level: libc::c_int,
-    kind: libc::c_int,
-    value: &[u8],
-    port: u16,
-) -> Option<SocketAddr> {
-    match (level, kind) {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-            let octets: [u8; 4] = value.get(pktinfo::V4_SOURCE)?.try_into().ok()?;
-            Some(SocketAddrV4::new(Ipv4Addr::from(octets), port).into())
+/// What control messages told of a datagram.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Its destination, on the socket's port.
+    pub(super) destination: Option<SocketAddr>,
+    pub(super) fields: HeaderFields,
+}
+
+impl Told {
+    pub(super) fn by(messages: Messages<'_>, port: u16) -> Self {
+        let mut told = Self::default();
+        for (level, kind, value) in messages {
+            match (level, kind) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => told.destination = pktinfo::v4(value, port),
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => told.destination = pktinfo::v6(value, port),
+                (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                    told.fields.hop_limit = number(value);
+                }
+                (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                    told.fields.traffic_class = number(value);
+                }
+                _ => {}
+            }
         }
-        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-            let octets: [u8; 16] = value.get(pktinfo::V6_ADDRESS)?.try_into().ok()?;
-            let interface = value.get(pktinfo::V6_INTERFACE)?.try_into().ok()?;
-            let ip = Ipv6Addr::from(octets);
-            let scope = if ip.is_unicast_link_local() {
-                u32::from_ne_bytes(interface)
-            } else {
-                0
-            };
-            // A reply cannot leave from a multicast address.
-            (!ip.is_multicast()).then(|| SocketAddrV6::new(ip, port, 0, scope).into())
-        }
-        _ => None,
+        told
     }
 }
 
-/// Where the fields stand in `in_pktinfo` and `in6_pktinfo`.
-mod pktinfo {
-    use std::{mem::offset_of, ops::Range};
+/// Reads a number below 256, which the kernel passes as one byte or as an int.
+fn number(value: &[u8]) -> Option<u8> {
+    match value {
+        [byte] => Some(*byte),
+        _ => u8::try_from(libc::c_int::from_ne_bytes(value.try_into().ok()?)).ok(),
+    }
+}
 
-    /// The local address: where an answer leaves from.
+/// `in_pktinfo` and `in6_pktinfo`: which local address a datagram came to or leaves from.
+mod pktinfo {
+    use std::{
+        mem::offset_of,
+        net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+        ops::Range,
+    };
+
     pub(super) const V4_SOURCE: Range<usize> = {
         let at = offset_of!(libc::in_pktinfo, ipi_spec_dst);
         at..at + 4
@@ -150,26 +173,74 @@ mod pktinfo {
         let at = offset_of!(libc::in6_pktinfo, ipi6_ifindex);
         at..at + 4
     };
+
+    pub(super) fn v4(value: &[u8], port: u16) -> Option<SocketAddr> {
+        let octets: [u8; 4] = value.get(V4_SOURCE)?.try_into().ok()?;
+        Some(SocketAddrV4::new(Ipv4Addr::from(octets), port).into())
+    }
+
+    pub(super) fn v6(value: &[u8], port: u16) -> Option<SocketAddr> {
+        let octets: [u8; 16] = value.get(V6_ADDRESS)?.try_into().ok()?;
+        let interface = value.get(V6_INTERFACE)?.try_into().ok()?;
+        let ip = Ipv6Addr::from(octets);
+        let scope = if ip.is_unicast_link_local() {
+            u32::from_ne_bytes(interface)
+        } else {
+            0
+        };
+        // A reply cannot leave from a multicast address.
+        (!ip.is_multicast()).then(|| SocketAddrV6::new(ip, port, 0, scope).into())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fields(hop_limit: u8, traffic_class: u8) -> HeaderFields {
+        HeaderFields {
+            hop_limit: Some(hop_limit),
+            traffic_class: Some(traffic_class),
+            dont_fragment: false,
+        }
+    }
+
     #[test]
-    fn what_is_written_is_what_the_system_reads_and_what_we_read() {
+    fn what_is_written_is_what_we_read() {
+        for address in ["192.0.2.1:9", "[2001:db8::1]:9", "[fe80::1%7]:9"] {
+            let mut control = Control::EMPTY;
+            let address: SocketAddr = address.parse().unwrap();
+            let mut writer = control.writer();
+            writer.source(address);
+            writer.fields(fields(255, 0xb9), address);
+            let len = writer.len();
+            let told = Told {
+                destination: Some(address),
+                fields: fields(255, 0xb9),
+            };
+            assert_eq!(Told::by(control.messages(len), 9), told);
+        }
+    }
+
+    #[test]
+    fn what_a_datagram_has_anyway_is_not_written() {
         let mut control = Control::EMPTY;
-        let from: SocketAddr = "[fe80::1%7]:9".parse().unwrap();
+        let mut writer = control.writer();
+        let nothing = HeaderFields {
+            traffic_class: Some(0),
+            ..HeaderFields::default()
+        };
+        writer.fields(nothing, "192.0.2.1:9".parse().unwrap());
+        assert_eq!(writer.len(), 0);
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_system_reads() {
+        let mut control = Control::EMPTY;
         let mut writer = control.writer();
         writer.source("192.0.2.1:9".parse().unwrap());
-        writer.source(from);
+        writer.source("[fe80::1%7]:9".parse().unwrap());
         let len = writer.len();
-        let ours: Vec<_> = control
-            .messages(len)
-            .map(|(level, kind, value)| destination(level, kind, value, 9))
-            .collect();
-        assert_eq!(ours, [Some("192.0.2.1:9".parse().unwrap()), Some(from)]);
-
         // SAFETY: zero is valid for a msghdr; it then names our buffer and its true length.
         let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
         header.msg_control = ptr::from_mut(&mut control).cast();

@@ -2,7 +2,7 @@
 
 use std::{io, mem::size_of, net::IpAddr, os::fd::AsRawFd};
 
-use crate::Socket;
+use crate::{Reported, Socket};
 
 /// Asks for the destination address of each datagram: a wildcard listener answers from there.
 pub(crate) fn report_destinations(socket: &socket2::Socket, family: IpAddr) -> io::Result<()> {
@@ -47,6 +47,21 @@ fn set_mtu_discovery(
         IpAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, v4),
         IpAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, v6),
     }
+}
+
+/// Asks for fields of the headers of what arrives here.
+pub(super) fn report_fields(socket: &Socket, reported: Reported) -> io::Result<()> {
+    let (level, hop_limit, traffic_class) = match socket.local.ip() {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTTL, libc::IP_RECVTOS),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, libc::IPV6_RECVTCLASS),
+    };
+    if reported.hop_limit {
+        set_option(&socket.io, level, hop_limit, 1)?;
+    }
+    if reported.traffic_class {
+        set_option(&socket.io, level, traffic_class, 1)?;
+    }
+    Ok(())
 }
 
 /// Asks for ICMP errors about the datagrams that leave here.

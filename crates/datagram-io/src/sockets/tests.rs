@@ -11,6 +11,8 @@ use super::*;
 use crate::{HEADROOM, Portable, Slot, open_listeners};
 
 #[cfg(target_os = "linux")]
+mod header_fields;
+#[cfg(target_os = "linux")]
 mod icmp;
 
 /// The longest payload of a UDP datagram over IPv4.
