@@ -33,7 +33,7 @@ fuzz seconds="60":
 
 # codec and state machine benchmarks
 bench:
-    cargo bench -p stun-wire -p turn-core
+    cargo bench -p stun-wire -p turn-core -p datagram-io
 
 # licences, duplicate and banned crates
 deny:

@@ -36,16 +36,25 @@ in_space router sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 n
     net.ipv6.icmp.ratelimit=0
 in_space peer sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 
-cat >"$scratch/turn.toml" <<TOML
+# One server for each setting, on ports of its own.
+port=3478
+for setting in dscp_ecn none all; do
+    cat >"$scratch/$setting.toml" <<TOML
 [turn]
-listen = ["8.8.1.1:3478", "[2606:4700:1::1]:3478"]
+listen = ["8.8.1.1:$port", "[2606:4700:1::1]:$port"]
 users.alice = "wonderland"
 workers = 1
-relay = { addresses = [{ local = "8.8.2.1" }, { local = "2606:4700:2::1" }] }
+[turn.relay]
+addresses = [{ local = "8.8.2.1" }, { local = "2606:4700:2::1" }]
+header_fields = "$setting"
+min_port = ${port}0
+max_port = ${port}9
 [metrics]
-listen = "127.0.0.1:9641"
+listen = "127.0.0.1:1$port"
 TOML
-start turn ip netns exec "$space-server" "$bin/turn-server" --config "$scratch/turn.toml"
+    start "$setting" ip netns exec "$space-server" "$bin/turn-server" --config "$scratch/$setting.toml"
+    port=$((port + 1))
+done
 
 if ! python3 "$e2e/header_fields.py" "$space" >"$scratch/fields.out" 2>"$scratch/fields.err"; then
     not_ok "the checks end well" "$scratch/fields.err"

@@ -84,11 +84,15 @@ class Client:
 
     def __init__(self, server, username, password, source=None):
         self.server, self.username, self.password = server, username, password
-        self.socket = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
-        if source:
-            self.socket.bind((source, 0))
-        self.socket.connect(server)
+        self.socket = self._connect(source)
         self.realm = self.nonce = self.key = self.relayed = None
+
+    def _connect(self, source):
+        made = socket.socket(socket.AF_INET6 if ":" in self.server[0] else socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
+            made.bind((source, 0))
+        made.connect(self.server)
+        return made
 
     def request(self, method, attributes):
         """Asks until answered; learns realm and nonce from 401 and 438 and asks again."""
@@ -193,6 +197,45 @@ class Client:
                 yield self.socket.recv(65535)
             except (TimeoutError, ConnectionRefusedError):
                 continue
+
+
+class TcpClient(Client):
+    """The same over TCP: messages one behind the other, ChannelData padded."""
+
+    def _connect(self, source):
+        return Framed(socket.create_connection(self.server, 5, source and (source, 0)))
+
+
+class Framed:
+    """A stream that sends and receives whole messages, as a UDP socket does datagrams."""
+
+    def __init__(self, stream):
+        self.stream, self.bytes = stream, b""
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, message):
+        self.stream.sendall(message + bytes(-len(message) % 4))
+
+    def settimeout(self, seconds):
+        self.stream.settimeout(seconds)
+
+    def recv(self, _):
+        while not (whole := self._whole()):
+            self.bytes += self.stream.recv(65536) or self._ended()
+        message, self.bytes = self.bytes[:whole], self.bytes[whole:]
+        return message
+
+    def _whole(self):
+        """How long the first message is with its padding, if it is here."""
+        if len(self.bytes) < 4:
+            return 0
+        size = struct.unpack_from("!H", self.bytes, 2)[0]
+        is_channel = self.bytes[0] & 0xC0 == 0x40
+        whole = 4 + size + -size % 4 if is_channel else 20 + size
+        return whole if len(self.bytes) >= whole else 0
+
+    def _ended(self):
+        raise EOFError("the server closed the connection")
 
 
 def peer_attribute(peer):

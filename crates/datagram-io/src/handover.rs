@@ -14,7 +14,7 @@ use crossbeam_queue::ArrayQueue;
 use mio::Waker;
 use thiserror::Error;
 
-use crate::{Batch, HEADROOM, Origin, Slot, buffer::Buffer};
+use crate::{Batch, HEADROOM, HeaderFields, Origin, Slot, buffer::Buffer};
 
 /// Makes the ring into one worker: it holds up to `capacity` datagrams, and `waker` ends its wait.
 pub fn handover<N>(capacity: usize, waker: Arc<Waker>) -> (Outbox<N>, Inbox<N>) {
@@ -122,6 +122,7 @@ impl<N> Inbox<N> {
             slot.origin = Origin::Worker {
                 note: notes.len() as u16,
             };
+            slot.fields = HeaderFields::default();
             slot.outgoing = None;
             notes.push(parcel.note);
             let returned = self.ring.spare.push(spare);

@@ -87,6 +87,21 @@ pub struct Relay {
     pub max_port: u16,
     /// Addresses of relays; empty takes the address each client reached.
     pub addresses: Vec<RelayAddress>,
+    /// What the IP headers of relayed datagrams keep.
+    pub header_fields: HeaderFields,
+}
+
+/// What of the IP header of a datagram its relayed form keeps (RFC 8656 §13 and §14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderFields {
+    /// Nothing.
+    None,
+    /// The DSCP and the congestion bits.
+    #[default]
+    DscpEcn,
+    /// These, and the TTL or hop limit less one.
+    All,
 }
 
 /// One address of relays.
@@ -241,6 +256,7 @@ impl Default for Relay {
             min_port: 49_152,
             max_port: 65_535,
             addresses: Vec::new(),
+            header_fields: HeaderFields::default(),
         }
     }
 }

@@ -28,8 +28,8 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Channels, Config, DEFAULT_FILE, Hidden, Lifetimes, Limits, Mobility, PeerRange, PeerRangeError, Peers,
-    Relay, RelayAddress, Streams,
+    Channels, Config, DEFAULT_FILE, HeaderFields, Hidden, Lifetimes, Limits, Mobility, PeerRange,
+    PeerRangeError, Peers, Relay, RelayAddress, Streams,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

@@ -2,7 +2,7 @@
 
 use std::{fs, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
 
-use datagram_io::host_addresses;
+use datagram_io::{Reported, host_addresses};
 use ipnet::IpNet;
 use stun_wire::stream::MAX_FRAME_LEN;
 use turn_core::{
@@ -12,7 +12,7 @@ use turn_core::{
 
 use crate::{
     address,
-    config::{Channels, Config, PeerRange},
+    config::{Channels, Config, HeaderFields, PeerRange},
 };
 
 /// RFC 8489 §14.14: less than 128 characters.
@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) streams: stream_io::Limits,
     /// Configured addresses that relays will be bound to.
     pub(crate) local_relay_addresses: Vec<IpAddr>,
+    /// What sockets read out of IP headers.
+    pub(crate) reported: Reported,
 }
 
 /// Lists every mistake.
@@ -80,6 +82,7 @@ impl Plan {
                 quota,
                 streams,
                 local_relay_addresses,
+                reported: reported(config.relay.header_fields),
             })
         } else {
             Err(reader.found)
@@ -291,6 +294,13 @@ impl Reader {
             return None;
         };
         Some(UnauthorizedLimit { per_second, burst })
+    }
+}
+
+fn reported(kept: HeaderFields) -> Reported {
+    Reported {
+        hop_limit: kept == HeaderFields::All,
+        traffic_class: kept != HeaderFields::None,
     }
 }
 

@@ -341,7 +341,8 @@ fn ask(
 ) -> (Verdict, Range<usize>, turn_core::HeaderFields) {
     let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
     let (origin, from_client) = (slot.origin(), is_from_client(slot, listeners));
-    let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len());
+    let fields = arrived(slot.fields());
+    let mut packet = Packet::new(slot.buffer_mut(), window.start, window.len()).with_fields(fields);
     let verdict = match origin {
         Origin::Socket(id) if from_client => {
             let listener = ListenerId(id.index as u16);
@@ -374,6 +375,15 @@ fn ask(
         }
     };
     (verdict, packet.range(), packet.fields())
+}
+
+/// What sockets read out of an IP header, in the words of the core.
+fn arrived(fields: HeaderFields) -> turn_core::HeaderFields {
+    turn_core::HeaderFields {
+        hop_limit: fields.hop_limit,
+        traffic_class: fields.traffic_class,
+        dont_fragment: fields.dont_fragment,
+    }
 }
 
 /// What the core wants in an IP header, in the words of the sockets.

@@ -233,7 +233,7 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
 
 fn tables(poll: &Poll, listeners: Listeners, plan: &Plan, census: &Census) -> io::Result<(Sockets, Streams)> {
     let registry = || poll.registry().try_clone();
-    let mut sockets = Sockets::new(Native::new(), registry()?);
+    let mut sockets = Sockets::new(Native::reporting(plan.reported), registry()?);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         sockets.insert(
             SocketId {
