@@ -1,7 +1,7 @@
 //! Clients that change their address and keep their allocation (RFC 8016).
 //!
 //! A ticket names the allocation wherever its client sends from. Whoever redeems it is heard at both five-tuples,
-//! and sent to at the old one, until he sends data from the new one or the old connection ends.
+//! and sent to at the old one, until he uses the new one or the old connection ends.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub(crate) struct Mobile {
     worker: u16,
     /// The number of the ticket that can be redeemed.
     ticket: u64,
-    /// Where the client announced itself and has sent no data from yet.
+    /// Where the client announced itself and has sent nothing from since.
     next: Option<Site>,
     redeemed: Option<Redeemed>,
     /// Whether the client's connection is gone, and so nothing can be sent to it.
@@ -57,7 +57,7 @@ struct Redeemed {
 }
 
 impl Mobile {
-    /// Where the client announced itself and has sent no data from yet.
+    /// Where the client announced itself and has sent nothing from since.
     pub(crate) fn next(&self) -> Option<FiveTuple> {
         self.next.map(|site| site.five_tuple)
     }
@@ -252,8 +252,9 @@ impl Server {
         }
     }
 
-    /// Takes that data came from a five-tuple: if it was only announced, the client is there now.
-    pub(crate) fn data_came(&mut self, key: Key, from: FiveTuple) {
+    /// Takes that the client sent data from a five-tuple, or asked for something there: if it was only announced,
+    /// the client is there now.
+    pub(crate) fn client_came(&mut self, key: Key, from: FiveTuple) {
         let mobile = self.table.allocation(key).and_then(|one| one.mobile.as_ref());
         if mobile.is_some_and(|mobile| mobile.next() == Some(from)) {
             self.move_client(key);
@@ -370,7 +371,7 @@ impl Server {
 }
 
 /// The ticket of a Refresh; other requests may carry one to no effect.
-fn redeemable<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
+pub(crate) fn redeemable<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
     let refreshes = message.class() == Class::Request && message.method() == Method::REFRESH;
     message
         .attribute(AttributeType::MOBILITY_TICKET)

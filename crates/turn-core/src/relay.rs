@@ -194,7 +194,7 @@ impl Server {
     /// Finds the allocation of a client who sends data; a mobile one is then where it sends from.
     fn client_allocation(&mut self, from: FiveTuple) -> Result<(Key, &Allocation), DropReason> {
         let key = self.table.client(from).ok_or(DropReason::NoAllocation)?;
-        self.data_came(key, from);
+        self.client_came(key, from);
         let allocation = self.table.allocation(key).ok_or(DropReason::NoAllocation)?;
         Ok((key, allocation))
     }

@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     counters::CountedMethod,
     integrity::MacKey,
+    mobility::redeemable,
     output::{DropReason, Output, Verdict, Via},
     packet::Packet,
     server::Server,
@@ -73,6 +74,11 @@ impl Server {
                 return Err(refused);
             }
         };
+        if redeemable(message).is_none()
+            && let Some(key) = identity.allocation
+        {
+            self.client_came(key, from);
+        }
         let result = all_known(message, &self.config).and_then(|()| match message.method() {
             Method::ALLOCATE => self.allocate(now, from, &identity, message),
             Method::REFRESH => self.refresh(now, from, &identity, message),

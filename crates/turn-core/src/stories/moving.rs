@@ -171,14 +171,11 @@ fn both_five_tuples_are_heard_until_data_come_from_the_new_one() {
         alice.send_by_channel(&mut world, 0x4000, b"x"),
         Heard::Peer { .. }
     ));
-    assert_eq!(error_code(&there.permit(&mut world, "8.8.4.4:1")), 0);
-    assert_eq!(error_code(&there.refresh(&mut world, 600)), 0);
     assert_eq!(error_code(&alice.refresh(&mut world, 600)), 0);
-    assert_eq!(
-        whereabouts(&mut world, relayed),
-        alice.five_tuple,
-        "requests are no data"
-    );
+    let mut forger = there.clone();
+    forger.key = Client::bob(2000).key;
+    assert_eq!(error_code(&forger.permit(&mut world, "8.8.4.4:1")), 401);
+    assert_eq!(whereabouts(&mut world, relayed), alice.five_tuple);
     assert_eq!(world.take_outputs(), []);
 
     assert!(matches!(
@@ -197,6 +194,18 @@ fn both_five_tuples_are_heard_until_data_come_from_the_new_one() {
         Heard::Dropped(DropReason::NoAllocation)
     );
     assert_eq!(error_code(&alice.refresh(&mut world, 600)), 437);
+}
+
+/// A client that only receives would wait for ever otherwise; whoever asks for something there has got our answer.
+#[test]
+fn whoever_asks_for_something_at_the_new_five_tuple_is_there() {
+    for method in [Method::CREATE_PERMISSION, Method::CHANNEL_BIND, Method::REFRESH] {
+        let (mut world, alice, relayed, first) = settled();
+        let mut there = moved(&alice, 2000);
+        redeem(&mut world, &mut there, &first);
+        there.ask(&mut world, method, |_| ());
+        assert_eq!(whereabouts(&mut world, relayed), there.five_tuple, "{method:?}");
+    }
 }
 
 #[test]
