@@ -13,6 +13,13 @@ use crate::{Ending, Limits};
 #[derive(Clone, Debug)]
 pub struct Census(Arc<Mutex<Counts>>);
 
+/// A counted connection; dropped, it is counted no more.
+#[derive(Debug)]
+pub struct Member {
+    census: Census,
+    network: Option<Network>,
+}
+
 /// An IPv4 address, or an IPv6 /64: what one subscriber has at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Network {
@@ -41,43 +48,50 @@ impl Census {
     }
 
     /// Admits one connection, not yet said to be of any network.
-    pub(crate) fn enter(&self) -> Result<(), Ending> {
+    pub(crate) fn enter(&self) -> Result<Member, Ending> {
         let mut counts = self.counts();
         if counts.all >= counts.limit {
             return Err(Ending::TooMany);
         }
         counts.all += 1;
-        Ok(())
+        Ok(Member {
+            census: self.clone(),
+            network: None,
+        })
     }
 
-    /// Counts an admitted connection for `network`.
-    pub(crate) fn join(&self, network: Network) -> Result<(), Ending> {
-        let mut counts = self.counts();
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // A worker that panicked ends the process soon; until then the others go on counting.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    /// Counts it for `network`, once.
+    pub(crate) fn join(&mut self, network: Network) -> Result<(), Ending> {
+        let mut counts = self.census.counts();
         let most = counts.per_network;
         let count = counts.by_network.entry(network).or_insert(0);
         if *count >= most {
             return Err(Ending::TooManyFromNetwork);
         }
         *count += 1;
+        self.network = Some(network);
         Ok(())
     }
+}
 
-    /// Takes that a connection is gone, of `network` if it had joined one.
-    pub(crate) fn leave(&self, network: Option<Network>) {
-        let mut counts = self.counts();
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut counts = self.census.counts();
         counts.all -= 1;
-        let Some(network) = network else { return };
+        let Some(network) = self.network else { return };
         if let Some(count) = counts.by_network.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
                 counts.by_network.remove(&network);
             }
         }
-    }
-
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        // A worker that panicked ends the process soon; until then the others go on counting.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,20 +132,18 @@ mod tests {
     fn an_address_and_everybody_are_bounded_and_places_come_back() {
         let census = census(3, 2);
         let one = network("192.0.2.1");
-        for _ in 0..2 {
-            census.enter().unwrap();
-            census.join(one).unwrap();
-        }
-        census.enter().unwrap();
-        assert_eq!(census.join(one), Err(Ending::TooManyFromNetwork));
-        assert_eq!(census.join(network("192.0.2.2")), Ok(()));
-        assert_eq!(census.enter(), Err(Ending::TooMany));
-        census.leave(Some(one));
-        assert_eq!(census.enter(), Ok(()));
-        assert_eq!(census.join(one), Ok(()));
-        for network in [Some(one), Some(one), Some(network("192.0.2.2"))] {
-            census.leave(network);
-        }
+        let enter = |network| {
+            let mut member = census.enter()?;
+            member.join(network).map(|()| member)
+        };
+        let first = enter(one).unwrap();
+        let second = enter(one).unwrap();
+        assert_eq!(enter(one).unwrap_err(), Ending::TooManyFromNetwork);
+        let other = enter(network("192.0.2.2")).unwrap();
+        assert_eq!(census.enter().unwrap_err(), Ending::TooMany);
+        drop(first);
+        let again = enter(one).unwrap();
+        drop([second, other, again]);
         assert!(census.counts().by_network.is_empty() && census.counts().all == 0);
     }
 

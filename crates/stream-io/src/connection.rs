@@ -7,8 +7,9 @@ use std::{
 };
 
 use mio::net::TcpStream;
+use rustls::ServerConnection;
 
-use crate::{Ending, Limits, census::Network};
+use crate::{Ending, Limits, census::Member};
 
 pub(crate) struct Connection {
     pub(crate) io: TcpStream,
@@ -16,8 +17,7 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// The address of ours that it reached.
     pub(crate) server: SocketAddr,
-    /// What the census counts it for.
-    pub(crate) network: Option<Network>,
+    pub(crate) member: Member,
     pub(crate) phase: Phase,
     /// Bytes of the stream that were received and not yet given on; most often the beginning of a frame.
     pub(crate) unread: Vec<u8>,
@@ -41,12 +41,15 @@ pub(crate) struct Connection {
 }
 
 /// What the stream carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nothing was taken from it yet.
+    /// The header of a proxy.
+    Header,
+    /// Nothing that was taken from it yet.
     Opening,
     /// STUN messages and ChannelData in the clear.
     Plain,
+    /// The same within TLS.
+    Secure(Box<ServerConnection>),
 }
 
 /// What a connection is waited for, since when.
@@ -61,12 +64,18 @@ pub(crate) enum Awaited {
 }
 
 impl Connection {
-    pub(crate) fn new(io: TcpStream, client: SocketAddr, server: SocketAddr, now: Instant) -> Self {
+    pub(crate) fn new(
+        io: TcpStream,
+        client: SocketAddr,
+        server: SocketAddr,
+        member: Member,
+        now: Instant,
+    ) -> Self {
         Self {
             io,
             client,
             server,
-            network: None,
+            member,
             phase: Phase::Opening,
             unread: Vec::new(),
             unsent: VecDeque::new(),
@@ -104,9 +113,11 @@ impl Connection {
         }
     }
 
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Header | Phase::Opening)
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
-        match self.phase {
-            Phase::Opening | Phase::Plain => false,
-        }
+        matches!(self.phase, Phase::Secure(_))
     }
 }

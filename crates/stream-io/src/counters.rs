@@ -36,6 +36,22 @@ endings! {
     FrameTime => "frame_time",
     /// It was silent for long and has no allocation.
     Idle => "idle",
+    /// It was given to the web server.
+    Web => "web",
+    /// The web server did not take it.
+    WebRefused => "web_refused",
+    /// It wanted a web server, and there is none.
+    NoWeb => "no_web",
+    /// It wanted TLS, and there is no certificate.
+    NoCertificate => "no_certificate",
+    /// It began like TLS and did not go on so, or the two sides found no common ground.
+    Tls => "tls",
+    /// A PROXY header from somebody who is not configured as a proxy.
+    ProxyUnknown => "proxy_unknown",
+    /// No PROXY header from a proxy.
+    ProxyMissing => "proxy_missing",
+    /// A PROXY header that cannot be read.
+    ProxyInvalid => "proxy_invalid",
     /// It began with nothing that is spoken here.
     Unknown => "unknown_protocol",
     /// What came is neither a STUN message nor ChannelData.
@@ -51,6 +67,8 @@ pub struct Counters {
     pub open: [u64; 2],
     /// Connections that ended, by [`Ending`].
     ended: [u64; Ending::ALL.len()],
+    /// Connections that were taken out of the frames by [`crate::Streams::take`].
+    pub taken: u64,
     /// Attempts to accept that failed for want of descriptors or memory; the client waits then.
     pub accept_failed: u64,
     /// Frames received.

@@ -9,6 +9,9 @@
 //!                          client ◀─ one write a batch ◀─ queue, bounded ◀─ Streams::send
 //! ```
 //!
+//! A TLS connection is first asked, by the protocols and the name in its ClientHello, whether it is for TURN or for the
+//! web. What is for the web is given to a [`Door`] as it came, since its bytes were only looked at.
+//!
 //! A connection holds no buffer while nothing is unfinished, and there is neither a task nor a thread for it.
 //!
 //! [`Origin::Connection`]: datagram_io::Origin::Connection
@@ -18,15 +21,25 @@ mod census;
 mod connection;
 mod counters;
 mod deadlines;
+mod first_bytes;
+mod hello;
 mod limits;
 mod listen;
 mod places;
 mod pool;
+mod proxy;
+mod reception;
+mod rules;
 mod streams;
 mod turns;
 
-pub use census::Census;
+pub use census::{Census, Member};
 pub use counters::{Counters, Ending};
+pub use first_bytes::{FirstBytes, tell_apart};
+pub use hello::{Hello, read_hello};
 pub use limits::Limits;
 pub use listen::open_listeners;
-pub use streams::{Ended, FIRST_TOKEN, Streams};
+pub use proxy::{ProxyHeader, read_header};
+pub use reception::{Door, Reception, Visitor};
+pub use rules::{Destination, Rules, TURN_PROTOCOLS};
+pub use streams::{Ended, FIRST_TOKEN, Streams, Taken};

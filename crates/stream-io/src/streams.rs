@@ -2,17 +2,22 @@
 
 mod accepting;
 mod ending;
+mod opening;
 mod reading;
 mod sending;
+mod taking;
+mod tls;
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Instant};
+
+pub use taking::Taken;
 
 use datagram_io::{Batch, ConnectionId, Readiness};
 use mio::{Interest, Registry, Token, event::Event, net::TcpListener};
 use stun_wire::stream::MAX_FRAME_LEN;
 
 use crate::{
-    Census, Counters, Ending, Limits,
+    Census, Counters, Ending, Reception,
     deadlines::{Deadlines, Sleeper},
     places::Places,
     pool::Pool,
@@ -45,8 +50,11 @@ pub struct Streams {
     ended: VecDeque<Ended>,
     deadlines: Deadlines,
     pool: Pool,
+    /// What a read brought, with what was kept of the stream in front.
     scratch: Box<[u8]>,
-    limits: Limits,
+    /// The same before it was decrypted.
+    sealed: Box<[u8]>,
+    reception: Reception,
     census: Census,
     counters: Counters,
 }
@@ -80,14 +88,14 @@ pub struct Ended {
 }
 
 impl Streams {
-    /// Makes a table whose connections report to `registry` and are counted by `census`.
+    /// Makes a table whose connections report to `registry`, are received as `reception` says and counted by `census`.
     ///
     /// # Errors
     /// If a listener cannot be registered.
     pub fn new(
         registry: Registry,
         listeners: Vec<std::net::TcpListener>,
-        limits: Limits,
+        reception: Reception,
         census: Census,
     ) -> io::Result<Self> {
         let mut streams = Self {
@@ -102,7 +110,8 @@ impl Streams {
             deadlines: Deadlines::default(),
             pool: Pool::default(),
             scratch: vec![0; MAX_FRAME_LEN + 2 * READ].into(),
-            limits,
+            sealed: vec![0; READ].into(),
+            reception,
             census,
             counters: Counters::default(),
         };
@@ -217,7 +226,7 @@ impl Streams {
         let Some((id, connection)) = self.places.at(index) else {
             return;
         };
-        let Some((at, _)) = connection.deadline(&self.limits) else {
+        let Some((at, _)) = connection.deadline(&self.reception.limits) else {
             return;
         };
         if connection.wakes_at.is_none_or(|wakes_at| at < wakes_at) {

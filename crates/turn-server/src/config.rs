@@ -2,6 +2,7 @@
 
 mod hidden;
 mod peer_range;
+mod streams;
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +17,7 @@ use settings::{Check, Report};
 
 pub use hidden::Hidden;
 pub use peer_range::{PeerRange, PeerRangeError};
+pub use streams::{Destination, ProxyProtocol, SharedPort, Streams};
 
 use crate::plan;
 
@@ -30,6 +32,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// TCP addresses to listen on; without it, those of `listen`.
     pub listen_tcp: Option<Vec<SocketAddr>>,
+    /// TCP addresses for TLS, opened when there is a certificate; without it, port 5349 on those of `listen`.
+    pub listen_tls: Option<Vec<SocketAddr>>,
     /// The realm of the long-term credentials.
     pub realm: String,
     /// The SOFTWARE attribute of answers; empty for none.
@@ -64,6 +68,10 @@ pub struct Config {
     pub limits: Limits,
     /// What connections over TCP may take.
     pub streams: Streams,
+    /// Proxies in front of TCP listeners.
+    pub proxy_protocol: ProxyProtocol,
+    /// Web connections on the ports of TURN.
+    pub shared_port: SharedPort,
 }
 
 /// Which channel numbers clients may bind.
@@ -162,24 +170,6 @@ pub struct Limits {
     pub unauthorized_burst: u32,
 }
 
-/// Bounds on connections over TCP.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Streams {
-    /// Connections of everybody.
-    pub connections: u32,
-    /// Connections of one IPv4 address, or of one IPv6 /64.
-    pub connections_per_address: u32,
-    /// Seconds from accepting a connection to its first complete message.
-    pub handshake: u32,
-    /// Seconds from the first byte of a later message to its last.
-    pub frame: u32,
-    /// Seconds that a connection without an allocation may be silent.
-    pub idle: u32,
-    /// Bytes that may wait for a client that reads slowly.
-    pub send_queue: usize,
-}
-
 impl Config {
     /// Whether `listen` is what it is when nobody sets it.
     pub(crate) fn listens_by_default(&self) -> bool {
@@ -198,11 +188,20 @@ impl Check for Config {
             report.mistake("listen", "names no address: nothing could reach the server");
         }
         check_overlap(report, "listen", &self.listen);
-        check_overlap(
-            report,
-            "listen_tcp",
-            self.listen_tcp.as_deref().unwrap_or_default(),
-        );
+        let tcp = self.listen_tcp.as_deref().unwrap_or_default();
+        let tls = self.listen_tls.as_deref().unwrap_or_default();
+        check_overlap(report, "listen_tcp", tcp);
+        check_overlap(report, "listen_tls", tls);
+        if let Some(index) = tls
+            .iter()
+            .position(|at| overlapping(&[tcp, &[*at]].concat()).is_some())
+        {
+            report.mistake(
+                &format!("listen_tls[{index}]"),
+                "is among `listen_tcp` too; every TCP listener speaks TLS when there is a certificate",
+            );
+        }
+        report.within("shared_port", |report| self.shared_port.check(report));
         report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {
             report.mistake(&mistake.key, mistake.what);
@@ -228,6 +227,7 @@ impl Default for Config {
                 SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 3478)),
             ],
             listen_tcp: None,
+            listen_tls: None,
             realm: "watari".to_owned(),
             software: "Watari".to_owned(),
             workers: 0,
@@ -245,6 +245,8 @@ impl Default for Config {
             peers: Peers::default(),
             limits: Limits::default(),
             streams: Streams::default(),
+            proxy_protocol: ProxyProtocol::default(),
+            shared_port: SharedPort::default(),
         }
     }
 }
@@ -283,20 +285,6 @@ impl Default for Limits {
             channels_per_allocation: 128,
             unauthorized_per_second: 100,
             unauthorized_burst: 1000,
-        }
-    }
-}
-
-impl Default for Streams {
-    /// Where UDP is blocked a whole office stands behind one address, with two or three connections a call.
-    fn default() -> Self {
-        Self {
-            connections: 20_000,
-            connections_per_address: 256,
-            handshake: 10,
-            frame: 30,
-            idle: 300,
-            send_queue: 256 << 10,
         }
     }
 }

@@ -24,8 +24,10 @@ pub enum StartError {
         source: io::Error,
     },
     /// A TCP address cannot be listened on.
-    #[error("cannot listen on TCP {address}: {source}{}", datagram_io::tcp_bind_advice(*.address, .source, "turn.listen_tcp"))]
+    #[error("cannot listen on TCP {address}: {source}{}", datagram_io::tcp_bind_advice(*.address, .source, .key))]
     ListenTcp {
+        /// The setting that names it.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.

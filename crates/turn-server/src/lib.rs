@@ -24,12 +24,14 @@ mod metrics;
 mod plan;
 mod running;
 mod standalone;
+mod upstream;
 mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Channels, Config, DEFAULT_FILE, HeaderFields, Hidden, Lifetimes, Limits, Mobility, PeerRange,
-    PeerRangeError, Peers, Relay, RelayAddress, Streams,
+    Channels, Config, DEFAULT_FILE, Destination, HeaderFields, Hidden, Lifetimes, Limits, Mobility, PeerRange,
+    PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};
+pub use stream_io::{Door, Visitor};

@@ -5,13 +5,15 @@ mod listening;
 
 use std::net::SocketAddr;
 
+use certificates::Certificates;
 use datagram_io::{Crew, Stop, WorkerError};
 use lifecycle::Shutdown;
 use prometheus::Registry;
+use stream_io::Door;
 use telemetry::Health;
 use tokio::task::spawn_blocking;
 
-use crate::{Config, StartError, hosts::Watch};
+use crate::{Config, StartError, hosts::Watch, upstream::Upstream};
 
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
@@ -21,6 +23,8 @@ pub struct Surroundings<'a> {
     registry: &'a Registry,
     health: &'a Health,
     shutdown: Shutdown,
+    certificates: Option<Certificates>,
+    door: Option<Door>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -30,7 +34,23 @@ impl<'a> Surroundings<'a> {
             registry,
             health,
             shutdown,
+            certificates: None,
+            door: None,
         }
+    }
+
+    /// Speaks TLS with these certificates; without any in them, as if they were not given.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates).filter(|certificates| !certificates.is_empty());
+        self
+    }
+
+    /// Gives connections of the web to `door`, unless the configuration names a web server.
+    #[must_use]
+    pub fn with_door(mut self, door: Door) -> Self {
+        self.door = Some(door);
+        self
     }
 }
 
@@ -41,12 +61,8 @@ impl<'a> Surroundings<'a> {
 /// # Errors
 /// [`StartError`], and then nothing is left running.
 pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
-    let Surroundings {
-        registry,
-        health,
-        shutdown,
-    } = surroundings;
-    let built = build::build(config, registry)?;
+    let built = build::build(config, &surroundings)?;
+    let Surroundings { health, shutdown, .. } = surroundings;
     let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {
         crew.spawn(&format!("turn-{index}"), stop, move || worker.run())
@@ -63,6 +79,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
     Ok(Running {
         listeners: built.listeners,
         tcp_listeners: built.tcp_listeners,
+        tls_listeners: built.tls_listeners,
+        _upstream: built.upstream,
         crew,
         _watch: watch,
         health: health.clone(),
@@ -74,6 +92,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
 pub struct Running {
     listeners: Vec<SocketAddr>,
     tcp_listeners: Vec<SocketAddr>,
+    tls_listeners: Vec<SocketAddr>,
+    _upstream: Option<Upstream>,
     crew: Crew,
     _watch: Watch,
     health: Health,
@@ -89,6 +109,11 @@ impl Running {
     /// The TCP addresses it listens on, likewise.
     pub fn tcp_listeners(&self) -> &[SocketAddr] {
         &self.tcp_listeners
+    }
+
+    /// Further TCP addresses, for TLS; none without a certificate.
+    pub fn tls_listeners(&self) -> &[SocketAddr] {
+        &self.tls_listeners
     }
 
     /// How many worker threads there are.

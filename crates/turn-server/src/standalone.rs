@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
 use serde::Deserialize;
 use settings::{Check, Report};
@@ -42,7 +43,7 @@ impl Check for Settings {
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "turn-server",
-        about: "A TURN server (RFC 8656) over UDP and TCP",
+        about: "A TURN server (RFC 8656) over UDP, TCP and TLS",
         default_file: DEFAULT_FILE,
         listen: Listen::Several("turn.listen"),
         setting: "turn.realm=example.org",
@@ -55,7 +56,16 @@ impl Server for Settings {
 
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
         let pages = Pages::bind(&self.metrics).await?;
-        let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone());
+        let certificates = Certificates::load(&self.turn.tls.certificates).map_err(|mistakes| {
+            let first = mistakes.first().map(ToString::to_string);
+            End::new(exit::CONFIG, first.unwrap_or_default())
+        })?;
+        // Nothing is watched without a certificate.
+        let watch = (!certificates.is_empty()).then(|| certificates.watch());
+        let _watch = watch.transpose().map_err(End::failure)?;
+        certificates.register(&pages.registry).map_err(End::failure)?;
+        let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone())
+            .with_certificates(certificates);
         let running = start(&self.turn, surroundings).map_err(start_end)?;
         announce(&running, &self.turn);
         pages.announce();
@@ -80,6 +90,9 @@ fn announce(running: &Running, config: &Config) {
     }
     for listener in running.tcp_listeners() {
         info!("TURN and STUN at tcp {listener}");
+    }
+    for listener in running.tls_listeners() {
+        info!("TURN and STUN at tls {listener}");
     }
     let relay = &config.relay;
     info!(

@@ -10,7 +10,12 @@ use datagram_io::Readiness;
 use mio::{Interest, net::TcpStream};
 
 use super::{Streams, token};
-use crate::{Ending, census::Network, connection::Connection, deadlines::Sleeper};
+use crate::{
+    Ending,
+    census::{Member, Network},
+    connection::{Connection, Phase},
+    deadlines::Sleeper,
+};
 
 /// Connections taken in one turn of a listener.
 const AT_ONCE: usize = 16;
@@ -40,23 +45,19 @@ impl Streams {
     }
 
     fn admit(&mut self, io: TcpStream, client: SocketAddr, now: Instant) -> Result<(), Ending> {
-        self.census.enter()?;
-        let network = Network::of(client.ip());
-        if let Err(ending) = self.census.join(network) {
-            self.census.leave(None);
-            return Err(ending);
+        let mut member = self.census.enter()?;
+        // Whom a proxy forwards is only known from its header.
+        if !self.reception.is_proxy(client.ip()) {
+            member.join(Network::of(client.ip()))?;
         }
-        self.set_up(io, client, network, now).map_err(|_| {
-            self.census.leave(Some(network));
-            Ending::NotSetUp
-        })
+        self.set_up(io, client, member, now).map_err(|_| Ending::NotSetUp)
     }
 
     fn set_up(
         &mut self,
         mut io: TcpStream,
         client: SocketAddr,
-        network: Network,
+        member: Member,
         now: Instant,
     ) -> io::Result<()> {
         let server = io.local_addr()?;
@@ -65,8 +66,10 @@ impl Streams {
         let turn = self.turn_of(id.index);
         self.registry
             .register(&mut io, token(turn), Interest::READABLE | Interest::WRITABLE)?;
-        let mut connection = Connection::new(io, client, server, now);
-        connection.network = Some(network);
+        let mut connection = Connection::new(io, client, server, member, now);
+        if self.reception.is_proxy(client.ip()) {
+            connection.phase = Phase::Header;
+        }
         self.places.fill(id, connection);
         self.counters.open[0] += 1;
         self.schedule(id.index);

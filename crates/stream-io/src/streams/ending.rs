@@ -36,7 +36,7 @@ impl Streams {
                 continue;
             }
             connection.wakes_at = None;
-            match connection.deadline(&self.limits) {
+            match connection.deadline(&self.reception.limits) {
                 Some((at, ending)) if at <= now => self.leave(index, ending),
                 Some(_) | None => self.schedule(index),
             }
@@ -59,9 +59,9 @@ impl Streams {
             return;
         };
         let ending = connection.ending.unwrap_or(Ending::Reset);
+        super::tls::say_goodbye(&mut connection);
         // Closing the descriptor also takes it out of the poll; a failure here changes nothing.
         let _ = self.registry.deregister(&mut connection.io);
-        self.census.leave(connection.network);
         self.counters.open[usize::from(connection.is_secure())] -= 1;
         self.counters.count_end(ending);
         self.ended.push_back(Ended {

@@ -6,10 +6,7 @@ use std::{
 };
 
 use datagram_io::{Batch, ConnectionId, Origin, Readiness};
-use stun_wire::{
-    Kind, classify,
-    stream::{Frame, next_frame},
-};
+use stun_wire::stream::{Frame, next_frame};
 
 use super::{READ, Streams};
 use crate::{
@@ -21,6 +18,8 @@ use crate::{
 const AT_ONCE: usize = 32;
 /// The longest frame of whoever has no allocation: requests are much shorter, and there is nothing to relay.
 const STRANGERS_FRAME: usize = 4096;
+/// What a step of a TLS handshake costs of a round, in frames: it computes for a millisecond.
+const HANDSHAKE: u32 = 64;
 /// The type of a ConnectionBind request: what follows it is no frame (RFC 6062 §5.4).
 const CONNECTION_BIND: [u8; 2] = [0x00, 0x0b];
 
@@ -54,23 +53,19 @@ enum Then {
 impl Streams {
     /// Reads once from a connection; what it cannot take now is kept for the next turn.
     pub(super) fn serve(&mut self, index: u32, now: Instant, batch: &mut Batch) -> Readiness {
-        let pause = self.limits.send_queue + super::sending::RESERVE / 2;
+        let pause = self.reception.limits.send_queue + super::sending::RESERVE / 2;
         let Some((id, connection)) = self.places.at(index) else {
             return Readiness::Drained;
         };
         if connection.ending.is_some() {
             return Readiness::Drained;
         }
-        if connection.phase == Phase::Opening {
-            match open(connection) {
-                Ok(true) => {}
-                Ok(false) => return Readiness::Drained,
-                Err(ending) => {
-                    self.leave(index, ending);
-                    return Readiness::Drained;
-                }
-            }
+        if connection.is_opening() && !self.open(index) {
+            return Readiness::Drained;
         }
+        let Some(connection) = self.places.get_mut(id) else {
+            return Readiness::Drained;
+        };
         // Whoever does not read answers gets no further ones.
         connection.paused = connection.unsent.len() > pause;
         if connection.paused {
@@ -83,13 +78,27 @@ impl Streams {
         let Some(connection) = self.places.get_mut(id) else {
             return Readiness::Drained;
         };
-        let filled = match fill(connection, &mut self.scratch) {
+        if let Phase::Secure(session) = &connection.phase
+            && session.is_handshaking()
+        {
+            self.round.budget = self.round.budget.saturating_sub(HANDSHAKE);
+        }
+        let filled = match fill(connection, &mut self.scratch, &mut self.sealed) {
             Ok(filled) => filled,
-            Err(_) => {
-                self.leave(id.index, Ending::Reset);
+            Err(ending) => {
+                // It may still be told why.
+                self.list(id.index);
+                self.leave(id.index, ending);
                 return Readiness::Drained;
             }
         };
+        if let Phase::Secure(session) = &connection.phase
+            && session.wants_write()
+            && !connection.listed
+        {
+            connection.listed = true;
+            self.unsent.push(id.index);
+        }
         let bytes = &self.scratch[..filled.len];
         let framed = frame(id, connection, bytes, batch);
         self.counters.received += framed.frames as u64;
@@ -126,23 +135,8 @@ impl Streams {
     }
 }
 
-/// Looks at the first byte without taking it; true once it is known what the stream carries.
-fn open(connection: &mut Connection) -> Result<bool, Ending> {
-    let mut first = [0];
-    match connection.io.peek(&mut first) {
-        Ok(0) => Err(Ending::Client),
-        Ok(_) if classify(first[0]) == Kind::Stun => {
-            connection.phase = Phase::Plain;
-            Ok(true)
-        }
-        Ok(_) => Err(Ending::Unknown),
-        Err(error) if is_for_later(&error) => Ok(false),
-        Err(_) => Err(Ending::Reset),
-    }
-}
-
 /// Puts what is kept of the stream to the front of `scratch` and, unless that holds a frame, reads behind it.
-fn fill(connection: &mut Connection, scratch: &mut [u8]) -> io::Result<Filled> {
+fn fill(connection: &mut Connection, scratch: &mut [u8], sealed: &mut [u8]) -> Result<Filled, Ending> {
     let kept = connection.unread.len();
     scratch[..kept].copy_from_slice(&connection.unread);
     let holds_frame = matches!(next_frame(&scratch[..kept]), Frame::Complete { .. });
@@ -153,29 +147,39 @@ fn fill(connection: &mut Connection, scratch: &mut [u8]) -> io::Result<Filled> {
             more: true,
         });
     }
-    let space = &mut scratch[kept..kept + READ];
-    match connection.io.read(space) {
-        Ok(0) => {
-            connection.at_end = true;
-            Ok(Filled {
+    let behind = &mut scratch[kept..];
+    let space = match connection.phase {
+        Phase::Secure(_) => &mut *sealed,
+        Phase::Header | Phase::Opening | Phase::Plain => &mut behind[..READ],
+    };
+    let len = match connection.io.read(space) {
+        Ok(len) => len,
+        Err(error) if is_for_later(&error) => {
+            return Ok(Filled {
                 len: kept,
-                more: false,
-            })
+                more: error.kind() == io::ErrorKind::Interrupted,
+            });
         }
-        // Less than asked for means that there was no more, unless the end of the stream is there already.
-        Ok(len) => Ok(Filled {
-            len: kept + len,
-            more: len == READ || connection.hung_up,
-        }),
-        Err(error) if is_for_later(&error) => Ok(Filled {
-            len: kept,
-            more: false,
-        }),
-        Err(error) => Err(error),
-    }
+        Err(_) => return Err(Ending::Reset),
+    };
+    connection.at_end = len == 0;
+    // Less than asked for means that there was no more, unless the end of the stream is there already.
+    let more = len == READ || (connection.hung_up && len > 0);
+    let len = match &mut connection.phase {
+        Phase::Secure(session) => {
+            let opened = super::tls::open(session, &sealed[..len], behind).map_err(|_| Ending::Tls)?;
+            connection.at_end |= opened.at_end;
+            opened.len
+        }
+        Phase::Header | Phase::Opening | Phase::Plain => len,
+    };
+    Ok(Filled {
+        len: kept + len,
+        more,
+    })
 }
 
-fn is_for_later(error: &io::Error) -> bool {
+pub(super) fn is_for_later(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted

@@ -6,7 +6,10 @@ use datagram_io::ConnectionId;
 use stun_wire::{Kind, classify};
 
 use super::Streams;
-use crate::Ending;
+use crate::{
+    Ending,
+    connection::{Connection, Phase},
+};
 
 /// What may wait beyond the bound for data: answers. A connection that uses up half of it is not read until its client
 /// reads, and one turn brings no more answers than fill the other half.
@@ -28,7 +31,7 @@ impl Streams {
             return;
         };
         let reserve = if is_data(frame) { 0 } else { RESERVE };
-        if connection.unsent.len() + frame.len() > self.limits.send_queue + reserve {
+        if connection.unsent.len() + frame.len() > self.reception.limits.send_queue + reserve {
             self.counters.queue_full += 1;
             return;
         }
@@ -62,7 +65,7 @@ impl Streams {
             if connection.unsent.is_empty() {
                 self.pool.give_back(std::mem::take(&mut connection.unsent).into());
             }
-            let resumes = connection.paused && connection.unsent.len() <= self.limits.send_queue;
+            let resumes = connection.paused && connection.unsent.len() <= self.reception.limits.send_queue;
             if written.is_err() {
                 self.leave(index, Ending::Reset);
             } else if resumes {
@@ -79,7 +82,10 @@ fn is_data(frame: &[u8]) -> bool {
 }
 
 /// Writes until nothing is left or the kernel takes no more.
-fn write(connection: &mut crate::connection::Connection) -> io::Result<()> {
+fn write(connection: &mut Connection) -> io::Result<()> {
+    if let Phase::Secure(session) = &mut connection.phase {
+        return super::tls::write(session, &mut connection.io, &mut connection.unsent);
+    }
     while !connection.unsent.is_empty() {
         let (front, back) = connection.unsent.as_slices();
         match connection

@@ -67,6 +67,8 @@ fn an_unknown_key_is_refused_in_every_table() {
         "turn.peers",
         "turn.limits",
         "turn.streams",
+        "turn.proxy_protocol",
+        "turn.shared_port",
         "metrics",
         "log",
     ] {

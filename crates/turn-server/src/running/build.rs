@@ -14,12 +14,15 @@ use datagram_io::{
 };
 use mio::{Poll, Waker};
 use prometheus::Registry;
-use stream_io::{Census, Streams};
+use stream_io::{Census, Reception, Rules, Streams, TURN_PROTOCOLS};
 use telemetry::BindingRequests;
 use tracing::{info, warn};
 use turn_core::{Server, Share, Transport, UnauthorizedLimit};
 
-use super::listening::{self, Listeners};
+use super::{
+    Surroundings,
+    listening::{self, Listeners},
+};
 use crate::{
     Config, StartError,
     figures::Published,
@@ -27,6 +30,7 @@ use crate::{
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
+    upstream::Upstream,
     worker::{Note, Parts, WAKER, Worker},
 };
 
@@ -40,12 +44,15 @@ const HANDOVER: usize = 1024;
 pub(super) struct Built {
     pub(super) listeners: Vec<SocketAddr>,
     pub(super) tcp_listeners: Vec<SocketAddr>,
+    pub(super) tls_listeners: Vec<SocketAddr>,
+    pub(super) upstream: Option<Upstream>,
     pub(super) workers: Vec<(Worker, Stop)>,
     /// What the workers look at; somebody has to watch it.
     pub(super) hosts: Hosts,
 }
 
-pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, StartError> {
+pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<Built, StartError> {
+    let registry = surroundings.registry;
     let mut plan = Plan::new(config, random()?).map_err(|mut mistakes| {
         let first = mistakes.swap_remove(0);
         StartError::Config {
@@ -57,7 +64,7 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
     report_descriptors(config, count);
     try_relay_addresses(&plan)?;
 
-    let opened = listening::open(config, count)?;
+    let opened = listening::open(config, surroundings.certificates.is_some(), count)?;
     plan.core.listeners.clone_from(&opened.udp);
 
     let published: Vec<_> = (0..count).map(|_| Arc::new(Published::new())).collect();
@@ -68,9 +75,11 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
+    let (reception, upstream) = reception(config, &plan, surroundings)?;
     let shared = Shared {
         ledger: SharedQuota::new(plan.quota),
         census: Census::new(&plan.streams),
+        reception,
         hosts: hosts.clone(),
         binding_requests,
     };
@@ -78,6 +87,8 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
     Ok(Built {
         listeners: opened.udp,
         tcp_listeners: opened.tcp,
+        tls_listeners: opened.tls,
+        upstream,
         workers,
         hosts,
     })
@@ -87,8 +98,37 @@ pub(super) fn build(config: &Config, registry: &Registry) -> Result<Built, Start
 struct Shared {
     ledger: SharedQuota,
     census: Census,
+    reception: Reception,
     hosts: Hosts,
     binding_requests: [BindingRequests; Transport::ALL.len()],
+}
+
+/// How connections are received, and what runs for those of the web.
+fn reception(
+    config: &Config,
+    plan: &Plan,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Reception, Option<Upstream>), StartError> {
+    let shared = &config.shared_port;
+    let upstream = shared
+        .upstream
+        .map(|address| Upstream::start(address, shared))
+        .transpose()
+        .map_err(|source| StartError::System {
+            what: "a thread for web connections",
+            source,
+        })?;
+    let door = upstream.as_ref().map(Upstream::door);
+    let tls = surroundings.certificates.as_ref();
+    let names = shared.names.iter().map(|(name, to)| (name.clone(), to.rule()));
+    let reception = Reception {
+        tls: tls.map(|certificates| certificates.server_config(&TURN_PROTOCOLS, config.tls.min_version)),
+        rules: Rules::new(shared.default.rule(), names),
+        door: door.or_else(|| surroundings.door.clone()),
+        proxies: config.proxy_protocol.from.clone(),
+        ..Reception::new(plan.streams)
+    };
+    Ok((reception, upstream))
 }
 
 fn binding_requests(
@@ -130,7 +170,8 @@ fn worker_count(config: &Config) -> usize {
 fn report_descriptors(config: &Config, workers: usize) {
     let ports = u64::from(config.relay.max_port.saturating_sub(config.relay.min_port)) + 1;
     let relays = ports.min(u64::from(config.limits.allocations) * 2);
-    let listeners = config.listen.len() + config.listen_tcp.as_ref().unwrap_or(&config.listen).len();
+    let addresses = |of: &Option<Vec<SocketAddr>>| of.as_ref().unwrap_or(&config.listen).len();
+    let listeners = config.listen.len() + addresses(&config.listen_tcp) + addresses(&config.listen_tls);
     let wanted = relays + u64::from(config.streams.connections) + (listeners * workers) as u64 + 128;
     match raise_descriptor_limit(wanted) {
         Ok(limit) if limit.is_enough() => info!("{limit}"),
@@ -198,7 +239,7 @@ fn furnish(
             .map(|(other, outbox)| (other != index).then(|| outbox.clone()));
         let sockets = listeners.datagrams.len() as u32;
         let (table, streams) =
-            tables(&room.poll, listeners, plan, &shared.census).map_err(|source| StartError::System {
+            tables(&room.poll, listeners, shared).map_err(|source| StartError::System {
                 what: "a listener",
                 source,
             })?;
@@ -231,7 +272,7 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
     }
 }
 
-fn tables(poll: &Poll, listeners: Listeners, plan: &Plan, census: &Census) -> io::Result<(Sockets, Streams)> {
+fn tables(poll: &Poll, listeners: Listeners, shared: &Shared) -> io::Result<(Sockets, Streams)> {
     let registry = || poll.registry().try_clone();
     let mut sockets = Sockets::new(Native::reporting(plan.reported), registry()?);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
@@ -243,7 +284,12 @@ fn tables(poll: &Poll, listeners: Listeners, plan: &Plan, census: &Census) -> io
             socket,
         )?;
     }
-    let streams = Streams::new(registry()?, listeners.streams, plan.streams, census.clone())?;
+    let streams = Streams::new(
+        registry()?,
+        listeners.streams,
+        shared.reception.clone(),
+        shared.census.clone(),
+    )?;
     Ok((sockets, streams))
 }
 

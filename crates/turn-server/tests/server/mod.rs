@@ -32,10 +32,18 @@ pub(crate) fn config(listen: &str, workers: u16) -> Config {
 
 impl Server {
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_with(config, |surroundings| surroundings)
+    }
+
+    /// Starts among more than every test needs.
+    pub(crate) fn start_with(
+        config: &Config,
+        furnish: impl FnOnce(Surroundings<'_>) -> Surroundings<'_>,
+    ) -> Self {
         let (registry, shutdown) = (Registry::new(), Shutdown::new());
         let health = Health::new();
         let surroundings = Surroundings::new(&registry, &health, shutdown.clone());
-        let running = start(config, surroundings).unwrap();
+        let running = start(config, furnish(surroundings)).unwrap();
         Self {
             running,
             registry,

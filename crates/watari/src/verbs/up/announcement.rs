@@ -64,6 +64,13 @@ impl Announcement {
             .extend(places.iter().map(|place| format!("turn:{place}?transport=tcp")));
     }
 
+    /// Adds the URIs of TURN over TLS served at these addresses.
+    pub(crate) fn turn_over_tls(&mut self, listeners: &[SocketAddr], pairs: &[Pair]) {
+        let places = secure_bases(listeners, pairs, None);
+        self.turn
+            .extend(places.iter().map(|place| format!("turns:{place}?transport=tcp")));
+    }
+
     /// Adds the URIs of STUN served at these addresses.
     pub(crate) fn stun(&mut self, listeners: &[SocketAddr]) {
         let places = bases(listeners, reached_by);
@@ -78,7 +85,7 @@ impl Announcement {
 
     /// The same over HTTPS, under names that the certificates are for.
     pub(crate) fn https(&mut self, listeners: &[SocketAddr], pairs: &[Pair]) {
-        self.pages("s", &secure_bases(listeners, pairs));
+        self.pages("s", &secure_bases(listeners, pairs, Some(443)));
     }
 
     fn pages(&mut self, s: &str, bases: &[String]) {
@@ -181,8 +188,8 @@ fn bases(listeners: &[SocketAddr], hosts: fn(SocketAddr) -> Vec<String>) -> Vec<
     bases
 }
 
-/// `host[:port]` of pages over HTTPS: where a certificate says that the listener may be found.
-fn secure_bases(listeners: &[SocketAddr], pairs: &[Pair]) -> Vec<String> {
+/// `host[:port]` where a certificate says that the listener may be found; `default` is the port that is left out.
+fn secure_bases(listeners: &[SocketAddr], pairs: &[Pair], default: Option<u16>) -> Vec<String> {
     let mut bases: Vec<String> = Vec::new();
     for listener in listeners {
         let bare = |host: &String| host.trim_matches(['[', ']']).to_owned();
@@ -194,7 +201,7 @@ fn secure_bases(listeners: &[SocketAddr], pairs: &[Pair]) -> Vec<String> {
             .filter(|name| is_name(name));
         for host in own.chain(named.take(MAX_NAMES).cloned()) {
             let port = match listener.port() {
-                443 => String::new(),
+                port if Some(port) == default => String::new(),
                 port => format!(":{port}"),
             };
             let base = format!("{host}{port}");

@@ -62,6 +62,7 @@ impl Pages {
 pub(super) struct Relay {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
 }
 
 impl Start<'_> {
@@ -101,15 +102,20 @@ impl Start<'_> {
         config
             .shared_secrets
             .push(self.secrets.turn_secret.as_str().into());
+        config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
         let surroundings =
-            turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone());
+            turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
+                .with_certificates(self.secured.certificates.clone());
         let running = turn_server::start(&config, surroundings)?;
         let relay = Relay {
             udp: running.listeners().to_vec(),
             tcp: running.tcp_listeners().to_vec(),
+            tls: running.tls_listeners().to_vec(),
         };
         self.announcement.turn(&relay.udp);
         self.announcement.turn_over_tcp(&relay.tcp);
+        self.announcement
+            .turn_over_tls(&relay.tls, &self.secured.certificates.pairs());
         self.supervisor.task("turn", running.finished());
         Ok(relay)
     }
@@ -150,6 +156,7 @@ impl Start<'_> {
             .with_username_separator(self.suite.turn.username_separator)
             .with_port(relay.udp.first().map_or(config.port, port))
             .with_tcp_port(relay.tcp.first().map(port))
+            .with_tls_port(relay.tls.first().map(SocketAddr::port))
             .with_lan_address(lan)
             .with_urls_on_this_machine(elsewhere))
     }
