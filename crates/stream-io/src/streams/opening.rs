@@ -101,29 +101,37 @@ fn look(connection: &mut Connection, scratch: &mut [u8], reception: &Reception) 
                     Looked::Open
                 }
                 Hello::To(Destination::Web) => Looked::Web { is_tls: true },
-                Hello::Incomplete => Looked::Wait,
+                Hello::Incomplete => return wait(connection),
+                // The session finds out what is wrong, and tells the client by an alert.
+                Hello::Invalid if reception.tls.is_some() => {
+                    connection.phase = Phase::Secure(begin(reception)?);
+                    Looked::Open
+                }
                 Hello::Invalid => return Err(Ending::Tls),
             },
             FirstBytes::Web => Looked::Web { is_tls: false },
-            FirstBytes::Incomplete => Looked::Wait,
+            FirstBytes::Incomplete => return wait(connection),
             FirstBytes::Proxy => return Err(Ending::ProxyUnknown),
             FirstBytes::Unknown => return Err(Ending::Unknown),
         },
     };
-    waiting_for_somebody(connection, looked)
+    Ok(looked)
 }
 
 /// Nothing more comes from a client that has closed its side.
-fn waiting_for_somebody(connection: &Connection, looked: Looked) -> Result<Looked, Ending> {
-    match looked {
-        Looked::Wait if connection.hung_up => Err(Ending::Client),
-        looked => Ok(looked),
+fn wait(connection: &Connection) -> Result<Looked, Ending> {
+    if connection.hung_up {
+        Err(Ending::Client)
+    } else {
+        Ok(Looked::Wait)
     }
 }
 
 fn begin(reception: &Reception) -> Result<Box<ServerConnection>, Ending> {
     let config = reception.tls.clone().ok_or(Ending::NoCertificate)?;
-    let session = ServerConnection::new(config).map_err(|_| Ending::Tls)?;
+    let mut session = ServerConnection::new(config).map_err(|_| Ending::Tls)?;
+    // What waits is bounded before it is encrypted; each frame is then taken as a whole.
+    session.set_buffer_limit(None);
     Ok(Box::new(session))
 }
 
@@ -132,7 +140,7 @@ fn take_header(connection: &mut Connection, scratch: &mut [u8], seen: usize) -> 
     let bytes = &scratch[..seen];
     let (len, client) = match read_header(bytes) {
         ProxyHeader::Complete { len, client } => (len, client),
-        ProxyHeader::Incomplete => return waiting_for_somebody(connection, Looked::Wait),
+        ProxyHeader::Incomplete => return wait(connection),
         ProxyHeader::Invalid if tell_apart(bytes) == FirstBytes::Proxy => return Err(Ending::ProxyInvalid),
         ProxyHeader::Invalid => return Err(Ending::ProxyMissing),
     };
