@@ -29,8 +29,8 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Channels, Config, DEFAULT_FILE, Destination, HeaderFields, Hidden, Lifetimes, Limits, Mobility, PeerRange,
-    PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
+    Channels, Config, DEFAULT_FILE, Destination, HeaderFields, Hidden, Lifetimes, Limits, Mobility,
+    PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use datagram_io::{
-    Backend as _, Inbox, Native, Outbox, SocketId, Sockets, Stop, handover, open_relay,
+    Backend as _, Inbox, Native, Outbox, Reported, SocketId, Sockets, Stop, handover, open_relay,
     raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
@@ -239,7 +239,7 @@ fn furnish(
             .map(|(other, outbox)| (other != index).then(|| outbox.clone()));
         let sockets = listeners.datagrams.len() as u32;
         let (table, streams) =
-            tables(&room.poll, listeners, shared).map_err(|source| StartError::System {
+            tables(&room.poll, listeners, plan.reported, shared).map_err(|source| StartError::System {
                 what: "a listener",
                 source,
             })?;
@@ -272,9 +272,14 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
     }
 }
 
-fn tables(poll: &Poll, listeners: Listeners, shared: &Shared) -> io::Result<(Sockets, Streams)> {
+fn tables(
+    poll: &Poll,
+    listeners: Listeners,
+    reported: Reported,
+    shared: &Shared,
+) -> io::Result<(Sockets, Streams)> {
     let registry = || poll.registry().try_clone();
-    let mut sockets = Sockets::new(Native::reporting(plan.reported), registry()?);
+    let mut sockets = Sockets::new(Native::reporting(reported), registry()?);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         sockets.insert(
             SocketId {
