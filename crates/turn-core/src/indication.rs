@@ -2,12 +2,23 @@
 
 use std::{net::SocketAddr, ops::Range};
 
-use stun_wire::{AttributeType, Class, HEADER_LEN, Message, MessageWriter, Method, TransactionId};
+use stun_wire::{
+    AttributeType, Class, HEADER_LEN, Message, MessageWriter, Method, TransactionId, stream::MAX_FRAME_LEN,
+};
 
-use crate::{output::DropReason, packet::Packet};
+use crate::{output::DropReason, packet::Packet, types::FiveTuple};
 
 /// The longest UDP payload over IPv4.
 const MAX_DATAGRAM: usize = 65_507;
+
+/// Gives the longest message that a client can be sent.
+pub(crate) fn longest_message(client: FiveTuple) -> usize {
+    if client.transport.is_stream() {
+        MAX_FRAME_LEN
+    } else {
+        MAX_DATAGRAM
+    }
+}
 
 /// Type and length in front of an attribute's value.
 const ATTRIBUTE_HEADER_LEN: usize = 4;
@@ -53,7 +64,8 @@ pub(crate) fn read_send(message: &Message<'_>, can_set_df: bool) -> Result<Send,
     })
 }
 
-/// Puts the head of a Data indication in front of the payload, and zeros behind it up to a multiple of four.
+/// Puts the head of a Data indication in front of the payload, and zeros behind it up to a multiple of four, if `longest`
+/// allows it.
 ///
 /// ```text
 /// | STUN header 20 | XOR-PEER-ADDRESS 12 or 24 | DATA 4 | payload | padding 0..3 |
@@ -62,12 +74,13 @@ pub(crate) fn wrap_data(
     packet: &mut Packet<'_>,
     peer: SocketAddr,
     id: TransactionId,
+    longest: usize,
 ) -> Result<(), DropReason> {
     let len = packet.payload().len();
     let padding = len.wrapping_neg() % 4;
     let peer_len = if peer.is_ipv4() { PEER_V4_LEN } else { PEER_V6_LEN };
     let head_len = HEADER_LEN + peer_len + ATTRIBUTE_HEADER_LEN;
-    if head_len + len + padding > MAX_DATAGRAM {
+    if head_len + len + padding > longest {
         return Err(DropReason::TooLong);
     }
     if !packet.pad(padding) {
@@ -101,10 +114,19 @@ mod tests {
     use crate::packet::HEADROOM;
 
     fn wrapped(payload: &[u8], peer: &str) -> Result<Vec<u8>, DropReason> {
+        wrapped_up_to(MAX_DATAGRAM, payload, peer)
+    }
+
+    fn wrapped_up_to(longest: usize, payload: &[u8], peer: &str) -> Result<Vec<u8>, DropReason> {
         let mut buffer = vec![0xff; HEADROOM + payload.len() + 3];
         buffer[HEADROOM..HEADROOM + payload.len()].copy_from_slice(payload);
         let mut packet = Packet::new(&mut buffer, HEADROOM, payload.len());
-        wrap_data(&mut packet, peer.parse().unwrap(), TransactionId([9; 12]))?;
+        wrap_data(
+            &mut packet,
+            peer.parse().unwrap(),
+            TransactionId([9; 12]),
+            longest,
+        )?;
         Ok(packet.payload().to_vec())
     }
 
@@ -152,6 +174,22 @@ mod tests {
         );
     }
 
+    /// RFC 8489 §5: the length field counts to 65,535, in multiples of four.
+    #[test]
+    fn a_stream_carries_what_the_length_field_can_say() {
+        for (peer, head) in [("8.8.8.8:53", 16), ("[2606:4700::1111]:53", 28)] {
+            let longest = vec![7; 65_532 - head];
+            let bytes = wrapped_up_to(MAX_FRAME_LEN, &longest, peer).unwrap();
+            let message = Message::parse(&bytes).unwrap();
+            assert_eq!(message.attribute(AttributeType::DATA), Some(&longest[..]));
+            let longer = vec![7; longest.len() + 1];
+            assert_eq!(
+                wrapped_up_to(MAX_FRAME_LEN, &longer, peer),
+                Err(DropReason::TooLong)
+            );
+        }
+    }
+
     #[test]
     fn without_room_for_head_or_padding_nothing_is_sent() {
         let peer = "8.8.8.8:53".parse().unwrap();
@@ -159,7 +197,7 @@ mod tests {
             let mut buffer = vec![0; len];
             let mut packet = Packet::new(&mut buffer, start, payload);
             assert_eq!(
-                wrap_data(&mut packet, peer, TransactionId([9; 12])),
+                wrap_data(&mut packet, peer, TransactionId([9; 12]), MAX_DATAGRAM),
                 Err(DropReason::NoRoom)
             );
         }

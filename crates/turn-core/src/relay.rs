@@ -8,7 +8,7 @@ use crate::{
     allocation::{Allocation, Relay, RelayState},
     counters::Direction,
     errand::Errand,
-    indication::{Send, wrap_data},
+    indication::{Send, longest_message, wrap_data},
     output::{DropReason, Verdict, Via},
     packet::Packet,
     permission::Scope,
@@ -184,7 +184,7 @@ impl Server {
             Some(number) => wrap_channel_data(packet, number, client.transport.is_stream())?,
             None => {
                 let id = self.indication_ids.next();
-                wrap_data(packet, from, id)?;
+                wrap_data(packet, from, id, longest_message(client))?;
             }
         }
         self.counters.count_relayed(Direction::ToClient, bytes);

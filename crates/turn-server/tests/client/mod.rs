@@ -164,15 +164,15 @@ impl Client {
     }
 
     pub(crate) fn send_channel(&self, channel: u16, payload: &[u8]) {
-        let mut bytes = [0; 2048];
+        let mut bytes = vec![0; 4 + payload.len()];
         let (header, body) = bytes.split_first_chunk_mut().unwrap();
         write_channel_header(header, ChannelNumber::new(channel).unwrap(), payload.len() as u16);
-        body[..payload.len()].copy_from_slice(payload);
-        self.wire.send(&bytes[..4 + payload.len()]);
+        body.copy_from_slice(payload);
+        self.wire.send(&bytes);
     }
 
     pub(crate) fn send_indication(&self, peer: SocketAddr, payload: &[u8]) {
-        let mut bytes = [0; 2048];
+        let mut bytes = vec![0; 64 + payload.len()];
         let id = TransactionId([9; 12]);
         let mut writer = MessageWriter::new(&mut bytes, Class::Indication, Method::SEND, id).unwrap();
         writer.xor_address(Type::XOR_PEER_ADDRESS, peer).unwrap();
