@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { devices } from "./checks/devices.mjs";
+import { https } from "./checks/https.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
@@ -66,6 +67,7 @@ try {
   };
   await broken({ ...stage, suite: gated, gate, restart });
 
+  if (firefox) await https({ watari, chromium, keep });
   if (firefox) await transports({ watari, chromium, firefox, keep });
 
   await check("no page asked another host for anything, and none had an error", async () => {

@@ -4,6 +4,7 @@ use std::{
     fmt, fs, io,
     net::IpAddr,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +25,7 @@ pub struct IceServers {
     port: u16,
     tcp_port: Option<u16>,
     tls_port: Option<u16>,
+    tls_for: Certified,
     lan: Option<IpAddr>,
     on_this_machine: Vec<String>,
     ttl: Duration,
@@ -40,6 +42,7 @@ impl IceServers {
             port: config.port,
             tcp_port: Some(config.port),
             tls_port: None,
+            tls_for: Certified::default(),
             lan: None,
             on_this_machine: Vec::new(),
             ttl: Duration::from_secs(config.ttl),
@@ -89,6 +92,13 @@ impl IceServers {
     #[must_use]
     pub fn with_tls_port(mut self, port: Option<u16>) -> Self {
         self.tls_port = port;
+        self
+    }
+
+    /// Offers it over TLS only under hosts that its certificates are for; without this call, under every host.
+    #[must_use]
+    pub fn with_tls_for(mut self, is_certified: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.tls_for = Certified(Arc::new(is_certified));
         self
     }
 
@@ -158,10 +168,27 @@ impl IceServers {
                 .map(|port| format!("turn:{host}:{port}?transport=tcp"));
             let tls = self
                 .tls_port
+                .filter(|_| (self.tls_for.0)(host.trim_matches(['[', ']'])))
                 .map(|port| format!("turns:{host}:{port}?transport=tcp"));
             tcp.into_iter().chain(tls)
         });
         stun.chain(turn).chain(streams).collect()
+    }
+}
+
+/// Tells whether certificates are for a host.
+#[derive(Clone)]
+struct Certified(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl Default for Certified {
+    fn default() -> Self {
+        Self(Arc::new(|_| true))
+    }
+}
+
+impl fmt::Debug for Certified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certified")
     }
 }
 
@@ -292,6 +319,15 @@ mod tests {
                 "turn:call.example:4000?transport=tcp",
                 "turns:call.example:443?transport=tcp",
             ]
+        );
+        let elsewhere = derived
+            .clone()
+            .with_tls_port(Some(443))
+            .with_tls_for(|host| host == "turn.example");
+        assert_eq!(
+            elsewhere.urls_for(call.as_ref()).len(),
+            3,
+            "its certificate is for another host"
         );
         assert_eq!(derived.with_tcp_port(None).urls_for(call.as_ref()).len(), 2);
         let urls = vec!["turns:turn.example:443?transport=tcp".to_owned()];

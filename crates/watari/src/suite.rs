@@ -40,7 +40,21 @@ pub(crate) struct Suite {
 pub(crate) struct Web {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) listen_https: Vec<SocketAddr>,
+    pub(crate) on_turn_ports: OnTurnPorts,
     pub(crate) signaling: Option<demo_web::SignalingUrl>,
+}
+
+/// What a browser gets that opens a TCP port of TURN.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnTurnPorts {
+    /// Nothing: its connection is closed.
+    Nothing,
+    /// The page over HTTPS; without TLS it is sent there.
+    #[default]
+    Https,
+    /// The page, without TLS too.
+    Page,
 }
 
 /// Metrics and health.
@@ -73,6 +87,7 @@ impl Default for Web {
         Self {
             listen,
             listen_https,
+            on_turn_ports: OnTurnPorts::default(),
             signaling: None,
         }
     }
@@ -145,9 +160,20 @@ impl Suite {
         }
     }
 
-    /// Whether the page is served on a listener of its own.
+    /// Whether the page is served anywhere.
     pub(crate) fn has_web(&self) -> bool {
-        !self.web.listen.is_empty() || !self.listen_https().is_empty()
+        !self.web.listen.is_empty() || !self.listen_https().is_empty() || self.has_door()
+    }
+
+    /// Whether web connections on TURN's ports get anything from here.
+    pub(crate) fn has_door(&self) -> bool {
+        let is_ours = self.turn.shared_port.upstream.is_none();
+        is_ours
+            && match self.web.on_turn_ports {
+                OnTurnPorts::Nothing => false,
+                OnTurnPorts::Https => self.tls.is_on(),
+                OnTurnPorts::Page => true,
+            }
     }
 
     /// Where everything would listen, a line each.

@@ -20,19 +20,23 @@ export async function authority() {
   return {
     chain,
     key,
-    /**
-     * Has an NSS database trust the authority; makes it if need be.
-     * @param {string} database a folder
-     */
-    async trustedIn(database) {
-      await mkdir(database, { recursive: true });
-      const password = join(folder, "no-password");
-      await writeFile(password, "\n");
-      await run("certutil", ["-N", "-d", `sql:${database}`, "-f", password]);
-      await run("certutil", ["-A", "-d", `sql:${database}`, "-n", "watari", "-t", "C,,", "-i", ca, "-f", password]);
-    },
+    trustedIn: (/** @type {string} */ database) => trust(database, ca),
     close: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
+/**
+ * Has an NSS database trust an authority; makes it if need be.
+ * @param {string} database a folder
+ * @param {string} certificate the authority's, in PEM
+ */
+export async function trust(database, certificate) {
+  await mkdir(database, { recursive: true });
+  const password = join(database, "no-password");
+  await writeFile(password, "\n");
+  await run("certutil", ["-N", "-d", `sql:${database}`, "-f", password]);
+  await run("certutil", ["-A", "-d", `sql:${database}`, "-n", "watari", "-t", "C,,", "-i", certificate, "-f", password]);
+}
+
+/** @typedef {{ trustedIn(database: string): Promise<void> }} Trusted what browsers' profiles are told to believe */
 /** @typedef {Awaited<ReturnType<typeof authority>>} Authority */

@@ -13,7 +13,7 @@ export const INSECURE_HOST = "watari.test";
  * @param {string} executablePath
  * @param {"fake" | "refused" | "none"} [camera] and microphone alike
  * @param {string} [film] a Y4M file that the camera shows instead of a test pattern
- * @param {import("./authority.mjs").Authority} [authority] whose certificates it believes
+ * @param {import("./authority.mjs").Trusted} [authority] whose certificates it believes
  */
 export async function launch(executablePath, camera = "fake", film, authority) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));

@@ -15,7 +15,7 @@ const PREFERENCES = {
 
 /**
  * @param {string} executablePath
- * @param {import("./authority.mjs").Authority} authority whose certificates it believes
+ * @param {import("./authority.mjs").Trusted} authority whose certificates it believes
  */
 export async function launchFirefox(executablePath, authority) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-firefox-"));

@@ -40,6 +40,8 @@ export async function up(binary, settings = [], webPort = 0, iceServer) {
   return {
     turnPort,
     page: announced.page[0],
+    /** Everything it has announced. @type {Record<string, any>} */
+    announced,
     /** Everything it has logged. */
     log: () => log,
     /** @param {string} name sums up all samples of this metric */

@@ -40,24 +40,7 @@ impl Acme {
 
     async fn order(&self, replaced: Option<&Pair>) -> Result<String, AcmeError> {
         let account = self.account().await?;
-        let identifiers: Vec<_> = self
-            .config
-            .domains
-            .iter()
-            .map(|domain| identifier(domain))
-            .collect();
-        let mut new = NewOrder::new(&identifiers);
-        if !self.config.profile.is_empty() {
-            new = new.profile(&self.config.profile);
-        }
-        let id = replaced.and_then(|pair| CertificateIdentifier::try_from(pair.chain.first()?).ok());
-        if let Some(id) = id {
-            new = new.replaces(id);
-        }
-        let mut order = account
-            .new_order(&new)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let mut order = self.new_order(&account, replaced).await?;
         self.prove(&mut order).await?;
 
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -73,6 +56,28 @@ impl Acme {
             .await
             .map_err(|error| self.failed(error))?;
         Ok(key.serialize_pem() + &chain)
+    }
+
+    /// An order, said to replace that certificate if the directory takes it so. One that was replaced already (RFC 9773
+    /// §5) is replaced without being named, and so it is at directories that do not repeat its name as they should.
+    async fn new_order(&self, account: &Account, replaced: Option<&Pair>) -> Result<Order, AcmeError> {
+        let domains = self.config.domains.iter();
+        let identifiers: Vec<_> = domains.map(|domain| identifier(domain)).collect();
+        let new = || match self.config.profile.as_str() {
+            "" => NewOrder::new(&identifiers),
+            profile => NewOrder::new(&identifiers).profile(profile),
+        };
+        let id = replaced.and_then(|pair| CertificateIdentifier::try_from(pair.chain.first()?).ok());
+        if let Some(id) = id {
+            match account.new_order(&new().replaces(id)).await {
+                Ok(order) => return Ok(order),
+                Err(error) => debug!(%error, "ordering without naming what is replaced"),
+            }
+        }
+        account
+            .new_order(&new())
+            .await
+            .map_err(|error| self.failed(error))
     }
 
     /// Answers for every domain until the directory has looked at all of them.

@@ -9,6 +9,7 @@ mod secured;
 mod service;
 mod site;
 mod start;
+mod visitors;
 mod web;
 
 use std::{io, time::Duration};
@@ -62,6 +63,7 @@ async fn serve(
         suite,
         secrets,
         secured,
+        limits: site::limits(&suite.signaling),
         registry: telemetry::registry(),
         health: health.clone(),
         supervisor: Supervisor::new(shutdown.clone()),

@@ -15,7 +15,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 
-use crate::support::{Running, answer, folder, page, text};
+use crate::support::{EPHEMERAL, Running, answer, folder, page, text};
 
 const SECURE: [&str; 2] = ["--listen-https", "127.0.0.1:0"];
 
@@ -29,7 +29,10 @@ fn trusting(pem: &[u8]) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap();
-    builder.with_root_certificates(roots).with_no_client_auth().into()
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    // By what they offer here, those of the web are known on a port of TURN.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.into()
 }
 
 /// Head and body of a page, asked for under `name` from the listener of that port.
@@ -223,4 +226,122 @@ fn mistakes_in_certificates_stop_the_start_and_name_the_file() {
         "{}",
         text(&checked.stderr)
     );
+}
+
+/// The ports of the announced `turns:` URI and of `turn:` over TCP.
+fn turn_ports(suite: &Running) -> (u16, u16) {
+    let uris = suite.announced["turn"].as_array().unwrap();
+    let port = |start: &str| {
+        let mut uris = uris.iter().filter_map(|uri| uri.as_str());
+        let uri = uris.find(|uri| uri.starts_with(start) && uri.ends_with("?transport=tcp"));
+        let place = uri.unwrap_or_else(|| panic!("no {start} in {}", suite.announced));
+        let place = place.trim_end_matches("?transport=tcp");
+        place.rsplit(':').next().unwrap().parse().unwrap()
+    };
+    (port("turns:"), port("turn:"))
+}
+
+/// What is answered to this request without TLS, until the end.
+fn plain_answer(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    // A reset ends the connection as well as a close does, even before everything was written.
+    let _ = write!(stream, "{request} HTTP/1.0\r\nHost: call.example\r\n\r\n");
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    text(&bytes)
+}
+
+const ON_TURN: [&str; 3] = ["--https", "--set", "turn.listen_tls=[\"127.0.0.1:0\"]"];
+
+#[test]
+fn every_tcp_port_of_turn_serves_the_page_over_https_and_sends_others_there() {
+    let (_folder, state) = folder();
+    let suite = Running::start(&state, &[&ON_TURN[..], &SECURE[..]].concat());
+    let client = trusting(&fs::read(suite.announced["authority"].as_str().unwrap()).unwrap());
+    let (tls, tcp) = turn_ports(&suite);
+    let https = https_port(&suite);
+    let pages = suite.announced["page"].as_array().unwrap();
+    assert!(
+        pages.contains(&format!("https://localhost:{tls}/").into()),
+        "{}",
+        suite.announced
+    );
+    for port in [tls, tcp] {
+        let answer = secure_page(&client, "localhost", port, "/").unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.0 200") && answer.contains("<html"),
+            "{answer}"
+        );
+        let secret = secure_page(&client, "localhost", port, "/metrics").unwrap();
+        assert!(
+            secret.starts_with("HTTP/1.0 404"),
+            "nothing administrative is served there: {secret}"
+        );
+
+        let sent_on = plain_answer(port, "GET /?room=a");
+        assert!(sent_on.starts_with("HTTP/1.0 307"), "{sent_on}");
+        assert!(
+            sent_on.contains(&format!("location: https://call.example:{https}/?room=a\r\n")),
+            "{sent_on}"
+        );
+        assert!(plain_answer(port, "POST /turn").starts_with("HTTP/1.0 403"));
+    }
+}
+
+#[test]
+fn without_listeners_for_the_web_the_port_of_turn_is_where_it_is() {
+    let (_folder, state) = folder();
+    let nowhere = ["--set", "web.listen=[]", "--set", "web.listen_https=[]"];
+    let flags = [&ON_TURN[..], &nowhere[..], &["--state", state.to_str().unwrap()]].concat();
+    let suite = Running::start_as(&[&EPHEMERAL[2..], &flags[..]].concat());
+    let client = trusting(&fs::read(suite.announced["authority"].as_str().unwrap()).unwrap());
+    let (tls, _) = turn_ports(&suite);
+    assert!(
+        secure_page(&client, "localhost", tls, "/")
+            .unwrap()
+            .contains("<html")
+    );
+    let sent_on = plain_answer(tls, "GET /");
+    assert!(
+        sent_on.contains(&format!("location: https://call.example:{tls}/\r\n")),
+        "{sent_on}"
+    );
+}
+
+#[test]
+fn the_door_is_shut_without_a_certificate_and_when_it_is_not_wanted() {
+    for (more, plain) in [
+        (&[][..], ""),
+        (
+            &[
+                "--set",
+                "web.on_turn_ports=nothing",
+                "--https",
+                "--listen-https",
+                "127.0.0.1:0",
+            ][..],
+            "",
+        ),
+        (&["--set", "web.on_turn_ports=page"][..], "HTTP/1.0 200"),
+    ] {
+        let (_folder, state) = folder();
+        let suite = Running::start(&state, more);
+        let uris = suite.announced["turn"].as_array().unwrap();
+        let tcp = uris
+            .iter()
+            .filter_map(|uri| uri.as_str()?.strip_suffix("?transport=tcp"));
+        let port = tcp
+            .clone()
+            .find(|uri| uri.starts_with("turn:"))
+            .unwrap()
+            .rsplit(':')
+            .next()
+            .unwrap();
+        let answer = plain_answer(port.parse().unwrap(), "GET /");
+        assert!(
+            answer.starts_with(plain) && answer.is_empty() == plain.is_empty(),
+            "{more:?}: {answer}"
+        );
+    }
 }

@@ -41,6 +41,16 @@ impl Limits {
         }
     }
 
+    /// Counts a connection that was accepted elsewhere, or refuses one too many.
+    pub(crate) fn admit_now(&self, ip: IpAddr) -> Option<Admission> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let admitted = self.admit(ip)?;
+        Some(Admission {
+            _permit: permit,
+            _admitted: admitted,
+        })
+    }
+
     /// Counts a connection, or refuses one too many of the same address.
     fn admit(&self, ip: IpAddr) -> Option<Admitted> {
         let ip = ip.to_canonical();

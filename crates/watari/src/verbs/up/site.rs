@@ -17,9 +17,10 @@ use super::{
     redirect, secured,
     service::Service,
     start::{Relay, Start},
+    visitors::Visitors,
     web,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, suite::OnTurnPorts};
 
 /// Connections for the page and the credential endpoints, beside those that signaling may hold.
 const SPARE_CONNECTIONS: usize = 256;
@@ -35,23 +36,36 @@ const AUTHORITY_PATH: &str = "/authority.crt";
 const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
 
 impl Start<'_> {
-    /// Serves the page, and beside it signaling, which hands out credentials for `relay`.
-    pub(super) fn site(&mut self, relay: &Relay) -> Result<(), Failure> {
+    /// Serves the page to all who come to its listeners or through the door of the relay, and beside it signaling,
+    /// which hands out credentials for `relay`.
+    pub(super) fn site(&mut self, relay: &Relay, visitors: Option<Visitors>) -> Result<(), Failure> {
         let plain = web::bind("web", &self.suite.web.listen)?;
         let secure = web::bind("https", self.suite.listen_https())?;
         let proving = web::bind("acme", self.listen_acme())?;
-        if plain.is_empty() && secure.is_empty() && proving.is_empty() {
+        if plain.is_empty() && secure.is_empty() && proving.is_empty() && visitors.is_none() {
             return Ok(());
         }
         let (plain_at, secure_at) = (web::addresses(&plain)?, web::addresses(&secure)?);
         self.announcement.web(&plain_at);
-        self.announcement
-            .https(&secure_at, &self.secured.certificates.pairs());
+        let pairs = self.secured.certificates.pairs();
+        self.announcement.https(&secure_at, &pairs);
+        if visitors.is_some() {
+            self.announcement.https(&relay.tls, &pairs);
+        }
         let router = self.routes(relay)?;
-        let limits = self.limits();
+        let limits = self.limits.clone();
         self.serve_site(plain, &limits, &Service::plain(self.provable(router.clone())));
-        let elsewhere = self.provable(redirect::router(secure_at.first().map_or(443, SocketAddr::port)));
+        let https = secure_at.first().or(relay.tls.first());
+        let elsewhere = self.provable(redirect::router(https.map_or(443, SocketAddr::port)));
         self.serve_site(proving, &limits, &Service::plain(elsewhere.clone()));
+        if let Some(visitors) = visitors {
+            let plain = match self.suite.web.on_turn_ports {
+                OnTurnPorts::Page => self.provable(router.clone()),
+                OnTurnPorts::Https | OnTurnPorts::Nothing => elsewhere.clone(),
+            };
+            let service = self.secure(router.clone(), plain);
+            web::receive(&mut self.supervisor, visitors, service, &self.shutdown);
+        }
         self.serve_site(secure, &limits, &self.secure(router, elsewhere));
         self.health.set_ready("web", true);
         Ok(())
@@ -107,15 +121,6 @@ impl Start<'_> {
         Ok(demo_web::router(&page).merge(router))
     }
 
-    fn limits(&self) -> Limits {
-        let limits = &self.suite.signaling.limits;
-        Limits::new(
-            limits.connections + SPARE_CONNECTIONS,
-            limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
-            &self.suite.signaling.trusted_proxies,
-        )
-    }
-
     /// The site over TLS; who comes without is answered by `plain`.
     fn secure(&self, router: Router, plain: Router) -> Service {
         let tls = self
@@ -123,7 +128,8 @@ impl Start<'_> {
             .certificates
             .server_config(ALPN, self.suite.tls.min_version);
         // A browser that was told to come over TLS only could not use a plain listener of this name any more.
-        let is_plain_elsewhere = self.suite.web.listen.iter().any(|at| !at.ip().is_loopback());
+        let is_plain_elsewhere = self.suite.web.listen.iter().any(|at| !at.ip().is_loopback())
+            || self.suite.web.on_turn_ports == OnTurnPorts::Page;
         let is_strict = self.secured.authority.is_none() && !is_plain_elsewhere;
         let router = match &self.secured.authority {
             Some(authority) => router.route(AUTHORITY_PATH, certificate_of(authority)),
@@ -133,6 +139,15 @@ impl Start<'_> {
             .or_secure(tls, router, is_strict)
             .with_challenges(self.secured.challenges.clone())
     }
+}
+
+/// How many connections the page, signaling and the credential endpoints may have together.
+pub(super) fn limits(config: &signaling::Config) -> Limits {
+    Limits::new(
+        config.limits.connections + SPARE_CONNECTIONS,
+        config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
+        &config.trusted_proxies,
+    )
 }
 
 /// Answers a directory that looks whether a domain leads here (RFC 8555 §8.3).

@@ -15,6 +15,7 @@ use super::{
     limited::Limits,
     secured::{self, Secured},
     service::Service,
+    visitors::Entrance,
     web,
 };
 use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
@@ -27,6 +28,8 @@ pub(super) struct Start<'a> {
     pub(super) suite: &'a Suite,
     pub(super) secrets: &'a Secrets,
     pub(super) secured: Secured,
+    /// For connections of the web, wherever they come in.
+    pub(super) limits: Limits,
     pub(super) registry: Registry,
     pub(super) health: Health,
     pub(super) shutdown: Shutdown,
@@ -60,18 +63,19 @@ impl Pages {
 
 /// Where the suite's own relay listens.
 pub(super) struct Relay {
-    udp: Vec<SocketAddr>,
-    tcp: Vec<SocketAddr>,
-    tls: Vec<SocketAddr>,
+    pub(super) udp: Vec<SocketAddr>,
+    pub(super) tcp: Vec<SocketAddr>,
+    pub(super) tls: Vec<SocketAddr>,
 }
 
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
     pub(super) fn everything(&mut self) -> Result<(), Failure> {
         self.secured()?;
-        let relay = self.turn()?;
+        let (entrance, visitors) = Entrance::new(self.limits.clone());
+        let relay = self.turn(entrance)?;
         self.stun()?;
-        self.site(&relay)?;
+        self.site(&relay, self.suite.has_door().then_some(visitors))?;
         self.acme();
         self.metrics()
     }
@@ -97,7 +101,7 @@ impl Start<'_> {
         }
     }
 
-    fn turn(&mut self) -> Result<Relay, Failure> {
+    fn turn(&mut self, entrance: Entrance) -> Result<Relay, Failure> {
         let mut config = self.suite.turn.clone();
         config
             .shared_secrets
@@ -106,6 +110,11 @@ impl Start<'_> {
         let surroundings =
             turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
                 .with_certificates(self.secured.certificates.clone());
+        let surroundings = if self.suite.has_door() {
+            surroundings.with_door(entrance.door())
+        } else {
+            surroundings
+        };
         let running = turn_server::start(&config, surroundings)?;
         let relay = Relay {
             udp: running.listeners().to_vec(),
@@ -151,12 +160,14 @@ impl Start<'_> {
         // A port that was set is the one that the world sees in front of a NAT.
         let is_set = config.port != IceConfig::default().port;
         let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
+        let certificates = self.secured.certificates.clone();
         let secret = Secret::new(&self.secrets.turn_secret);
         Ok(IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
             .with_port(relay.udp.first().map_or(config.port, port))
             .with_tcp_port(relay.tcp.first().map(port))
             .with_tls_port(relay.tls.first().map(SocketAddr::port))
+            .with_tls_for(move |host| certificates.pairs().iter().any(|pair| pair.covers(host)))
             .with_lan_address(lan)
             .with_urls_on_this_machine(elsewhere))
     }

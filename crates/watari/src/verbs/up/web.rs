@@ -10,6 +10,7 @@ use super::{
     connections::{self, Patience},
     limited::{Limited, Limits},
     service::Service,
+    visitors::Visitors,
 };
 use crate::failure::Failure;
 
@@ -90,6 +91,17 @@ pub(crate) fn serve(
         let served = connections::serve(listener, service.clone(), PATIENCE, shutdown.clone());
         supervisor.task(&format!("{name}{place}"), served);
     }
+}
+
+/// Serves those who came through the relay's door, until the shutdown.
+pub(super) fn receive(
+    supervisor: &mut Supervisor,
+    visitors: Visitors,
+    service: Service,
+    shutdown: &Shutdown,
+) {
+    let served = connections::serve(visitors, service, PATIENCE, shutdown.clone());
+    supervisor.task("web on the ports of turn", served);
 }
 
 #[cfg(test)]
