@@ -63,7 +63,7 @@ export async function https({ watari, chromium, keep }) {
       await aoi.says(/^Waiting/);
       await sora.visit(aoi.page.url());
       await sora.enter({ name: "Sora", relayOnly: true });
-      await aoi.says(/^Connected to Sora through a relay \(relay – relay, TLS\)/);
+      await aoi.says(/^Connected to Sora through a relay \(relay – relay, UDP\)/);
       for (const person of [aoi, sora]) {
         const now = await eventually("frames", () => person.stats(), ({ frames }) => frames > 10);
         assert.deepEqual([now.local, now.protocol], ["relay", "tls"]);
