@@ -59,17 +59,18 @@ done
 curl -s --cacert "$scratch/ca/directory-ca.crt" "https://127.0.0.1:$manage/roots/0" >"$scratch/root.pem"
 grep -q BEGIN "$scratch/root.pem" || { not_ok "Pebble starts" "$scratch/pebble.log"; exit 1; }
 
-# suite NAME STATE CHALLENGE PROOF_PORT DOMAINS...: starts watari; its pid is in $pid.
+# suite NAME STATE CHALLENGE PROOF_PORT DOMAINS...: starts watari; its pid is in $pid. HTTPS is spoken where $page_on says:
+# on a listener of the page's own, or on one of TURN.
+page_on=web.listen_https
 suite() {
     local name=$1 state=$2 challenge=$3 listen=$4 domains
     shift 4
     domains=$(printf '"%s", ' "$@")
     cat >"$scratch/$name.toml" <<TOML
+web = { listen = [], $([ $page_on = web.listen_https ] && echo "listen_https = [\"127.0.0.1:$https\"]" || echo "listen_https = []") }
 [turn]
 listen = ["127.0.0.1:0"]
-[web]
-listen = []
-listen_https = ["127.0.0.1:$https"]
+listen_tls = $([ $page_on = turn.listen_tls ] && echo "[\"127.0.0.1:$https\"]" || echo "[]")
 [tls.acme]
 domains = [${domains%, }]
 contact = ["admin@example.org"]
@@ -148,6 +149,12 @@ stop "$pid"
 suite alpn state-alpn tls-alpn-01 "$proof" alpn.example.org
 obtains "tls-alpn-01: the certificate comes by a handshake on the port of the page" alpn alpn.example.org
 stop "$pid"
+
+page_on=turn.listen_tls
+suite shared state-shared tls-alpn-01 "$proof" shared.example.org
+obtains "tls-alpn-01: and on a port of TURN, where the page is too" shared shared.example.org
+stop "$pid"
+page_on=web.listen_https
 
 # Almost at its end: served until the new one is there.
 authority old-ca

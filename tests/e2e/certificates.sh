@@ -4,7 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 openssl curl
 
-read -r https metrics < <(free_ports 2)
+read -r https turn metrics < <(free_ports 3)
 
 # pair FOLDER NAME [KEY ARGUMENTS]: a new self-signed pair for NAME in FOLDER; prints its fingerprint.
 pair() {
@@ -17,13 +17,14 @@ pair() {
     openssl x509 -in "$folder/chain.pem" -noout -fingerprint -sha256
 }
 
-# shown [NAME] [ARGUMENTS]: the fingerprint of the certificate that a client is shown which asks for NAME.
+# shown [NAME] [ARGUMENTS]: the fingerprint of the certificate that a client is shown which asks for NAME at $port.
+port=$https
 shown() {
     local asked=(-noservername)
     [ -z "${1:-}" ] || asked=(-servername "$1")
     shift || true
     # s_client ends with its input; what it says beside the certificate is of no interest.
-    openssl s_client -connect "127.0.0.1:$https" "${asked[@]}" "$@" </dev/null 2>/dev/null |
+    openssl s_client -connect "127.0.0.1:$port" "${asked[@]}" "$@" </dev/null 2>/dev/null |
         openssl x509 -noout -fingerprint -sha256 2>/dev/null || true
 }
 
@@ -54,6 +55,7 @@ ln -s ..data/chain.pem ..data/key.pem "$kubernetes"
 cat >"$scratch/suite.toml" <<TOML
 [turn]
 listen = ["127.0.0.1:0"]
+listen_tls = ["127.0.0.1:$turn"]
 [web]
 listen = []
 listen_https = ["127.0.0.1:$https"]
@@ -81,6 +83,12 @@ alpn=$(openssl s_client -connect "127.0.0.1:$https" -alpn h2,http/1.1 </dev/null
     grep '^ALPN protocol' || true)
 is "http/1.1 is agreed on with who offers h2 too" "$alpn" "ALPN protocol: http/1.1"
 
+port=$turn
+is "TURN over TLS shows the pair whose name is asked for" "$(shown certbot.example -alpn stun.turn)" "$turned"
+is "and so does HTTPS on the same port" "$(shown certbot.example -alpn http/1.1)" "$turned"
+is "and so it is for a browser's TURN, which offers no protocol" "$(shown certbot.example)" "$turned"
+port=$https
+
 # expiry NAME: when the certificate of that name expires, by the metrics.
 expiry() {
     http "$metrics" /metrics |
@@ -96,6 +104,10 @@ new=$(pair "$scratch/new" first.example)
 mv "$scratch/new/key.pem" "$scratch/new/chain.pem" "$scratch/first"
 becomes "files that are renamed into place" first.example "$new"
 is "the metric moves with it" "$(expiry first.example)" "$(expires "$scratch/first/chain.pem")"
+
+port=$turn
+becomes "they are served by TURN over TLS too" first.example "$new"
+port=$https
 
 again=$(pair "$certbot/archive/2" certbot.example rsa:2048)
 for file in chain.pem key.pem; do

@@ -134,7 +134,7 @@ pub(crate) struct CredentialsArgs {
     /// Port of the TURN server in URIs [default: that of the key turn.listen]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Settings file that `up` has, for the keys turn.listen, turn.username_separator and state.folder
+    /// Settings file that `up` has, for the keys of its listeners, certificates, turn.username_separator and state.folder
     #[arg(long, short, env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]

@@ -22,6 +22,9 @@ use crate::{
 /// Where TURN listens unless a URI says otherwise (RFC 7065 §3.2).
 const STUN_PORT: u16 = 3478;
 
+/// And over TLS.
+const TLS_PORT: u16 = 5349;
+
 /// Mints credentials and prints them in the shape asked for.
 pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
     let suite: Suite = settings::load(&arguments.settings.source(arguments.config.clone()))?;
@@ -35,10 +38,15 @@ pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
         arguments.id.as_deref(),
         now + arguments.ttl,
     );
-    let server = server(arguments, suite.turn.listen.first());
+    let listener = suite.turn.listen.first();
+    let host = host(arguments, listener);
+    let server = format!("{host}:{}", port(arguments, listener));
     let mut turn = vec![format!("turn:{server}?transport=udp")];
     if suite.turn.listen_tcp.as_ref().is_none_or(|tcp| !tcp.is_empty()) {
         turn.push(format!("turn:{server}?transport=tcp"));
+    }
+    if let Some(port) = tls_port(&suite, &host) {
+        turn.push(format!("turns:{host}:{port}?transport=tcp"));
     }
     say::lines(&show(
         arguments.format,
@@ -50,16 +58,32 @@ pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `host:port` of the TURN server: what the flags say, else where the suite listens.
-fn server(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> String {
-    let host = arguments.host.clone().unwrap_or_else(|| {
+/// The TURN server's host: what the flags say, else where the suite listens.
+fn host(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> String {
+    arguments.host.clone().unwrap_or_else(|| {
         let one = listener.map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
         addresses::in_uri(&one.unwrap_or_else(addresses::of_this_machine).to_string())
-    });
+    })
+}
+
+fn port(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> u16 {
     let port = arguments.port.or(listener.map(SocketAddr::port));
     // Port 0 is one of the system's choice, which only the running suite knows.
-    let port = port.filter(|port| *port != 0).unwrap_or(STUN_PORT);
-    format!("{host}:{port}")
+    port.filter(|port| *port != 0).unwrap_or(STUN_PORT)
+}
+
+/// The port of TURN over TLS, if a client could verify the certificate for this host.
+fn tls_port(suite: &Suite, host: &str) -> Option<u16> {
+    let has_pair = suite.tls.is_on() || !suite.turn.tls.certificates.is_empty();
+    // Only the authority of this machine is likely to have certified an address.
+    let is_verifiable = addresses::is_name(host) || suite.tls.local_authority;
+    if !has_pair || !is_verifiable {
+        return None;
+    }
+    match &suite.turn.listen_tls {
+        None => Some(TLS_PORT),
+        Some(listeners) => listeners.iter().map(SocketAddr::port).find(|port| *port != 0),
+    }
 }
 
 fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str, turn: &[String]) -> String {
@@ -136,6 +160,25 @@ fn read(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tls_is_offered_where_its_certificate_can_be_verified() {
+        let mut suite = Suite::default();
+        assert_eq!(
+            tls_port(&suite, "turn.example.org"),
+            None,
+            "there is no certificate"
+        );
+        suite.tls.acme.domains.push("turn.example.org".into());
+        assert_eq!(tls_port(&suite, "turn.example.org"), Some(5349));
+        assert_eq!(tls_port(&suite, "192.0.2.1"), None);
+        suite.tls.local_authority = true;
+        assert_eq!(tls_port(&suite, "[2001:db8::1]"), Some(5349));
+        suite.turn.listen_tls = Some(vec!["0.0.0.0:443".parse().unwrap()]);
+        assert_eq!(tls_port(&suite, "turn.example.org"), Some(443));
+        suite.turn.listen_tls = Some(Vec::new());
+        assert_eq!(tls_port(&suite, "turn.example.org"), None);
+    }
 
     #[test]
     fn a_uri_survives_every_character_of_name_and_password() {

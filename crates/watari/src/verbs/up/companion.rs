@@ -5,7 +5,14 @@ use std::net::SocketAddr;
 use crate::{addresses, cli::UpArgs, say::quoted, suite::Suite};
 
 /// What of the settings `watari credentials` reads. Not every key is repeated: some hold secrets.
-const KEYS: [&str; 3] = ["turn.listen", "turn.username_separator", "state.folder"];
+const KEYS: [&str; 6] = [
+    "turn.listen",
+    "turn.listen_tcp",
+    "turn.listen_tls",
+    "turn.username_separator",
+    "tls.local_authority",
+    "state.folder",
+];
 
 /// Writes `watari credentials` with the flags by which it finds the secrets and the relay of this suite.
 pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAddr>) -> String {
@@ -19,6 +26,9 @@ pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAdd
         if KEYS.contains(&key.as_str()) {
             words.extend(["--set".to_owned(), format!("{key}={value}")]);
         }
+    }
+    if arguments.https {
+        words.extend(["--set".to_owned(), "tls.local_authority=true".to_owned()]);
     }
     let is_as_set =
         |relay: &SocketAddr| arguments.listen_turn.is_empty() && suite.turn.listen.first() == Some(relay);
