@@ -2,19 +2,17 @@
 # Two foreign ICE stacks (aioice, aiortc) that reach each other only through turn-server.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-need python3
+need python3 openssl
 
-python="$root/.venv/bin/python"
-if ! "$python" -c 'import aioice, aiortc' 2>/dev/null; then
-    python3 -m venv "$root/.venv" 2>/dev/null || skip "python3 -m venv does not work here"
-    "$python" -m pip install --quiet --requirement "$e2e/requirements.txt" >"$scratch/pip.log" 2>&1 ||
-        skip "aioice and aiortc cannot be installed: $(tail -n 1 "$scratch/pip.log")"
-fi
+need_aioice
 
-read -r turn metrics < <(free_ports 2)
+read -r turn tls metrics < <(free_ports 3)
+mint_certificates
 cat >"$scratch/turn.toml" <<TOML
 [turn]
 listen = ["127.0.0.1:$turn"]
+listen_tls = ["127.0.0.1:$tls"]
+tls.certificates = [{ certificate = "$scratch/chain.pem", key = "$scratch/key.pem" }]
 users.alice = "wonderland"
 relay = { min_port = 30000, max_port = 40000 }
 [metrics]
@@ -23,9 +21,11 @@ TOML
 start turn "$bin/turn-server" --config "$scratch/turn.toml"
 wait_ready turn "$pid" "$metrics"
 
-transports=(udp tcp)
+transports=(udp tcp tls)
 for transport in "${transports[@]}"; do
-    "$python" "$e2e/relay_with_aioice.py" 127.0.0.1 "$turn" alice wonderland "$transport" \
+    port=$turn
+    [ "$transport" != tls ] || port=$tls
+    SSL_CERT_FILE=$scratch/ca.pem "$python" "$e2e/relay_with_aioice.py" 127.0.0.1 "$port" alice wonderland "$transport" \
         >"$scratch/aioice.out" 2>&1 || true
     for sentence in "two aioice connections exchange data relay to relay" \
         "two aiortc peers exchange messages on a data channel, relay to relay"; do

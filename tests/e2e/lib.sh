@@ -43,6 +43,15 @@ need() {
     done
 }
 
+# need_aioice: sets $python to one that has aioice and aiortc, installed if need be.
+need_aioice() {
+    python="$root/.venv/bin/python"
+    "$python" -c 'import aioice, aiortc' 2>/dev/null && return
+    python3 -m venv "$root/.venv" 2>/dev/null || skip "python3 -m venv does not work here"
+    "$python" -m pip install --quiet --requirement "$e2e/requirements.txt" >"$scratch/pip.log" 2>&1 ||
+        skip "aioice and aiortc cannot be installed: $(tail -n 1 "$scratch/pip.log")"
+}
+
 # done_checking: the last line of every script.
 done_checking() {
     echo "$checks checked, $failures failed"
@@ -88,4 +97,16 @@ http() {
 metric() {
     http "$1" /metrics | awk -v name="$2" \
         '$1 == name || index($1, name "{") == 1 { sum += $NF } END { printf "%d\n", sum }'
+}
+
+# mint_certificates: an authority in $scratch/ca.pem, and its certificate for localhost and loopback in
+# $scratch/chain.pem with the key in $scratch/key.pem.
+mint_certificates() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2)
+    {
+        openssl req -x509 "${key[@]}" -subj "/CN=Watari test authority" -keyout "$scratch/ca.key" -out "$scratch/ca.pem"
+        openssl req -x509 "${key[@]}" -subj "/CN=localhost" -CA "$scratch/ca.pem" -CAkey "$scratch/ca.key" \
+            -addext "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1" -addext "basicConstraints=critical,CA:FALSE" \
+            -keyout "$scratch/key.pem" -out "$scratch/chain.pem"
+    } 2>"$scratch/openssl.log"
 }

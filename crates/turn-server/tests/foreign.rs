@@ -11,19 +11,25 @@ mod client;
 mod driver;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
+#[path = "foreign/tls.rs"]
+mod tls;
 
 use std::net::{SocketAddr, UdpSocket};
 
+use openssl::ssl::SslMethod;
+use turn_client_openssl::TurnClientOpensslTls;
 use turn_client_proto::{
     api::{TurnClientApi, TurnEvent},
     tcp::TurnClientTcp,
-    types::AddressFamily,
+    types::{AddressFamily, TransportType},
     udp::TurnClientUdp,
 };
-use turn_server::{Relay, RelayAddress};
+use turn_client_rustls::TurnClientRustls;
+use turn_server::{Config, Relay, RelayAddress};
 
 use driver::{Driver, FromPeer, Line};
 use server::{Server, config, peer};
+use tls::Identity;
 
 /// Lengths of payloads, those that need padding among them.
 const LENGTHS: [usize; 8] = [1, 2, 3, 4, 5, 160, 1000, 1200];
@@ -95,7 +101,7 @@ fn a_foreign_client_gets_relays_of_both_families() {
         local: Some(local.parse().unwrap()),
         external: None,
     };
-    let server = Server::start(&turn_server::Config {
+    let server = Server::start(&Config {
         relay: Relay {
             addresses: vec![relay("127.0.0.1"), relay("::1")],
             ..Relay::default()
@@ -136,4 +142,38 @@ fn a_foreign_client_is_told_of_icmp_errors() {
     // Port unreachable is type 3, code 3. RFC 8656 §18.13 gives the type seven bits and the code nine; this client
     // reads eight and eight, so that the type stands one bit higher for it.
     assert_eq!(driver.next(), FromPeer::Icmp(gone, 3 << 1, 3));
+}
+
+/// A server that speaks TLS, where it does, and the certificate that it shows.
+fn secure() -> (Server, SocketAddr, Identity) {
+    let identity = Identity::mint();
+    let config = Config {
+        listen_tls: Some(vec!["127.0.0.1:0".parse().unwrap()]),
+        ..config("127.0.0.1:0", 1)
+    };
+    let server = Server::start_with(&config, |surroundings| {
+        surroundings.with_certificates(identity.certificates())
+    });
+    let address = server.running.tls_listeners()[0];
+    (server, address, identity)
+}
+
+#[test]
+fn a_foreign_client_relays_over_tls_of_either_version() {
+    let (server, address, identity) = secure();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        relays(&server, Line::stream(address), |local| {
+            let (name, trust) = (tls::NAME.try_into().unwrap(), identity.rustls(version));
+            TurnClientRustls::allocate(local, address, driver::config(), name, trust)
+        });
+    }
+}
+
+#[test]
+fn a_foreign_client_with_openssl_relays_over_tls() {
+    let (server, address, identity) = secure();
+    relays(&server, Line::stream(address), |local| {
+        let trust = identity.openssl(SslMethod::tls_client());
+        TurnClientOpensslTls::allocate(TransportType::Tcp, local, address, driver::config(), trust)
+    });
 }

@@ -6,20 +6,21 @@ import { authority } from "../lib/authority.mjs";
 import { launch, open } from "../lib/browser.mjs";
 import { launchFirefox } from "../lib/firefox.mjs";
 import { check, eventually } from "../lib/report.mjs";
-import { up } from "../lib/suite.mjs";
+import { freePort, up } from "../lib/suite.mjs";
 
 /**
  * @typedef {object} Way
  * @property {string} name
  * @property {string} protocol as statistics name it
- * @property {(turnPort: number) => string} uri what the pages get as their only ICE server
- * @property {string[]} settings
+ * @property {(ports: { turn: number, tls: number }) => string} uri what the pages get as their only ICE server
+ * @property {boolean} [shared] whether the page comes from that very port
  */
 
 /** @type {Way[]} */
 const WAYS = [
-  { name: "UDP", protocol: "udp", uri: (port) => `turn:127.0.0.1:${port}?transport=udp`, settings: [] },
-  { name: "TCP", protocol: "tcp", uri: (port) => `turn:127.0.0.1:${port}?transport=tcp`, settings: [] },
+  { name: "UDP", protocol: "udp", uri: ({ turn }) => `turn:127.0.0.1:${turn}?transport=udp` },
+  { name: "TCP", protocol: "tcp", uri: ({ turn }) => `turn:127.0.0.1:${turn}?transport=tcp` },
+  { name: "TLS", protocol: "tls", uri: ({ tls }) => `turns:localhost:${tls}?transport=tcp` },
 ];
 
 /**
@@ -34,11 +35,20 @@ export async function transports({ watari, chromium, firefox, keep }) {
   const browsers = [];
   try {
     browsers.push(await launch(chromium, "fake", undefined, trusted), await launchFirefox(firefox, trusted));
-    for (const way of WAYS) {
-      const suite = await up(watari, way.settings, 0, way.uri);
+    const { chain, key } = trusted;
+    for (const { name, protocol, uri, shared } of WAYS) {
+      const tls = await freePort();
+      const settings = [
+        `tls.certificates=[{ certificate = "${chain}", key = "${key}" }]`,
+        `turn.listen_tls=["127.0.0.1:${tls}", "[::1]:${tls}"]`,
+        `web.listen_https=["127.0.0.1:0"]`,
+      ];
+      const suite = await up(watari, settings, 0, (turn) => uri({ turn, tls }));
+      const page = shared ? `https://localhost:${tls}/` : suite.page;
       const [aoi, sora] = [keep(await open(browsers[0].browser)), keep(await open(browsers[1].browser))];
-      await check(`Chromium calls Firefox, each with a relay over ${way.name} and nothing else`, () =>
-        call(aoi, sora, suite, way.protocol),
+      const place = shared ? ", on the port that the page comes from" : "";
+      await check(`Chromium calls Firefox, each with a relay over ${name} and nothing else${place}`, () =>
+        call(aoi, sora, { page, suite, protocol }),
       );
       await aoi.close();
       await sora.close();
@@ -53,11 +63,10 @@ export async function transports({ watari, chromium, firefox, keep }) {
 /**
  * @param {import("../lib/browser.mjs").Person} aoi
  * @param {import("../lib/browser.mjs").Person} sora
- * @param {import("../lib/suite.mjs").Suite} suite
- * @param {string} protocol
+ * @param {{ page: string, suite: import("../lib/suite.mjs").Suite, protocol: string }} way
  */
-async function call(aoi, sora, suite, protocol) {
-  await aoi.visit(suite.page);
+async function call(aoi, sora, { page, suite, protocol }) {
+  await aoi.visit(page);
   await aoi.enter({ name: "Aoi", relayOnly: true });
   await aoi.says(/^Waiting/);
   await sora.visit(aoi.page.url());

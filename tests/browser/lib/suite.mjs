@@ -60,8 +60,8 @@ export async function up(binary, settings = [], webPort = 0, iceServer) {
 
 /** @typedef {Awaited<ReturnType<typeof up>>} Suite */
 
-/** A UDP port of the loopback address that nobody uses at the moment. */
-async function freePort() {
+/** A UDP port of the loopback address that nobody uses at the moment, and most likely nobody over TCP. */
+export async function freePort() {
   const socket = createSocket("udp4");
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
