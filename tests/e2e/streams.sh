@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# coturn's client over TCP and TLS, and openssl s_client, against turn-server, IPv4 and IPv6.
+# coturn's client over TCP and TLS, and openssl s_client, against turn-server and stun-server, IPv4 and IPv6.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 turnutils_uclient turnutils_peer openssl
 
-read -r turn tls peer web metrics < <(free_ports 5)
+read -r turn tls peer web metrics stun stun_metrics < <(free_ports 7)
 
 for name in turn www; do
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name.example.org" \
@@ -117,6 +117,30 @@ if grep -q 'HTTP/1.0 200 ok' "$scratch/page.out"; then
 else
     not_ok "a page is read through the port of TURN" "$scratch/page.out"
 fi
+
+# A Binding request by openssl, as nothing else here speaks stuns:. The answer is a success (0101) with the same id.
+binding() {
+    printf '\0\1\0\0\x21\x12\xa4\x42abcdefghijkl' |
+        timeout 20 openssl s_client -connect "127.0.0.1:$1" -quiet -ign_eof 2>"$scratch/binding.err" |
+        head -c 20 | od -An -tx1 | tr -d ' \n'
+}
+cat >"$scratch/stun.toml" <<TOML
+[stun]
+listen = ["127.0.0.1:$stun", "[::1]:$stun"]
+tls.certificates = [{ certificate = "$scratch/turn.pem", key = "$scratch/turn.key" }]
+[metrics]
+listen = "127.0.0.1:$stun_metrics"
+TOML
+start stun "$bin/stun-server" --config "$scratch/stun.toml"
+wait_ready stun "$pid" "$stun_metrics"
+for server in "turn-server $tls" "stun-server $stun"; do
+    read -r name port <<<"$server"
+    if [[ $(binding "$port") =~ ^0101....2112a4426162636465666768696a6b6c$ ]]; then
+        ok "$name answers a Binding request over TLS"
+    else
+        not_ok "$name answers a Binding request over TLS" "$scratch/binding.err"
+    fi
+done
 
 # All of them are gone, and so is what they held.
 for _ in $(seq 100); do

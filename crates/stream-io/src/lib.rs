@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod census;
+mod config;
 mod connection;
 mod counters;
 mod deadlines;
@@ -34,11 +35,12 @@ mod streams;
 mod turns;
 
 pub use census::{Census, Member};
+pub use config::StreamsConfig;
 pub use counters::{Counters, Ending};
 pub use first_bytes::{FirstBytes, tell_apart};
 pub use hello::{Hello, read_hello};
 pub use limits::Limits;
-pub use listen::open_listeners;
+pub use listen::{ListenError, Neighbour, beside, open_beside, open_listeners};
 pub use proxy::{ProxyHeader, read_header};
 pub use reception::{Door, Reception, Visitor};
 pub use rules::{Destination, Rules, TURN_PROTOCOLS};

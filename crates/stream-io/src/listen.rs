@@ -6,6 +6,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
 
 /// Connections that may wait to be accepted; the kernel caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -36,6 +37,53 @@ pub fn open_listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpLi
     Ok(listeners)
 }
 
+/// An address of UDP that TCP shall be found beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Where it is, the port never 0.
+    pub address: SocketAddr,
+    /// Whether the operator chose the port, and not the system.
+    pub of_choice: bool,
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on TCP {address}: {source}")]
+pub struct ListenError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Opens the addresses of `neighbours`, on the same ports, each for `count` workers.
+///
+/// # Errors
+/// [`ListenError`], unless only a port of the system's choice is taken: then another one is.
+pub fn open_beside(neighbours: &[Neighbour], count: usize) -> Result<Vec<Vec<TcpListener>>, ListenError> {
+    let open = |address| open_listeners(address, count).map_err(|source| ListenError { address, source });
+    let beside = |neighbour: &Neighbour| match open(neighbour.address) {
+        Err(error) if !neighbour.of_choice && error.source.kind() == io::ErrorKind::AddrInUse => {
+            open(SocketAddr::new(neighbour.address.ip(), 0))
+        }
+        opened => opened,
+    };
+    neighbours.iter().map(beside).collect()
+}
+
+/// Says where `port` is beside `neighbours`, each address once; beside those of the system's choice it is, too.
+pub fn beside(neighbours: &[Neighbour], port: u16) -> Vec<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for neighbour in neighbours {
+        let port = if neighbour.of_choice { port } else { 0 };
+        let address = SocketAddr::new(neighbour.address.ip(), port);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -50,6 +98,22 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_of_the_systems_choice_may_be_another_one_for_tcp() {
+        let taken = open_listeners("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let neighbour = |of_choice| Neighbour {
+            address: taken[0].local_addr().unwrap(),
+            of_choice,
+        };
+        let opened = open_beside(&[neighbour(false)], 2).unwrap();
+        assert_eq!(opened[0].len(), 2);
+        let error = open_beside(&[neighbour(true)], 1).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        let tls = |of_choice| beside(&[neighbour(of_choice), neighbour(of_choice)], 5349);
+        assert_eq!(tls(true), ["127.0.0.1:5349".parse().unwrap()]);
+        assert_eq!(tls(false), ["127.0.0.1:0".parse().unwrap()]);
+    }
 
     #[test]
     fn workers_share_an_address_that_nobody_else_may_take() {

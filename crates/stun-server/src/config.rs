@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use certificates::TlsConfig;
+use datagram_io::overlapping;
 use serde::Deserialize;
 use settings::{Check, Report};
+use stream_io::StreamsConfig;
 
 use crate::plan::Plan;
 
@@ -16,6 +19,12 @@ pub const DEFAULT_FILE: &str = include_str!("../../../config/stun-server.toml");
 pub struct Config {
     /// UDP addresses to listen on, except for families that have two addresses in [`Behaviour`].
     pub listen: Vec<SocketAddr>,
+    /// TCP addresses to listen on; without it, those that UDP is listened on.
+    pub listen_tcp: Option<Vec<SocketAddr>>,
+    /// Certificates; with one, every TCP listener speaks TLS, too.
+    pub tls: TlsConfig,
+    /// What connections over TCP may take.
+    pub streams: StreamsConfig,
     /// The SOFTWARE attribute of answers; empty for none.
     pub software: String,
     /// Threads that serve datagrams; 0 takes one per core.
@@ -58,6 +67,15 @@ impl Check for Config {
         for mistake in Plan::new(self).err().unwrap_or_default() {
             report.mistake(mistake.key, mistake.what);
         }
+        let tcp = self.listen_tcp.as_deref().unwrap_or_default();
+        if let Some((earlier, later)) = overlapping(tcp) {
+            report.mistake(
+                &format!("listen_tcp[{later}]"),
+                format!("{} takes this port already", tcp[earlier]),
+            );
+        }
+        report.within("tls", |report| self.tls.check(report));
+        report.within("streams", |report| self.streams.check(report));
     }
 }
 
@@ -68,6 +86,9 @@ impl Default for Config {
                 SocketAddr::from(([0, 0, 0, 0], 3479)),
                 SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 3479)),
             ],
+            listen_tcp: None,
+            tls: TlsConfig::default(),
+            streams: StreamsConfig::default(),
             software: "Watari".to_owned(),
             workers: 1,
             classic_stun: false,

@@ -23,6 +23,14 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// A TCP address cannot be listened on.
+    #[error("cannot listen on TCP {address}: {source}{}", datagram_io::tcp_bind_advice(*.address, .source, "stun.listen_tcp"))]
+    ListenTcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A name of our metrics is taken in the registry.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),

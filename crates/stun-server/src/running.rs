@@ -1,14 +1,17 @@
 //! From a configuration to worker threads, and back to nothing.
 
+mod listening;
+
 use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread};
 
-use datagram_io::{Crew, Native, Socket, SocketId, Sockets, Stop, open_listeners};
+use certificates::Certificates;
+use datagram_io::{Crew, Native, SocketId, Sockets, Stop};
 use lifecycle::Shutdown;
 use mio::{Poll, Waker};
 use prometheus::Registry;
+use stream_io::{Census, Reception, Streams, TURN_PROTOCOLS};
 use telemetry::Health;
 use tokio::task::spawn_blocking;
-use tracing::info;
 
 use crate::{
     Config, RunError, StartError,
@@ -17,19 +20,43 @@ use crate::{
     worker::{WAKER, Worker},
 };
 
+use listening::Listeners;
+
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "stun";
+
+/// What a server is started among.
+pub struct Surroundings<'a> {
+    registry: &'a Registry,
+    health: &'a Health,
+    shutdown: Shutdown,
+    certificates: Option<Certificates>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Shows metrics in `registry` and readiness in `health`, and ends with `shutdown`.
+    pub fn new(registry: &'a Registry, health: &'a Health, shutdown: Shutdown) -> Self {
+        Self {
+            registry,
+            health,
+            shutdown,
+            certificates: None,
+        }
+    }
+
+    /// Speaks TLS with these certificates; without any in them, as if they were not given.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates).filter(|certificates| !certificates.is_empty());
+        self
+    }
+}
 
 /// Starts the server: when this returns, it is listening.
 ///
 /// # Errors
 /// [`StartError`], and then nothing is left running.
-pub fn start(
-    config: &Config,
-    registry: &Registry,
-    health: &Health,
-    shutdown: Shutdown,
-) -> Result<Running, StartError> {
+pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let mut plan = Plan::new(config).map_err(|mut mistakes| {
         let first = mistakes.swap_remove(0);
         StartError::Config {
@@ -37,28 +64,34 @@ pub fn start(
             what: first.what,
         }
     })?;
-    let count = worker_count(config);
-    let mut sockets: Vec<Vec<Socket>> = (0..count).map(|_| Vec::new()).collect();
-    let mut listeners = Vec::new();
-    for &address in &plan.listen {
-        let Some(opened) = listen(config, address, count)? else {
-            continue;
-        };
-        listeners.push(opened[0].local_address());
-        for (worker, socket) in sockets.iter_mut().zip(opened) {
-            worker.push(socket);
-        }
-    }
-    plan.core.listeners.clone_from(&listeners);
+    let opened = listening::open(config, &plan.listen, worker_count(config))?;
+    plan.core.listeners.clone_from(&opened.udp);
 
-    let metrics = Metrics::register(registry)?;
+    let Surroundings {
+        registry,
+        health,
+        shutdown,
+        certificates,
+    } = surroundings;
+    let tls =
+        certificates.map(|certificates| certificates.server_config(&TURN_PROTOCOLS, config.tls.min_version));
+    let reception = Reception {
+        tls,
+        ..Reception::new(config.streams.limits())
+    };
+    let shared = Shared {
+        core: plan.core,
+        listeners: opened.udp.clone(),
+        metrics: Metrics::register(registry)?,
+        census: Census::new(&reception.limits),
+        reception,
+    };
     let mut crew = Crew::new();
-    for (index, sockets) in sockets.into_iter().enumerate() {
-        let (worker, stop) =
-            furnish(&plan, sockets, &listeners, &metrics).map_err(|source| StartError::System {
-                what: "a poll",
-                source,
-            })?;
+    for (index, listeners) in opened.workers.into_iter().enumerate() {
+        let (worker, stop) = furnish(listeners, &shared).map_err(|source| StartError::System {
+            what: "a poll",
+            source,
+        })?;
         crew.spawn(&format!("stun-{index}"), stop, move || worker.run())
             .map_err(|source| StartError::System {
                 what: "a worker thread",
@@ -67,7 +100,8 @@ pub fn start(
     }
     health.set_ready(COMPONENT, true);
     Ok(Running {
-        listeners,
+        listeners: opened.udp,
+        tcp_listeners: opened.tcp,
         crew,
         health: health.clone(),
         shutdown,
@@ -77,15 +111,21 @@ pub fn start(
 /// A server at work. Dropping it ends the workers, too.
 pub struct Running {
     listeners: Vec<SocketAddr>,
+    tcp_listeners: Vec<SocketAddr>,
     crew: Crew,
     health: Health,
     shutdown: Shutdown,
 }
 
 impl Running {
-    /// The addresses it listens on, ports never 0; those of RFC 5780 come first, four for a family.
+    /// The UDP addresses it listens on, ports never 0; those of RFC 5780 come first, four for a family.
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
+    }
+
+    /// The TCP addresses it listens on, ports never 0.
+    pub fn tcp_listeners(&self) -> &[SocketAddr] {
+        &self.tcp_listeners
     }
 
     /// Serves until the shutdown is requested and every worker has finished its batch.
@@ -142,28 +182,20 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-/// Opens one address for all workers; `None` if it is skipped because nobody asked for it by name.
-fn listen(config: &Config, address: SocketAddr, count: usize) -> Result<Option<Vec<Socket>>, StartError> {
-    match open_listeners(address, count) {
-        Ok(sockets) => Ok(Some(sockets)),
-        Err(error) if config.listens_by_default() && datagram_io::is_missing_ipv6(address, &error) => {
-            info!(%address, "this machine has no IPv6, listening on IPv4 only");
-            Ok(None)
-        }
-        Err(source) => Err(StartError::Listen { address, source }),
-    }
+/// What all workers have in common.
+struct Shared {
+    core: stun_core::Config,
+    listeners: Vec<SocketAddr>,
+    metrics: Metrics,
+    reception: Reception,
+    census: Census,
 }
 
-fn furnish(
-    plan: &Plan,
-    sockets: Vec<Socket>,
-    listeners: &[SocketAddr],
-    metrics: &Metrics,
-) -> io::Result<(Worker, Stop)> {
+fn furnish(listeners: Listeners, shared: &Shared) -> io::Result<(Worker, Stop)> {
     let poll = Poll::new()?;
     let stop = Stop::new(Arc::new(Waker::new(poll.registry(), WAKER)?));
     let mut table = Sockets::new(Native::new(), poll.registry().try_clone()?);
-    for (index, socket) in sockets.into_iter().enumerate() {
+    for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         table.insert(
             SocketId {
                 index: index as u32,
@@ -172,13 +204,26 @@ fn furnish(
             socket,
         )?;
     }
+    let streams = Streams::new(
+        poll.registry().try_clone()?,
+        listeners.streams,
+        shared.reception.clone(),
+        shared.census.clone(),
+    )?;
+    // RFC 5780 has the server answer from elsewhere; a stream has one other end.
+    let stream_config = stun_core::Config {
+        behaviours: Vec::new(),
+        ..shared.core.clone()
+    };
     let worker = Worker {
         poll,
         sockets: table,
-        listeners: listeners.to_vec(),
-        config: plan.core.clone(),
+        streams,
+        listeners: shared.listeners.clone(),
+        config: shared.core.clone(),
+        stream_config,
         stop: stop.clone(),
-        metrics: metrics.clone(),
+        metrics: shared.metrics.clone(),
     };
     Ok((worker, stop))
 }

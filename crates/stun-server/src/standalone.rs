@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
 use serde::Deserialize;
 use settings::{Check, Report};
@@ -9,7 +10,7 @@ use standalone::{Command, End, Listen, MetricsPages, Pages, Server};
 use telemetry::LogConfig;
 use tracing::info;
 
-use crate::{Config, DEFAULT_FILE, Running, StartError, start};
+use crate::{Config, DEFAULT_FILE, Running, StartError, Surroundings, start};
 
 /// Runs the command and says how it ended.
 pub fn main() -> ExitCode {
@@ -34,7 +35,7 @@ impl Check for Settings {
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "stun-server",
-        about: "A STUN binding server over UDP with NAT behaviour discovery (RFC 5780)",
+        about: "A STUN binding server over UDP, TCP and TLS with NAT behaviour discovery (RFC 5780)",
         default_file: DEFAULT_FILE,
         listen: Listen::Several("stun.listen"),
         setting: "stun.classic_stun=true",
@@ -47,8 +48,19 @@ impl Server for Settings {
 
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
         let pages = Pages::bind(&self.metrics).await?;
-        let running =
-            start(&self.stun, &pages.registry, &pages.health, shutdown.clone()).map_err(start_end)?;
+        let certificates = Certificates::load(&self.stun.tls.certificates).map_err(|mistakes| {
+            let first = mistakes.first().map(ToString::to_string);
+            End::new(exit::CONFIG, first.unwrap_or_default())
+        })?;
+        // Nothing is watched without a certificate.
+        let watch = (!certificates.is_empty()).then(|| certificates.watch());
+        let _watch = watch.transpose().map_err(End::failure)?;
+        certificates
+            .register_as("stun", &pages.registry)
+            .map_err(End::failure)?;
+        let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone())
+            .with_certificates(certificates);
+        let running = start(&self.stun, surroundings).map_err(start_end)?;
         announce(&running);
         pages.announce();
         pages.serve_beside(running.finished(), shutdown).await
@@ -58,7 +70,7 @@ impl Server for Settings {
 fn start_end(error: StartError) -> End {
     let code = match error {
         StartError::Config { .. } => exit::CONFIG,
-        StartError::Listen { .. } => exit::UNAVAILABLE,
+        StartError::Listen { .. } | StartError::ListenTcp { .. } => exit::UNAVAILABLE,
         StartError::Metrics(_) | StartError::System { .. } => exit::FAILURE,
     };
     End::new(code, error)
@@ -67,5 +79,8 @@ fn start_end(error: StartError) -> End {
 fn announce(running: &Running) {
     for listener in running.listeners() {
         info!("STUN at udp {listener}");
+    }
+    for listener in running.tcp_listeners() {
+        info!("STUN at tcp {listener}");
     }
 }

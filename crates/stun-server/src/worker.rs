@@ -1,14 +1,19 @@
 //! The loop of one worker: wait, receive, answer, send.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use datagram_io::{Batch, IoCounters, Origin, ReadyList, SocketId, Sockets, Stop};
+use datagram_io::{Batch, IoCounters, Origin, ReadyList, Slot, SocketId, Sockets, Stop};
 use mio::{Events, Poll, Token};
-use stun_core::{Config, Received, answer};
+use stream_io::Streams;
+use stun_core::{Config, Received, Refused, answer};
 
 use crate::metrics::Metrics;
 
-/// The token that ends a wait; sockets have theirs by index.
+/// The token that ends a wait; sockets have theirs by index, connections from [`stream_io::FIRST_TOKEN`] on.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// Datagrams answered at a time.
@@ -18,9 +23,12 @@ const BATCH: usize = 32;
 pub(crate) struct Worker {
     pub(crate) poll: Poll,
     pub(crate) sockets: Sockets,
+    pub(crate) streams: Streams,
     /// Where each socket listens, by index.
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) config: Config,
+    /// For those who come by TCP or TLS.
+    pub(crate) stream_config: Config,
     pub(crate) stop: Stop,
     pub(crate) metrics: Metrics,
 }
@@ -32,62 +40,98 @@ impl Worker {
         let mut batch = Batch::new(BATCH);
         let mut ready = ReadyList::default();
         while !self.stop.is_requested() {
-            let timeout = if ready.is_empty() {
-                None
-            } else {
-                Some(std::time::Duration::ZERO)
-            };
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                return Err(error);
-            }
-            for event in &events {
-                if event.token() != WAKER {
-                    ready.add(event.token().0 as u32);
-                }
-            }
+            self.wait(&mut events, &mut ready)?;
             ready.visit(|index| {
                 let readiness = self.sockets.receive(index, &mut batch, BATCH);
                 self.answer_all(&mut batch);
                 readiness
             });
+            self.serve_streams(&mut batch);
         }
         Ok(())
     }
 
+    fn wait(&mut self, events: &mut Events, ready: &mut ReadyList) -> io::Result<()> {
+        let timeout = if ready.is_empty() && self.streams.is_idle() {
+            let deadline = self.streams.poll_timeout();
+            deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        if let Err(error) = self.poll.poll(events, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            return Err(error);
+        }
+        for event in &*events {
+            if event.token() != WAKER && !self.streams.note(event) {
+                ready.add(event.token().0 as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each connection that waits its turn, and closes those whose time is over.
+    fn serve_streams(&mut self, batch: &mut Batch) {
+        let before = *self.streams.counters();
+        let now = Instant::now();
+        self.streams.handle_timeout(now);
+        self.streams.begin_round();
+        loop {
+            let goes_on = self.streams.receive(now, batch);
+            self.answer_all(batch);
+            self.streams.finish();
+            if !goes_on {
+                break;
+            }
+        }
+        // Nothing here is kept for a connection.
+        while self.streams.next_ended().is_some() {}
+        if before != *self.streams.counters() {
+            self.metrics.streams(&before, self.streams.counters());
+        }
+    }
+
     fn answer_all(&mut self, batch: &mut Batch) {
         let before = *self.sockets.counters();
-        let mut answered = [0, 0];
+        let mut answered = [[0; 2]; 3];
         for slot in batch.filled_mut() {
-            let (window, received) = (
-                slot.window(),
-                Received {
-                    source: slot.source(),
-                    destination: slot.destination(),
-                },
-            );
-            let origin = slot.origin();
-            let start = window.start;
-            match answer(
-                &self.config,
-                received,
-                &mut slot.buffer_mut()[start..],
-                window.len(),
-            ) {
-                Ok(reply) => {
-                    answered[usize::from(received.source.is_ipv6())] += 1;
-                    if let Some(socket) = self.leaves_by(origin, received, reply.from) {
-                        slot.send(socket, start..start + reply.len, reply.from, reply.to);
-                    }
-                }
+            match self.answer_one(slot) {
+                Ok(transport) => answered[transport][usize::from(slot.source().is_ipv6())] += 1,
                 Err(refused) => self.metrics.refused(refused),
             }
         }
         self.sockets.send(batch);
         batch.clear();
-        self.metrics.answered.add(answered[0], answered[1]);
+        for (requests, [v4, v6]) in self.metrics.answered.iter().zip(answered) {
+            requests.add(v4, v6);
+        }
         self.count_losses(before);
+    }
+
+    /// Answers in the slot and says by which transport, in the order of [`Metrics::answered`].
+    fn answer_one(&mut self, slot: &mut Slot) -> Result<usize, Refused> {
+        let received = Received {
+            source: slot.source(),
+            destination: slot.destination(),
+        };
+        let (origin, window) = (slot.origin(), slot.window());
+        let bytes = &mut slot.buffer_mut()[window.start..];
+        if let Origin::Connection(id) = origin {
+            let reply = answer(&self.stream_config, received, bytes, window.len())?;
+            self.streams.send(id, &bytes[..reply.len]);
+            return Ok(if self.streams.is_secure(id) == Some(true) {
+                2
+            } else {
+                1
+            });
+        }
+        let reply = answer(&self.config, received, bytes, window.len())?;
+        if let Some(socket) = self.leaves_by(origin, received, reply.from) {
+            let window = window.start..window.start + reply.len;
+            slot.send(socket, window, reply.from, reply.to);
+        }
+        Ok(0)
     }
 
     /// The socket a reply leaves by: the one that was asked, unless the client wished for another.

@@ -7,14 +7,18 @@ use std::{
 };
 
 use lifecycle::Shutdown;
-use stun_server::{Behaviour, BehaviourAddress, Config, Running, start};
+use stun_server::{Behaviour, BehaviourAddress, Config, Running, Surroundings, start};
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId};
 use telemetry::{Health, prometheus::Registry};
 
 fn running(config: &Config, registry: &Registry) -> (Running, Shutdown) {
     let shutdown = Shutdown::new();
     (
-        start(config, registry, &Health::new(), shutdown.clone()).unwrap(),
+        start(
+            config,
+            Surroundings::new(registry, &Health::new(), shutdown.clone()),
+        )
+        .unwrap(),
         shutdown,
     )
 }
@@ -127,7 +131,10 @@ fn the_answer_leaves_from_the_address_and_port_that_were_wished_for() {
             behaviour: Behaviour { addresses, ports },
             ..Config::default()
         };
-        let Ok(server) = start(&config, &Registry::new(), &Health::new(), Shutdown::new()) else {
+        let Ok(server) = start(
+            &config,
+            Surroundings::new(&Registry::new(), &Health::new(), Shutdown::new()),
+        ) else {
             continue;
         };
         assert_eq!(server.listeners().len(), 4);

@@ -17,7 +17,8 @@ use settings::{Check, Report};
 
 pub use hidden::Hidden;
 pub use peer_range::{PeerRange, PeerRangeError};
-pub use streams::{Destination, ProxyProtocol, SharedPort, Streams};
+pub use stream_io::StreamsConfig as Streams;
+pub use streams::{Destination, ProxyProtocol, SharedPort};
 
 use crate::plan;
 
@@ -201,6 +202,7 @@ impl Check for Config {
                 "is among `listen_tcp` too; every TCP listener speaks TLS when there is a certificate",
             );
         }
+        report.within("streams", |report| self.streams.check(report));
         report.within("shared_port", |report| self.shared_port.check(report));
         report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {

@@ -4,7 +4,6 @@ use std::{fs, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
 
 use datagram_io::{Reported, host_addresses};
 use ipnet::IpNet;
-use stun_wire::stream::MAX_FRAME_LEN;
 use turn_core::{
     ChannelRange, ConfigError, Credentials, Lifetimes, Limits, PeerPolicy, PortRange, QuotaLimits, Realm,
     RelayAddress, RelayAddresses, Secret, UnauthorizedLimit, UserKey,
@@ -33,8 +32,6 @@ pub(crate) struct Plan {
     pub(crate) core: turn_core::Config,
     /// For the ledger all workers share.
     pub(crate) quota: QuotaLimits,
-    /// For the connections of all workers.
-    pub(crate) streams: stream_io::Limits,
     /// Configured addresses that relays will be bound to.
     pub(crate) local_relay_addresses: Vec<IpAddr>,
     /// What sockets read out of IP headers.
@@ -75,12 +72,10 @@ impl Plan {
         core.refresh_after_expiry = config.refresh_after_expiry;
         core.mobility = config.mobility.enabled;
         let quota = reader.quota(config);
-        let streams = reader.streams(config);
         if reader.found.is_empty() {
             Ok(Self {
                 core,
                 quota,
-                streams,
                 local_relay_addresses,
                 reported: reported(config.relay.header_fields),
             })
@@ -92,9 +87,6 @@ impl Plan {
 
 /// Bytes of a realm whose challenge is at most three times as long as the smallest Allocate.
 const LONGEST_REALM: usize = 32;
-
-/// Bytes that may be said to wait for one client: seconds of the fastest media.
-const LONGEST_QUEUE: usize = 64 << 20;
 
 /// Reads part by part; what is wrong is noted and a harmless value takes its place.
 struct Reader {
@@ -256,31 +248,6 @@ impl Reader {
             ),
             total: positive("allocations", config.limits.allocations, defaults.total),
             ..defaults
-        }
-    }
-
-    fn streams(&mut self, config: &Config) -> stream_io::Limits {
-        let config = &config.streams;
-        for (key, value) in [
-            ("connections", config.connections),
-            ("connections_per_address", config.connections_per_address),
-        ] {
-            if value == 0 {
-                let what = "must be at least 1: set `listen_tcp` to [] to have no connections";
-                self.note(format!("streams.{key}"), what);
-            }
-        }
-        if !(MAX_FRAME_LEN..=LONGEST_QUEUE).contains(&config.send_queue) {
-            let what = format!("must be {MAX_FRAME_LEN}, the longest message, to {LONGEST_QUEUE}");
-            self.note("streams.send_queue", what);
-        }
-        stream_io::Limits {
-            connections: config.connections,
-            per_network: config.connections_per_address,
-            handshake: self.seconds("streams.handshake", config.handshake),
-            frame: self.seconds("streams.frame", config.frame),
-            idle: self.seconds("streams.idle", config.idle),
-            send_queue: config.send_queue,
         }
     }
 

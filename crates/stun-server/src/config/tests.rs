@@ -34,7 +34,14 @@ fn every_key_in_a_comment_can_be_used_as_it_stands() {
 
 #[test]
 fn an_unknown_key_is_refused_in_every_table() {
-    for table in ["stun", "stun.behaviour", "metrics", "log"] {
+    for table in [
+        "stun",
+        "stun.behaviour",
+        "stun.tls",
+        "stun.streams",
+        "metrics",
+        "log",
+    ] {
         let header = format!("\n[{table}]\n");
         let message = refused(&DEFAULT_FILE.replacen(&header, &format!("{header}lisen = 1\n"), 1));
         assert!(message.contains("lisen"), "{table}: {message}");

@@ -1,28 +1,10 @@
-//! Connections over TCP: what they may take, who stands in front of them, and whose else they may be.
+//! Connections over TCP: who stands in front of them, and whose else they may be.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ipnet::IpNet;
 use serde::Deserialize;
 use settings::{Check, Report};
-
-/// Bounds on connections over TCP.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Streams {
-    /// Connections of everybody.
-    pub connections: u32,
-    /// Connections of one IPv4 address, or of one IPv6 /64.
-    pub connections_per_address: u32,
-    /// Seconds from accepting a connection to its first complete message.
-    pub handshake: u32,
-    /// Seconds from the first byte of a later message to its last.
-    pub frame: u32,
-    /// Seconds that a connection without an allocation may be silent.
-    pub idle: u32,
-    /// Bytes that may wait for a client that reads slowly.
-    pub send_queue: usize,
-}
 
 /// Proxies whose PROXY headers are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -100,20 +82,6 @@ impl Default for SharedPort {
             upstream: None,
             upstream_proxy_protocol: false,
             upstream_connections: 1024,
-        }
-    }
-}
-
-impl Default for Streams {
-    /// Where UDP is blocked a whole office stands behind one address, with two or three connections a call.
-    fn default() -> Self {
-        Self {
-            connections: 20_000,
-            connections_per_address: 256,
-            handshake: 10,
-            frame: 30,
-            idle: 300,
-            send_queue: 256 << 10,
         }
     }
 }

@@ -75,10 +75,10 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
-    let (reception, upstream) = reception(config, &plan, surroundings)?;
+    let (reception, upstream) = reception(config, surroundings)?;
     let shared = Shared {
         ledger: SharedQuota::new(plan.quota),
-        census: Census::new(&plan.streams),
+        census: Census::new(&reception.limits),
         reception,
         hosts: hosts.clone(),
         binding_requests,
@@ -106,7 +106,6 @@ struct Shared {
 /// How connections are received, and what runs for those of the web.
 fn reception(
     config: &Config,
-    plan: &Plan,
     surroundings: &Surroundings<'_>,
 ) -> Result<(Reception, Option<Upstream>), StartError> {
     let shared = &config.shared_port;
@@ -126,7 +125,7 @@ fn reception(
         rules: Rules::new(shared.default.rule(), names),
         door: door.or_else(|| surroundings.door.clone()),
         proxies: config.proxy_protocol.from.clone(),
-        ..Reception::new(plan.streams)
+        ..Reception::new(config.streams.limits())
     };
     Ok((reception, upstream))
 }

@@ -1,11 +1,9 @@
 //! Opens the addresses that clients reach.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-};
+use std::net::{SocketAddr, TcpListener};
 
 use datagram_io::{Socket, is_missing_ipv6, open_listeners};
+use stream_io::{ListenError, Neighbour, beside, open_beside};
 use tracing::info;
 
 use crate::{Config, StartError};
@@ -42,24 +40,26 @@ pub(super) fn open(config: &Config, has_certificate: bool, count: usize) -> Resu
         tls: Vec::new(),
         workers: (0..count).map(|_| Listeners::default()).collect(),
     };
-    let mut ports_of_choice = Vec::new();
+    let mut neighbours = Vec::new();
     for &address in &config.listen {
         let Some(sockets) = udp(config, address, count)? else {
             continue;
         };
         opened.udp.push(sockets[0].local_address());
-        ports_of_choice.push(address.port() != 0);
+        neighbours.push(Neighbour {
+            address: sockets[0].local_address(),
+            of_choice: address.port() != 0,
+        });
         for (worker, socket) in opened.workers.iter_mut().zip(sockets) {
             worker.datagrams.push(socket);
         }
     }
-    let beside: Vec<_> = opened.udp.iter().copied().zip(ports_of_choice).collect();
-    for listeners in tcp(config, &beside, count)? {
+    for listeners in tcp(config, &neighbours, count)? {
         let address = opened.add(listeners)?;
         opened.tcp.push(address);
     }
     if has_certificate {
-        for listeners in tls(config, &beside, count)? {
+        for listeners in tls(config, &neighbours, count)? {
             let address = opened.add(listeners)?;
             opened.tls.push(address);
         }
@@ -92,41 +92,35 @@ fn udp(config: &Config, address: SocketAddr, count: usize) -> Result<Option<Vec<
     }
 }
 
-/// The addresses configured, or those `beside` them: UDP's, and whether their port was of the operator's choice.
-fn tcp(config: &Config, beside: &[(SocketAddr, bool)], count: usize) -> Result<Vec<OfAll>, StartError> {
+/// The addresses configured, or those of UDP.
+fn tcp(config: &Config, neighbours: &[Neighbour], count: usize) -> Result<Vec<OfAll>, StartError> {
     const KEY: &str = "turn.listen_tcp";
     if let Some(addresses) = &config.listen_tcp {
-        return addresses.iter().map(|&at| listen(KEY, at, count)).collect();
+        return listen(KEY, addresses, count);
     }
-    let same_port = |&(address, of_choice): &(SocketAddr, bool)| match listen(KEY, address, count) {
-        // The system chose it among the ports of UDP; of those of TCP, somebody has it.
-        Err(StartError::ListenTcp { source, .. })
-            if !of_choice && source.kind() == io::ErrorKind::AddrInUse =>
-        {
-            listen(KEY, SocketAddr::new(address.ip(), 0), count)
-        }
-        opened => opened,
-    };
-    beside.iter().map(same_port).collect()
+    open_beside(neighbours, count).map_err(|ListenError { address, source }| StartError::ListenTcp {
+        key: KEY,
+        address,
+        source,
+    })
 }
 
-/// As [`tcp`], on the port of TLS.
-fn tls(config: &Config, beside: &[(SocketAddr, bool)], count: usize) -> Result<Vec<OfAll>, StartError> {
+/// The addresses configured, or those of UDP on the port of TLS.
+fn tls(config: &Config, neighbours: &[Neighbour], count: usize) -> Result<Vec<OfAll>, StartError> {
     const KEY: &str = "turn.listen_tls";
-    if let Some(addresses) = &config.listen_tls {
-        return addresses.iter().map(|&at| listen(KEY, at, count)).collect();
+    match &config.listen_tls {
+        Some(addresses) => listen(KEY, addresses, count),
+        None => listen(KEY, &beside(neighbours, TLS_PORT), count),
     }
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for &(address, of_choice) in beside {
-        let port = if of_choice { TLS_PORT } else { 0 };
-        let address = SocketAddr::new(address.ip(), port);
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    addresses.iter().map(|&at| listen(KEY, at, count)).collect()
 }
 
-fn listen(key: &'static str, address: SocketAddr, count: usize) -> Result<OfAll, StartError> {
-    stream_io::open_listeners(address, count).map_err(|source| StartError::ListenTcp { key, address, source })
+fn listen(key: &'static str, addresses: &[SocketAddr], count: usize) -> Result<Vec<OfAll>, StartError> {
+    let open = |&address: &SocketAddr| {
+        stream_io::open_listeners(address, count).map_err(|source| StartError::ListenTcp {
+            key,
+            address,
+            source,
+        })
+    };
+    addresses.iter().map(open).collect()
 }

@@ -42,10 +42,11 @@ pub(super) struct Local {
 }
 
 impl Secured {
-    /// Loads what the settings name: pairs of TURN first, then those of all, then what a directory has signed, then the local
+    /// Loads what the settings name: pairs of TURN and STUN first, then those of all, then what a directory has signed, then the local
     /// authority's.
     pub(super) fn load(suite: &Suite, state: &Path) -> Result<Self, Failure> {
         let mut files = suite.turn.tls.certificates.clone();
+        files.extend(suite.stun.tls.certificates.iter().cloned());
         files.extend(suite.tls.certificates.iter().cloned());
         let mut acme = None;
         if suite.tls.acme.is_on() {

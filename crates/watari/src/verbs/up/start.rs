@@ -133,8 +133,12 @@ impl Start<'_> {
         if !self.suite.wants_stun() {
             return Ok(());
         }
-        let config = &self.suite.stun;
-        let running = stun_server::start(config, &self.registry, &self.health, self.shutdown.clone())?;
+        let mut config = self.suite.stun.clone();
+        config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
+        let surroundings =
+            stun_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
+                .with_certificates(self.secured.certificates.clone());
+        let running = stun_server::start(&config, surroundings)?;
         self.announcement.stun(running.listeners());
         self.supervisor.task("stun", running.finished());
         Ok(())
