@@ -13,7 +13,7 @@ use crate::{
     config::ChannelRange,
     permission::Scope,
     server::Server,
-    types::{FiveTuple, Now},
+    types::{Family, FiveTuple, Now},
 };
 
 /// Holds the channels of one allocation. They expire by comparison at use.
@@ -72,6 +72,11 @@ impl Channels {
             Some(channel) => *channel = wanted,
             None => self.0.push(wanted),
         }
+    }
+
+    /// Unbinds those of peers of a family.
+    pub(crate) fn forget(&mut self, family: Family) {
+        self.0.retain(|channel| Family::of(channel.peer.ip()) != family);
     }
 
     /// Leaves only relays in reach at addresses that have become our own machine's.

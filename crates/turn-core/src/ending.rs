@@ -66,13 +66,19 @@ impl Server {
         }
     }
 
-    /// Ends one relay, and its allocation with it if it was the only one.
+    /// Ends one relay with the permissions and channels of its family (RFC 8656 §8.1), and its allocation with it if it
+    /// was the only one.
     pub(crate) fn end_relay(&mut self, now: Now, id: RelayId, reason: EndReason) {
-        let Some(key) = self.table.relay(id).map(|relay| relay.allocation) else {
+        let Some(relay) = self.table.relay(id) else {
             return;
         };
-        match self.table.allocation(key) {
-            Some(allocation) if allocation.relay_ids().count() > 1 => self.close_relay(id),
+        let (key, family) = (relay.allocation, Family::of(relay.address.local.ip()));
+        match self.table.allocation_mut(key) {
+            Some(allocation) if allocation.relay_ids().count() > 1 => {
+                allocation.permissions.forget(family);
+                allocation.channels.forget(family);
+                self.close_relay(id);
+            }
             Some(_) => self.end_allocation(now, key, reason),
             None => {}
         }

@@ -73,6 +73,11 @@ impl Permissions {
         true
     }
 
+    /// Takes away those for peers of a family.
+    pub(crate) fn forget(&mut self, family: Family) {
+        self.0.retain(|permission| Family::of(permission.peer) != family);
+    }
+
     /// Leaves only relays in reach at addresses that have become our own machine's.
     pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
         for permission in &mut self.0 {

@@ -183,6 +183,13 @@ impl Reader {
     }
 
     fn ports(&mut self, config: &Config) -> PortRange {
+        // RFC 8656 §7.2: clients shall not run standard services behind a relay.
+        if (1..1024).contains(&config.relay.min_port) {
+            self.note(
+                "relay.min_port",
+                "must be at least 1024: those below belong to services",
+            );
+        }
         PortRange::new(config.relay.min_port, config.relay.max_port).unwrap_or_else(|error| {
             self.note("relay.min_port", error);
             PortRange::default()

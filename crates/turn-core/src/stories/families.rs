@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use stun_wire::{AddressFamily, AttributeType, Method};
 
 use super::{client::udp, *};
-use crate::{Config, Family, OpenError, RelayAddress, RelayAddresses, Transport};
+use crate::{Config, DropReason, Family, OpenError, RelayAddress, RelayAddresses, Transport};
 
 const V4: u8 = 1;
 const V6: u8 = 2;
@@ -234,6 +234,52 @@ fn one_of_two_families_may_be_freed_or_refreshed_alone() {
     assert_eq!(refresh(&mut world, &mut client, 0, V6), 0);
     assert!(world.sockets.is_empty());
     assert_eq!(error_code(&client.refresh(&mut world, 600)), 437);
+}
+
+/// RFC 8656 §8.1: "destroys any permissions or channels associated with that particular allocation; it MUST NOT affect any
+/// permissions or channels associated with allocations for the other address family".
+#[test]
+fn permissions_and_channels_end_with_the_relay_of_their_family_and_only_they() {
+    const PEERS: [&str; 2] = ["8.8.8.8:1", "[2606:4700::9]:1"];
+    for (gone, freed) in [(0, true), (1, true), (0, false), (1, false)] {
+        let mut world = World::with(|config| {
+            both_configured(config);
+            config.limits.permissions_per_allocation = 2;
+        });
+        let mut client = Client::alice(1000);
+        allocate_both(&mut world, &mut client);
+        for (number, peer) in [0x4000, 0x4001].into_iter().zip(PEERS) {
+            client.bind(&mut world, number, peer);
+        }
+        let [end, keep] = if gone == 0 { [V4, V6] } else { [V6, V4] };
+        if freed {
+            refresh(&mut world, &mut client, 0, end);
+        } else {
+            refresh(&mut world, &mut client, 1200, keep);
+            world.pass(590);
+            for (number, peer) in [0x4000, 0x4001].into_iter().zip(PEERS) {
+                client.bind(&mut world, number, peer);
+            }
+            world.pass(10);
+        }
+        let numbers = [0x4000, 0x4001];
+        assert_eq!(
+            client.send_by_channel(&mut world, numbers[gone], b"x"),
+            Heard::Dropped(DropReason::ChannelUnbound)
+        );
+        assert_eq!(
+            client.send(&mut world, PEERS[gone], b"x"),
+            Heard::Dropped(DropReason::NoPermission)
+        );
+        let still = client.send_by_channel(&mut world, numbers[1 - gone], b"x");
+        assert!(matches!(still, Heard::Peer { .. }), "{still:?}");
+        let other = ["8.8.8.9:1", "[2606:4700::8]:1"][1 - gone];
+        assert_eq!(
+            error_code(&client.permit(&mut world, other)),
+            0,
+            "there is room again"
+        );
+    }
 }
 
 #[test]

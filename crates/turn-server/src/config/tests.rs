@@ -106,6 +106,19 @@ fn all_mistakes_are_told_at_once_with_their_lines() {
 }
 
 #[test]
+fn ports_of_services_are_not_for_relays() {
+    let with = |port: u16| format!("[turn]\nrelay.min_port = {port}\nshared_secrets = [\"a\"]\n");
+    assert!(load(&with(1024)).is_ok());
+    for port in [1, 1023] {
+        let message = refused(&with(port));
+        assert!(
+            message.contains("turn.relay.min_port: must be at least 1024"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn a_realm_that_would_silence_the_first_answer_is_a_mistake() {
     let with = |realm: &str| format!("[turn]\nrealm = \"{realm}\"\nshared_secrets = [\"a\"]\n");
     let message = refused(&with("turn.eu-central-1.example-co.com1"));
