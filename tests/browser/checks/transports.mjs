@@ -21,6 +21,7 @@ const WAYS = [
   { name: "UDP", protocol: "udp", uri: ({ turn }) => `turn:127.0.0.1:${turn}?transport=udp` },
   { name: "TCP", protocol: "tcp", uri: ({ turn }) => `turn:127.0.0.1:${turn}?transport=tcp` },
   { name: "TLS", protocol: "tls", uri: ({ tls }) => `turns:localhost:${tls}?transport=tcp` },
+  { name: "TLS", protocol: "tls", uri: ({ tls }) => `turns:localhost:${tls}?transport=tcp`, shared: true },
 ];
 
 /**
