@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
 };
 
+use certificates::PairConfig;
 use serde::Deserialize;
 use settings::{Check, Report};
 use telemetry::LogConfig;
@@ -17,6 +18,8 @@ pub(crate) use tls::Tls;
 pub(crate) const ENV_PREFIX: &str = "WATARI_";
 /// Names after the prefix that are no settings: flags read them, or the build does.
 pub(crate) const RESERVED: &[&str] = &["CONFIG", "STATE", "SECRET", "VERSION", "REVISION"];
+/// Where TURN over TLS is found unless a URI says otherwise (RFC 7065 §3.2).
+const TURNS_PORT: u16 = 5349;
 /// Every setting with its default, explained.
 pub(crate) const SAMPLE: &str = include_str!("../../../config/watari.toml");
 
@@ -160,6 +163,31 @@ impl Suite {
         }
     }
 
+    /// The pairs of files that are served: those of TURN and STUN come first.
+    pub(crate) fn certificate_files(&self) -> Vec<PairConfig> {
+        let of_turn = self.turn.tls.certificates.iter();
+        let of_stun = self.stun.tls.certificates.iter();
+        of_turn
+            .chain(of_stun)
+            .chain(&self.tls.certificates)
+            .cloned()
+            .collect()
+    }
+
+    /// Where TURN listens for TLS: nowhere without a certificate.
+    pub(crate) fn listen_turn_tls(&self) -> Vec<SocketAddr> {
+        let has_certificate = self.tls.is_on() || !self.turn.tls.certificates.is_empty();
+        let by_default = || {
+            let hosts = self.turn.listen.iter().map(SocketAddr::ip);
+            hosts.map(|ip| (ip, TURNS_PORT).into()).collect()
+        };
+        if has_certificate {
+            self.turn.listen_tls.clone().unwrap_or_else(by_default)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Whether the page is served anywhere.
     pub(crate) fn has_web(&self) -> bool {
         !self.web.listen.is_empty() || !self.listen_https().is_empty() || self.has_door()
@@ -184,12 +212,14 @@ impl Suite {
         } else {
             &[]
         };
+        let over_tls = self.listen_turn_tls();
         let parts = [
             ("turn", self.turn.listen.as_slice()),
             (
                 "turn, tcp",
                 self.turn.listen_tcp.as_ref().unwrap_or(&self.turn.listen),
             ),
+            ("turn, tls", over_tls.as_slice()),
             ("stun", stun),
             ("web", self.web.listen.as_slice()),
             ("https", self.listen_https()),

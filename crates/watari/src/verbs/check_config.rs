@@ -1,5 +1,6 @@
 //! `watari check-config`: every mistake in the settings, without starting anything.
 
+use certificates::{Certificates, Pair};
 use lifecycle::exit;
 use serde_json::{Value, json};
 use settings::{Mistake, Mistakes, Place};
@@ -18,8 +19,25 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
         || "Environment and flags are".to_owned(),
         |path| format!("{} is", path.display()),
     );
-    say::lines(&format!("{place} fine.\n{}", suite.summary()))?;
+    let certificates = certificates(&suite)?;
+    say::lines(&format!("{place} fine.\n{}{certificates}", suite.summary()))?;
     Ok(())
+}
+
+/// What the named certificates are for, and how long they are good, a line each.
+fn certificates(suite: &Suite) -> Result<String, Failure> {
+    let certificates = Certificates::load(&suite.certificate_files()).map_err(Failure::Certificates)?;
+    let line = |pair: &Pair| {
+        let names = pair.names.join(", ");
+        match pair.days_left() {
+            days @ 0.. => format!("  {:<10} {names}: {days} days left\n", "certified"),
+            days => format!(
+                "  {:<10} {names}: expired {} days ago, renew it\n",
+                "certified", -days
+            ),
+        }
+    };
+    Ok(certificates.pairs().iter().map(line).collect())
 }
 
 fn answer_json(loaded: Result<Suite, Mistakes>) -> Result<(), Failure> {

@@ -22,9 +22,6 @@ use crate::{
 /// Where TURN listens unless a URI says otherwise (RFC 7065 §3.2).
 const STUN_PORT: u16 = 3478;
 
-/// And over TLS.
-const TLS_PORT: u16 = 5349;
-
 /// Mints credentials and prints them in the shape asked for.
 pub(crate) fn run(arguments: &CredentialsArgs) -> Result<(), Failure> {
     let suite: Suite = settings::load(&arguments.settings.source(arguments.config.clone()))?;
@@ -74,16 +71,11 @@ fn port(arguments: &CredentialsArgs, listener: Option<&SocketAddr>) -> u16 {
 
 /// The port of TURN over TLS, if a client could verify the certificate for this host.
 fn tls_port(suite: &Suite, host: &str) -> Option<u16> {
-    let has_pair = suite.tls.is_on() || !suite.turn.tls.certificates.is_empty();
     // Only the authority of this machine is likely to have certified an address.
     let is_verifiable = addresses::is_name(host) || suite.tls.local_authority;
-    if !has_pair || !is_verifiable {
-        return None;
-    }
-    match &suite.turn.listen_tls {
-        None => Some(TLS_PORT),
-        Some(listeners) => listeners.iter().map(SocketAddr::port).find(|port| *port != 0),
-    }
+    let listeners = suite.listen_turn_tls();
+    let port = listeners.iter().map(SocketAddr::port).find(|port| *port != 0);
+    port.filter(|_| is_verifiable)
 }
 
 fn show(shape: Shape, credential: &Credential, ttl: u64, server: &str, turn: &[String]) -> String {

@@ -89,5 +89,9 @@ fn announce(announcement: &Announcement, suite: &Suite, arguments: &UpArgs) -> i
         return say::lines(&serde_json::to_string(announcement)?);
     }
     let companion = companion::command(arguments, suite, announcement.relay);
-    say::lines(&announcement.table(Colours::on(&io::stdout()), &companion))
+    say::lines(&announcement.table(
+        Colours::on(&io::stdout()),
+        &companion,
+        &companion::trust(arguments),
+    ))
 }

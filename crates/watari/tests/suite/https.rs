@@ -219,6 +219,18 @@ fn mistakes_in_certificates_stop_the_start_and_name_the_file() {
     assert!(said.contains("bad.pem holds no certificate"), "{said}");
     assert!(!state.exists(), "nothing is minted for a start that fails");
 
+    put_pair(&bad, "turn.example.org");
+    let checked = answer(&["check-config", "--set", &certificates(&[&bad])]);
+    let said = text(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    for part in [
+        "turn, tls  0.0.0.0:5349",
+        "https      0.0.0.0:3443",
+        "certified  turn.example.org: ",
+    ] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+
     let checked = answer(&["check-config", "--set", "web.listen_https=[\"127.0.0.1:1\"]"]);
     assert_eq!(checked.status.code(), Some(78));
     assert!(

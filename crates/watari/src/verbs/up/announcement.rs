@@ -118,8 +118,8 @@ impl Announcement {
         }
     }
 
-    /// The table that people read, with the command that mints credentials for this suite.
-    pub(crate) fn table(&self, colours: Colours, companion: &str) -> String {
+    /// The table that people read, with the commands that mint credentials for this suite and tell how to trust it.
+    pub(crate) fn table(&self, colours: Colours, companion: &str, trust: &str) -> String {
         let Colours {
             strong,
             link,
@@ -158,11 +158,16 @@ impl Announcement {
             "TURN secret and API key",
         );
         if let Some(authority) = &self.authority {
-            row(
-                "Authority",
-                &[authority.display().to_string()],
-                "devices have to trust it: `watari trust` tells how",
-            );
+            let fetched = self.page.iter().filter(|page| page.starts_with("https:"));
+            let fetched = fetched.map(|page| format!("{page}authority.crt"));
+            let places: Vec<_> = [authority.display().to_string()]
+                .into_iter()
+                .chain(fetched)
+                .collect();
+            row("Authority", &places, "devices have to trust it once");
+        }
+        if self.authority.is_some() {
+            let _ = write!(text, "\nHow devices learn to trust it: {strong}{trust}{plain}");
         }
         let _ = write!(
             text,
@@ -221,7 +226,7 @@ mod tests {
         let mut announcement = Announcement::new(PathBuf::from("/state"));
         let listeners: Vec<SocketAddr> = web.iter().map(|text| text.parse().unwrap()).collect();
         announcement.web(&listeners);
-        announcement.table(Colours::on(&std::fs::File::open("/dev/null").unwrap()), "")
+        announcement.table(Colours::on(&std::fs::File::open("/dev/null").unwrap()), "", "")
     }
 
     #[test]

@@ -14,14 +14,18 @@ const KEYS: [&str; 6] = [
     "state.folder",
 ];
 
+/// Writes `watari trust` with the flags by which it finds the authority of this suite.
+pub(super) fn trust(arguments: &UpArgs) -> String {
+    let words: String = places(arguments)
+        .iter()
+        .map(|word| format!(" {}", quoted(word)))
+        .collect();
+    format!("watari trust{words}")
+}
+
 /// Writes `watari credentials` with the flags by which it finds the secrets and the relay of this suite.
 pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAddr>) -> String {
-    let mut words = Vec::new();
-    for (flag, path) in [("--config", &arguments.config), ("--state", &arguments.state)] {
-        if let Some(path) = path {
-            words.extend([flag.to_owned(), path.display().to_string()]);
-        }
-    }
+    let mut words = places(arguments);
     for (key, value) in &arguments.settings.set {
         if KEYS.contains(&key.as_str()) {
             words.extend(["--set".to_owned(), format!("{key}={value}")]);
@@ -41,6 +45,17 @@ pub(super) fn command(arguments: &UpArgs, suite: &Suite, relay: Option<SocketAdd
     }
     let words: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
     format!("watari credentials --format ice-servers{words}")
+}
+
+/// The files and folders that were named.
+fn places(arguments: &UpArgs) -> Vec<String> {
+    let mut words = Vec::new();
+    for (flag, path) in [("--config", &arguments.config), ("--state", &arguments.state)] {
+        if let Some(path) = path {
+            words.extend([flag.to_owned(), path.display().to_string()]);
+        }
+    }
+    words
 }
 
 #[cfg(test)]

@@ -42,12 +42,10 @@ pub(super) struct Local {
 }
 
 impl Secured {
-    /// Loads what the settings name: pairs of TURN and STUN first, then those of all, then what a directory has signed, then the local
-    /// authority's.
+    /// Loads what the settings name: pairs of TURN and STUN first, then those of all, then what a directory has
+    /// signed, then the local authority's.
     pub(super) fn load(suite: &Suite, state: &Path) -> Result<Self, Failure> {
-        let mut files = suite.turn.tls.certificates.clone();
-        files.extend(suite.stun.tls.certificates.iter().cloned());
-        files.extend(suite.tls.certificates.iter().cloned());
+        let mut files = suite.certificate_files();
         let mut acme = None;
         if suite.tls.acme.is_on() {
             let (opened, pair) = Acme::open(&suite.tls.acme, &state.join(ACME_FOLDER))?;
