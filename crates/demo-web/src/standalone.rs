@@ -40,6 +40,7 @@ impl Server for Settings {
         listen: Listen::One("web.listen"),
         setting: "web.signaling=https://signal.example.org",
         variable: "WATARI_WEB__LISTEN",
+        built_with: None,
     };
 
     fn log(&self) -> &LogConfig {

@@ -19,7 +19,7 @@ const DTLS_1_0: u16 = 0xfeff;
 /// A client asks once, once more with the cookie, and again when that has become too old in between.
 const MAX_MESSAGE_SEQUENCE: u16 = 7;
 
-/// Bytes of a cookie. With it a HelloVerifyRequest has 44 bytes and the shortest ClientHello 66.
+/// Bytes of a cookie. With it a HelloVerifyRequest has 44 bytes and the shortest ClientHello 67.
 pub const COOKIE: usize = 16;
 /// Bytes of a HelloVerifyRequest.
 pub const HELLO_VERIFY_REQUEST_LEN: usize = record::HEADER + HANDSHAKE_HEADER + 3 + COOKIE;

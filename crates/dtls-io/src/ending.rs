@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    Path, SessionId,
+    SessionId,
     counters::Outcome,
     handshake::SLACK,
     session::Progress,
@@ -17,14 +17,7 @@ const MAX_WAKES: usize = 256;
 impl Sessions {
     /// Sends flights again, gives up handshakes and ends silent sessions: up to 256 a call. **Call it again while
     /// `poll_timeout` is not in the future.**
-    ///
-    /// `allocated_until` tells when the allocation of a session expires, if it has one.
-    pub fn handle_timeout(
-        &mut self,
-        now: Instant,
-        allocated_until: impl Fn(SessionId, &Path) -> Option<Instant>,
-        out: &mut impl Transmit,
-    ) {
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut impl Transmit) {
         for _ in 0..MAX_WAKES {
             let Some((at, id)) = self.deadlines.pop_due(now) else {
                 break;
@@ -35,32 +28,33 @@ impl Sessions {
             match entry.stage {
                 Stage::Opening { give_up_at, .. } if give_up_at <= now => self.give_up(id, Outcome::TimedOut),
                 Stage::Opening { .. } => self.resend(now, id, out),
-                Stage::Open { heard_at } => {
-                    let until = allocated_until(id, &entry.path);
-                    let silent_at = heard_at + self.limits.idle;
-                    let ends_at = until.map_or(silent_at, |until| until.max(silent_at));
-                    if ends_at > now {
-                        self.wake(id, ends_at);
-                    } else {
-                        self.say_goodbye(id, out);
-                        self.end(id);
-                    }
+                Stage::Open { held: true, .. } => {}
+                Stage::Open { heard_at, .. } if heard_at + self.limits.idle > now => {
+                    self.wake(id, heard_at + self.limits.idle);
+                }
+                Stage::Open { .. } => {
+                    self.say_goodbye(id, out);
+                    self.end(id);
                 }
             }
         }
         self.after_change();
     }
 
-    /// Takes that the allocation of a session is gone: silence ends it now.
-    pub fn allocation_ended(&mut self, id: SessionId) {
-        if let Some(entry) = self.table.entry(id)
-            && let Stage::Open { heard_at } = entry.stage
-        {
-            let silent_at = heard_at + self.limits.idle;
-            if silent_at < entry.wakes_at {
-                self.wake(id, silent_at);
-                self.after_change();
-            }
+    /// Takes that a session has an allocation now, or has none any more: only then does silence end it.
+    pub fn hold(&mut self, now: Instant, id: SessionId, has_allocation: bool) {
+        let Some(entry) = self.table.entry_mut(id) else {
+            return;
+        };
+        let Stage::Open { heard_at, held } = &mut entry.stage else {
+            return;
+        };
+        *held = has_allocation;
+        if !has_allocation {
+            // It may have been silent for as long as the allocation lived.
+            *heard_at = now;
+            self.wake(id, now + self.limits.idle);
+            self.after_change();
         }
     }
 

@@ -230,7 +230,9 @@ impl Sessions {
         // The client may not have heard our last flight, or the session broke and OpenSSL says why.
         transmit(&mut self.wire, &entry.path, out);
         if let Read::Data(len) = read {
-            entry.stage = Stage::Open { heard_at: now };
+            if let Stage::Open { heard_at, .. } = &mut entry.stage {
+                *heard_at = now;
+            }
             return Received::Data {
                 id,
                 window: at..at + len,

@@ -46,6 +46,8 @@ pub(crate) enum Stage {
     Open {
         /// When the client last proved that it is there.
         heard_at: Instant,
+        /// Whether it has an allocation, and may be silent for as long as that lives.
+        held: bool,
     },
 }
 
@@ -131,7 +133,10 @@ impl Table {
     /// Takes that a handshake is done; gives the session that had the path until now.
     pub(crate) fn opened(&mut self, id: SessionId, now: Instant) -> Option<SessionId> {
         let entry = self.entry_mut(id)?;
-        entry.stage = Stage::Open { heard_at: now };
+        entry.stage = Stage::Open {
+            heard_at: now,
+            held: false,
+        };
         let path = entry.path;
         self.half_open -= 1;
         let tenants = self.paths.get_mut(&path)?;

@@ -56,6 +56,7 @@ impl Server for Settings {
         listen: Listen::One("signaling.listen"),
         setting: "signaling.rooms.capacity=4",
         variable: "WATARI_SIGNALING__LISTEN",
+        built_with: None,
     };
 
     fn log(&self) -> &LogConfig {

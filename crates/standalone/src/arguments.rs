@@ -38,6 +38,8 @@ pub struct Command {
     pub setting: &'static str,
     /// An example of a variable in the environment: `WATARI_TURN__REALM`.
     pub variable: &'static str,
+    /// Says what it was built with or without, for `--version`.
+    pub built_with: Option<fn() -> String>,
 }
 
 /// The dotted key that `--listen` sets.
@@ -137,8 +139,7 @@ fn parser(command: &Command) -> clap::Command {
     } = *command;
     clap::Command::new(command.name)
         .about(command.about)
-        // The workspace has one version.
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(version(command))
         .after_help(EXIT_CODES)
         .arg(
             Arg::new("config")
@@ -174,6 +175,15 @@ fn parser(command: &Command) -> clap::Command {
         )
 }
 
+fn version(command: &Command) -> String {
+    // The workspace has one version.
+    let version = env!("CARGO_PKG_VERSION");
+    match command.built_with {
+        Some(built_with) => format!("{version}, {}", built_with()),
+        None => version.to_owned(),
+    }
+}
+
 fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
@@ -198,6 +208,7 @@ mod tests {
         listen: Listen::Several("tea.listen"),
         setting: "tea.sort=green",
         variable: "WATARI_TEA__SORT",
+        built_with: None,
     };
 
     const ONE_POT: Command = Command {

@@ -40,6 +40,7 @@ impl Server for Settings {
         listen: Listen::Several("stun.listen"),
         setting: "stun.classic_stun=true",
         variable: "WATARI_STUN__LISTEN",
+        built_with: None,
     };
 
     fn log(&self) -> &LogConfig {

@@ -1,5 +1,6 @@
 //! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
 
+mod dtls;
 mod hidden;
 mod peer_range;
 mod streams;
@@ -15,6 +16,7 @@ use datagram_io::overlapping;
 use serde::Deserialize;
 use settings::{Check, Report};
 
+pub use dtls::Dtls;
 pub use hidden::Hidden;
 pub use peer_range::{PeerRange, PeerRangeError};
 pub use stream_io::StreamsConfig as Streams;
@@ -61,6 +63,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Clients whose address changes.
     pub mobility: Mobility,
+    /// DTLS on the UDP listeners.
+    pub dtls: Dtls,
     /// How long things live, in seconds.
     pub lifetimes: Lifetimes,
     /// Which peers clients may reach.
@@ -243,6 +247,7 @@ impl Default for Config {
             relay: Relay::default(),
             tls: TlsConfig::default(),
             mobility: Mobility::default(),
+            dtls: Dtls::default(),
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),

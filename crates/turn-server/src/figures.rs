@@ -8,6 +8,8 @@ use turn_core::{
     AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
 };
 
+use crate::worker::dtls;
+
 /// Names one number of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
@@ -32,6 +34,7 @@ pub(crate) enum Figure {
     },
     ConnectionsEnded(Ending),
     AcceptFailed,
+    Dtls(dtls::Figure),
 }
 
 /// Ways a datagram dies between the core and the network.
@@ -77,6 +80,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) core: &'a Counters,
     pub(crate) io: &'a IoCounters,
     pub(crate) streams: &'a stream_io::Counters,
+    pub(crate) dtls: &'a dtls::Counters,
     /// Datagrams for another worker whose ring was full.
     pub(crate) worker_busy: u64,
 }
@@ -92,6 +96,7 @@ impl Figure {
             Self::RelayPortsInUse,
             Self::AcceptFailed,
         ];
+        all.extend(dtls::Figure::all().into_iter().map(Self::Dtls));
         all.extend([false, true].map(|secure| Self::Connections { secure }));
         all.extend(Ending::ALL.iter().map(|&ending| Self::ConnectionsEnded(ending)));
         for transport in Transport::ALL {
@@ -141,6 +146,7 @@ impl Figure {
             Self::Connections { secure } => from.streams.open[usize::from(secure)],
             Self::ConnectionsEnded(ending) => from.streams.ended(ending),
             Self::AcceptFailed => from.streams.accept_failed,
+            Self::Dtls(figure) => figure.read(from.dtls),
         }
     }
 }

@@ -29,9 +29,14 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Channels, Config, DEFAULT_FILE, Destination, HeaderFields, Hidden, Lifetimes, Limits, Mobility,
+    Channels, Config, DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility,
     PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};
 pub use stream_io::{Door, Visitor};
+
+/// Says what this library was built with or without: `DTLS (OpenSSL 3.0.22)`, or `without DTLS`.
+pub fn built_with() -> String {
+    worker::dtls::built_with()
+}

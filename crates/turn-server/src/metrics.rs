@@ -11,7 +11,10 @@ use turn_core::{
     AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
 };
 
-use crate::figures::{Figure, Loss, Published};
+use crate::{
+    figures::{Figure, Loss, Published},
+    worker::dtls,
+};
 
 /// Sums what the workers have published.
 pub(crate) struct Metrics {
@@ -30,6 +33,16 @@ struct MetricDef {
     series: Vec<(Vec<&'static str>, Source)>,
 }
 
+/// A metric that another module describes, with at most one label.
+pub(crate) struct Shape<T> {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) is_gauge: bool,
+    pub(crate) label: Option<&'static [&'static str]>,
+    /// The label's value, and the number's name.
+    pub(crate) series: Vec<(&'static str, T)>,
+}
+
 enum Source {
     Sum(Figure),
     Durations,
@@ -38,7 +51,8 @@ enum Source {
 
 impl Metrics {
     pub(crate) fn new(workers: Vec<Arc<Published>>) -> Result<Self, prometheus::Error> {
-        let families = families();
+        let mut families = families();
+        families.extend(dtls::Figure::shapes().into_iter().map(MetricDef::of_dtls));
         let descs = families
             .iter()
             .map(|family| {
@@ -76,6 +90,24 @@ impl Collector for Metrics {
 }
 
 impl MetricDef {
+    fn of_dtls(shape: Shape<dtls::Figure>) -> Self {
+        let series = shape.series.into_iter().map(|(value, figure)| {
+            let values = shape.label.map_or_else(Vec::new, |_| vec![value]);
+            (values, Source::Sum(Figure::Dtls(figure)))
+        });
+        Self {
+            name: shape.name,
+            help: shape.help,
+            labels: shape.label.unwrap_or_default(),
+            kind: if shape.is_gauge {
+                MetricType::GAUGE
+            } else {
+                MetricType::COUNTER
+            },
+            series: series.collect(),
+        }
+    }
+
     fn collect(&self, sums: &[(Figure, u64)]) -> MetricFamily {
         let metrics = self.series.iter().map(|(values, source)| {
             let mut metric = Metric::from_label(self.label_pairs(values));
@@ -154,6 +186,8 @@ fn families() -> Vec<MetricDef> {
     let losses = Loss::ALL
         .iter()
         .map(|&loss| (vec![loss.name()], Source::Sum(Figure::Lost(loss))));
+    let dtls_drops = dtls::Figure::drops().into_iter();
+    let dtls_drops = dtls_drops.map(|(name, figure)| (vec![name], Source::Sum(Figure::Dtls(figure))));
     let def = |name, help, labels, kind, series| MetricDef {
         name,
         help,
@@ -222,7 +256,7 @@ fn families() -> Vec<MetricDef> {
             "Datagrams that died, by reason.",
             &["reason"],
             COUNTER,
-            drops.chain(losses).collect(),
+            drops.chain(losses).chain(dtls_drops).collect(),
         ),
         def(
             "turn_requests_total",

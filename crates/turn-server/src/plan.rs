@@ -72,6 +72,7 @@ impl Plan {
         core.refresh_after_expiry = config.refresh_after_expiry;
         core.mobility = config.mobility.enabled;
         let quota = reader.quota(config);
+        reader.dtls(config);
         if reader.found.is_empty() {
             Ok(Self {
                 core,
@@ -233,6 +234,24 @@ impl Reader {
             permissions_per_allocation: config.permissions_per_allocation,
             channels_per_allocation: config.channels_per_allocation,
             ..Limits::default()
+        }
+    }
+
+    fn dtls(&mut self, config: &Config) {
+        let dtls = &config.dtls;
+        for (key, value) in [
+            ("sessions", dtls.sessions),
+            ("sessions_per_address", dtls.sessions_per_address),
+            ("half_open", dtls.half_open),
+            ("handshake", dtls.handshake),
+            ("idle", dtls.idle),
+        ] {
+            if value == 0 {
+                self.note(
+                    format!("dtls.{key}"),
+                    "must be at least 1: no client could come by DTLS; `enabled = false` says so",
+                );
+            }
         }
     }
 

@@ -39,7 +39,7 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// Speaks TLS with these certificates; without any in them, as if they were not given.
+    /// Speaks TLS and DTLS with these certificates; without any in them, as if they were not given.
     #[must_use]
     pub fn with_certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates).filter(|certificates| !certificates.is_empty());
@@ -62,6 +62,8 @@ impl<'a> Surroundings<'a> {
 /// [`StartError`], and then nothing is left running.
 pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let built = build::build(config, &surroundings)?;
+    let has_certificate = surroundings.certificates.is_some();
+    let speaks_dtls = cfg!(feature = "dtls") && config.dtls.enabled && has_certificate;
     let Surroundings { health, shutdown, .. } = surroundings;
     let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {
@@ -81,6 +83,7 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         tcp_listeners: built.tcp_listeners,
         tls_listeners: built.tls_listeners,
         _upstream: built.upstream,
+        speaks_dtls,
         crew,
         _watch: watch,
         health: health.clone(),
@@ -94,6 +97,7 @@ pub struct Running {
     tcp_listeners: Vec<SocketAddr>,
     tls_listeners: Vec<SocketAddr>,
     _upstream: Option<Upstream>,
+    speaks_dtls: bool,
     crew: Crew,
     _watch: Watch,
     health: Health,
@@ -114,6 +118,11 @@ impl Running {
     /// Further TCP addresses, for TLS; none without a certificate.
     pub fn tls_listeners(&self) -> &[SocketAddr] {
         &self.tls_listeners
+    }
+
+    /// The UDP addresses that speak DTLS, too: all or, without certificates or [switched off](crate::Dtls), none.
+    pub fn dtls_listeners(&self) -> &[SocketAddr] {
+        if self.speaks_dtls { &self.listeners } else { &[] }
     }
 
     /// How many worker threads there are.

@@ -48,6 +48,7 @@ impl Server for Settings {
         listen: Listen::Several("turn.listen"),
         setting: "turn.realm=example.org",
         variable: "WATARI_TURN__REALM",
+        built_with: Some(crate::built_with),
     };
 
     fn log(&self) -> &LogConfig {
@@ -93,6 +94,9 @@ fn announce(running: &Running, config: &Config) {
     }
     for listener in running.tls_listeners() {
         info!("TURN and STUN at tls {listener}");
+    }
+    for listener in running.dtls_listeners() {
+        info!("TURN and STUN over DTLS at udp {listener}");
     }
     let relay = &config.relay;
     info!(

@@ -1,25 +1,27 @@
 //! The loop of one worker: wait, receive, decide, send.
 
+#[cfg_attr(not(feature = "dtls"), path = "worker/dtls_absent.rs")]
+pub(crate) mod dtls;
 mod effects;
+mod names;
 
 use std::{
     io, mem,
-    net::SocketAddr,
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use datagram_io::{
-    Batch, ConnectionId, HeaderFields, Inbox, Origin, Outbox, ReadyList, Slot, SocketId, Sockets, Stop,
-};
+use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, Sockets, Stop};
 use mio::{Events, Poll, Token};
 use stream_io::Streams;
 use telemetry::BindingRequests;
-use turn_core::{
-    Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, RelayId, Server, Transport, Verdict, Via,
-};
+use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, Server, Transport, Verdict, Via};
 
+use self::{
+    dtls::Dtls,
+    names::{arrived, connected, connection, leaving, listener, relay_id, relay_socket},
+};
 use crate::{
     clock::Clock,
     figures::{Published, Sources},
@@ -48,6 +50,7 @@ pub(crate) struct Worker {
     events: Events,
     sockets: Sockets,
     streams: Streams,
+    dtls: Dtls,
     listeners: u32,
     batch: Batch,
     /// One slot for answers that are not in the buffer of a request.
@@ -90,12 +93,16 @@ pub(crate) struct Note {
     fields: turn_core::HeaderFields,
 }
 
+/// A verdict, and the window and the header fields of what it sends.
+type Decided = (Verdict, Range<usize>, turn_core::HeaderFields);
+
 /// What [`Worker::new`] puts together.
 pub(crate) struct Parts {
     pub(crate) index: u16,
     pub(crate) poll: Poll,
     pub(crate) sockets: Sockets,
     pub(crate) streams: Streams,
+    pub(crate) dtls: Dtls,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
     pub(crate) hosts: Hosts,
@@ -114,6 +121,7 @@ impl Worker {
             events: Events::with_capacity(512),
             sockets: parts.sockets,
             streams: parts.streams,
+            dtls: parts.dtls,
             listeners: parts.listeners,
             batch: Batch::new(BATCH),
             deferred: Batch::new(1),
@@ -156,11 +164,13 @@ impl Worker {
                 self.unpublished = true;
             }
             self.streams.handle_timeout(now.instant);
+            self.handle_dtls_timeout(now);
             self.receive(now);
             if self.unpublished && now.instant >= self.published_at + PUBLISH_EVERY {
                 self.publish(now.instant);
             }
         }
+        self.close_dtls();
         self.publish(Instant::now());
         Ok(())
     }
@@ -199,7 +209,12 @@ impl Worker {
 
     fn time_left(&self) -> Option<Duration> {
         let publish_at = self.unpublished.then(|| self.published_at + PUBLISH_EVERY);
-        let deadlines = [self.core.poll_timeout(), self.streams.poll_timeout(), publish_at];
+        let deadlines = [
+            self.core.poll_timeout(),
+            self.streams.poll_timeout(),
+            self.dtls.poll_timeout(),
+            publish_at,
+        ];
         let deadline = deadlines.into_iter().flatten().min()?;
         Some(deadline.saturating_duration_since(self.woken_at))
     }
@@ -257,9 +272,12 @@ impl Worker {
     }
 
     fn decide_one(&mut self, now: Now, index: usize) {
+        if self.decide_dtls(now, index) {
+            return;
+        }
         let slot = &mut self.batch.filled_mut()[index];
         let binding = is_from_client(slot, self.listeners) && slot.payload().starts_with(&BINDING_REQUEST);
-        let (verdict, window, fields) = ask(
+        let decided = ask(
             &mut self.core,
             &self.streams,
             (self.index, self.listeners),
@@ -267,6 +285,12 @@ impl Worker {
             &self.notes,
             slot,
         );
+        self.obey(index, decided, binding);
+    }
+
+    /// Marks a slot to be sent as the core has it; `binding` says whether it held a Binding request.
+    fn obey(&mut self, index: usize, (verdict, window, fields): Decided, binding: bool) {
+        let slot = &mut self.batch.filled_mut()[index];
         let Verdict::Send { via, to } = verdict else {
             return;
         };
@@ -278,6 +302,11 @@ impl Worker {
                     Link::Listener(id) => {
                         let outgoing = slot.send(listener(id), window, five_tuple.server, to);
                         outgoing.fields = leaving(fields);
+                    }
+                    Link::Connection(id) if five_tuple.transport == Transport::Dtls => {
+                        if let Some(outgoing) = self.dtls.send(slot, id, window) {
+                            outgoing.fields = leaving(fields);
+                        }
                     }
                     Link::Connection(id) => {
                         if let Some(id) = connection(self.index, id) {
@@ -318,6 +347,7 @@ impl Worker {
             core: self.core.counters(),
             io: self.sockets.counters(),
             streams: self.streams.counters(),
+            dtls: self.dtls.counters(),
             worker_busy: self.worker_busy,
         };
         self.published.publish(sources);
@@ -330,7 +360,7 @@ impl Worker {
     }
 }
 
-/// Hands the datagram in a slot to the core; window and header fields are those of what the verdict sends.
+/// Hands the datagram in a slot to the core.
 fn ask(
     core: &mut Server,
     streams: &Streams,
@@ -338,7 +368,7 @@ fn ask(
     now: Now,
     notes: &[Note],
     slot: &mut Slot,
-) -> (Verdict, Range<usize>, turn_core::HeaderFields) {
+) -> Decided {
     let (source, destination, window) = (slot.source(), slot.destination(), slot.window());
     let (origin, from_client) = (slot.origin(), is_from_client(slot, listeners));
     let fields = arrived(slot.fields());
@@ -377,78 +407,11 @@ fn ask(
     (verdict, packet.range(), packet.fields())
 }
 
-/// What sockets read out of an IP header, in the words of the core.
-fn arrived(fields: HeaderFields) -> turn_core::HeaderFields {
-    turn_core::HeaderFields {
-        hop_limit: fields.hop_limit,
-        traffic_class: fields.traffic_class,
-        dont_fragment: fields.dont_fragment,
-    }
-}
-
-/// What the core wants in an IP header, in the words of the sockets.
-fn leaving(fields: turn_core::HeaderFields) -> HeaderFields {
-    HeaderFields {
-        hop_limit: fields.hop_limit,
-        traffic_class: fields.traffic_class,
-        dont_fragment: fields.dont_fragment,
-    }
-}
-
 /// Sockets of listeners come first, those of relays after them.
 fn is_from_client(slot: &Slot, listeners: u32) -> bool {
     match slot.origin() {
         Origin::Socket(id) => id.index < listeners,
         Origin::Connection(_) => true,
         Origin::Icmp(..) | Origin::Worker { .. } => false,
-    }
-}
-
-/// A client by the connection it has to this `worker`.
-fn connected(
-    worker: u16,
-    id: ConnectionId,
-    secure: bool,
-    client: SocketAddr,
-    server: SocketAddr,
-) -> FiveTuple {
-    FiveTuple {
-        link: Link::Connection(turn_core::ConnectionId {
-            worker,
-            index: id.index,
-            generation: id.generation,
-        }),
-        transport: if secure { Transport::Tls } else { Transport::Tcp },
-        client,
-        server,
-    }
-}
-
-/// A connection of this `worker`; others have theirs.
-fn connection(worker: u16, id: turn_core::ConnectionId) -> Option<ConnectionId> {
-    (id.worker == worker).then_some(ConnectionId {
-        index: id.index,
-        generation: id.generation,
-    })
-}
-
-fn listener(id: ListenerId) -> SocketId {
-    SocketId {
-        index: id.0.into(),
-        generation: 0,
-    }
-}
-
-fn relay_id(listeners: u32, socket: SocketId) -> RelayId {
-    RelayId {
-        index: socket.index - listeners,
-        generation: socket.generation,
-    }
-}
-
-fn relay_socket(listeners: u32, relay: RelayId) -> SocketId {
-    SocketId {
-        index: listeners + relay.index,
-        generation: relay.generation,
     }
 }

@@ -7,6 +7,11 @@
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod client;
+#[cfg(feature = "dtls")]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod dtls_client;
+#[allow(dead_code, reason = "other tests use the rest")]
+mod identity;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -21,6 +26,7 @@ use telemetry::{Health, prometheus::Registry};
 use turn_server::{Config, Peers, Surroundings, start};
 
 use client::{Client, PASSWORD, Relayed, USER, wire::Wire};
+use identity::Identity;
 
 /// Datagrams each way.
 const DATAGRAMS: u32 = 10_000;
@@ -99,9 +105,11 @@ fn ten_thousand_datagrams_each_way_leave_the_heap_alone() {
         workers: 2,
         ..Config::default()
     };
+    let identity = Identity::new();
     let running = start(
         &config,
-        Surroundings::new(&Registry::new(), &Health::new(), Shutdown::new()),
+        Surroundings::new(&Registry::new(), &Health::new(), Shutdown::new())
+            .with_certificates(identity.certificates.clone()),
     )
     .unwrap();
     let server = running.listeners()[0];
@@ -151,6 +159,26 @@ fn ten_thousand_datagrams_each_way_leave_the_heap_alone() {
         over_tcp.wire.send_raw(&frames[200..]);
         assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
     });
+
+    #[cfg(feature = "dtls")]
+    {
+        let over_dtls = &mut dtls_client::connect(server);
+        let relayed = over_dtls.allocate();
+        over_dtls.bind(0x4000, home).unwrap();
+        // OpenSSL has a heap of its own, which is not counted.
+        assert_no_heap_use("ChannelData over DTLS", || {
+            over_dtls.send_channel(0x4000, &PAYLOAD);
+            assert_eq!(peer.recv_from(&mut bytes).unwrap(), (PAYLOAD.len(), relayed));
+            peer.send_to(&PAYLOAD, relayed).unwrap();
+            assert_eq!(over_dtls.receive(&mut bytes), Relayed::Channel(0x4000, &PAYLOAD));
+        });
+        let hello = include_bytes!("../../../fuzz/seeds/client_hello/openssl-first");
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_no_heap_use("nothing, as a cookie is asked for", || {
+            stranger.send_to(hello, server).unwrap();
+            assert_eq!(stranger.recv(&mut bytes).unwrap(), 44);
+        });
+    }
 
     for (what, wanted) in [
         ("hairpins within a worker", true),

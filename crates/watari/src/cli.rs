@@ -15,9 +15,14 @@ pub(crate) use nat::NatArgs;
 /// Version and, when it is known, revision.
 pub(crate) const VERSION: &str = env!("WATARI_VERSION");
 
+/// The same with what differs from build to build.
+fn version() -> String {
+    format!("{VERSION}, {}", turn_server::built_with())
+}
+
 /// Watari (渡り): STUN, TURN, signaling and a call page, on your own machine.
 #[derive(Debug, Parser)]
-#[command(name = "watari", version = VERSION, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(name = "watari", version = version(), args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,

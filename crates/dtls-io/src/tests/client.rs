@@ -31,8 +31,6 @@ pub(super) struct Internet {
     pub(super) sent: Sent,
     /// Sizes of all datagrams towards clients, and of those they answer.
     pub(super) answers: Vec<(usize, usize)>,
-    /// When the allocations of all sessions expire.
-    pub(super) allocated_until: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -64,7 +62,6 @@ impl Internet {
             ended: Vec::new(),
             sent: Sent::default(),
             answers: Vec::new(),
-            allocated_until: None,
             buffer: vec![0; 66_112],
         }
     }
@@ -148,9 +145,7 @@ impl Internet {
     pub(super) fn wait(&mut self, time: Duration) {
         self.now += time;
         while self.sessions.poll_timeout().is_some_and(|at| at <= self.now) {
-            let until = self.allocated_until;
-            self.sessions
-                .handle_timeout(self.now, |_, _| until, &mut self.sent);
+            self.sessions.handle_timeout(self.now, &mut self.sent);
         }
         self.note_ends();
     }

@@ -42,16 +42,13 @@ fn a_silent_session_without_an_allocation_ends() {
 fn a_session_lives_with_its_allocation() {
     let mut internet = internet();
     let (mut client, id) = connected(&mut internet, 4000);
-    internet.allocated_until = Some(internet.now + Duration::from_secs(600));
-    internet.wait(Duration::from_secs(70));
-    let next = internet.sessions.poll_timeout();
-    assert_eq!(next, internet.allocated_until, "it is not looked at before");
-    internet.wait(Duration::from_secs(500));
+    internet.sessions.hold(internet.now, id, true);
+    internet.wait(Duration::from_secs(100_000));
     assert_eq!(internet.ended, []);
+    assert_eq!(internet.sessions.poll_timeout(), None, "it is not looked at");
     assert_eq!(speak(&mut internet, &mut client), Some(id));
 
-    internet.allocated_until = None;
-    internet.sessions.allocation_ended(id);
+    internet.sessions.hold(internet.now, id, false);
     internet.wait(Duration::from_secs(59));
     assert_eq!(internet.ended, []);
     internet.wait(Duration::from_secs(1));

@@ -63,6 +63,7 @@ fn an_unknown_key_is_refused_in_every_table() {
         "turn",
         "turn.relay",
         "turn.tls",
+        "turn.dtls",
         "turn.lifetimes",
         "turn.peers",
         "turn.limits",

@@ -8,6 +8,7 @@ use std::{
     thread,
 };
 
+use certificates::Certificates;
 use datagram_io::{
     Backend as _, Inbox, Native, Outbox, Reported, SocketId, Sockets, Stop, handover, open_relay,
     raise_descriptor_limit,
@@ -24,14 +25,14 @@ use super::{
     listening::{self, Listeners},
 };
 use crate::{
-    Config, StartError,
+    Config, StartError, config,
     figures::Published,
     hosts::Hosts,
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
     upstream::Upstream,
-    worker::{Note, Parts, WAKER, Worker},
+    worker::{Note, Parts, WAKER, Worker, dtls::Dtls},
 };
 
 /// A worker with fewer ports would run out while its neighbours have some left.
@@ -82,6 +83,9 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         reception,
         hosts: hosts.clone(),
         binding_requests,
+        dtls: config.dtls.clone(),
+        certificates: surroundings.certificates.clone().unwrap_or_default(),
+        cookie_secret: random()?,
     };
     let workers = furnish(&plan, rooms, opened.workers, &published, &shared)?;
     Ok(Built {
@@ -101,6 +105,19 @@ struct Shared {
     reception: Reception,
     hosts: Hosts,
     binding_requests: [BindingRequests; Transport::ALL.len()],
+    dtls: config::Dtls,
+    certificates: Certificates,
+    /// For the cookies of all workers.
+    cookie_secret: [u8; 32],
+}
+
+impl Shared {
+    /// The DTLS sessions of a worker, one of so many.
+    fn dtls(&self, worker: u16, workers: NonZero<u16>) -> Dtls {
+        let certificates = self.certificates.clone();
+        let place = (worker, workers);
+        Dtls::new(&self.dtls, certificates, &self.cookie_secret, place)
+    }
 }
 
 /// How connections are received, and what runs for those of the web.
@@ -224,6 +241,7 @@ fn furnish(
 ) -> Result<Vec<(Worker, Stop)>, StartError> {
     let outboxes: Vec<_> = rooms.iter().map(|room| room.outbox.clone()).collect();
     let count = rooms.len() as u16;
+    let workers_there = NonZero::new(count).unwrap_or(NonZero::<u16>::MIN);
     let limit = plan.core.unauthorized_limit;
     let unauthorized_limit = limit.map(|limit| part_of(limit, count));
     let mut workers = Vec::new();
@@ -246,6 +264,7 @@ fn furnish(
             index: index as u16,
             sockets: table,
             streams,
+            dtls: shared.dtls(index as u16, workers_there),
             poll: room.poll,
             listeners: sockets,
             core: Server::new(core, Box::new(shared.ledger.clone()), random()?),

@@ -5,7 +5,10 @@ use std::io;
 use tracing::debug;
 use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, RelayTransport, Transport};
 
-use super::{Note, Worker, connected, connection, listener, relay_socket};
+use super::{
+    Note, Worker,
+    names::{connected, connection, listener, relay_socket},
+};
 
 impl Worker {
     /// Performs outputs until there are none; opening a socket can bring about more.
@@ -78,11 +81,14 @@ impl Worker {
     }
 
     fn hold(&mut self, client: FiveTuple, held: bool, now: Now) {
-        if let (Link::Connection(id), Transport::Tcp | Transport::Tls) = (client.link, client.transport) {
-            // What another worker's connection is to that one, it knows.
-            if let Some(id) = connection(self.index, id) {
-                self.streams.hold(id, held, now.instant);
-            }
+        let Link::Connection(id) = client.link else {
+            return;
+        };
+        if client.transport == Transport::Dtls {
+            self.dtls.hold(now, id, held);
+        // What another worker's connection is to that one, it knows.
+        } else if let Some(id) = connection(self.index, id) {
+            self.streams.hold(id, held, now.instant);
         }
     }
 
@@ -114,19 +120,23 @@ impl Worker {
     }
 
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
-        let id = match to.link {
-            Link::Listener(id) => id,
-            Link::Connection(id) => {
-                if let Some(id) = connection(self.index, id) {
-                    self.streams.send(id, datagram);
-                }
-                return;
+        if let (Link::Connection(id), Transport::Tcp | Transport::Tls) = (to.link, to.transport) {
+            if let Some(id) = connection(self.index, id) {
+                self.streams.send(id, datagram);
             }
-        };
+            return;
+        }
         self.deferred.commit(1);
         let slot = &mut self.deferred.filled_mut()[0];
         slot.buffer_mut()[..datagram.len()].copy_from_slice(datagram);
-        slot.send(listener(id), 0..datagram.len(), to.server, to.client);
+        match to.link {
+            Link::Listener(id) => {
+                slot.send(listener(id), 0..datagram.len(), to.server, to.client);
+            }
+            Link::Connection(id) => {
+                self.dtls.send(slot, id, 0..datagram.len());
+            }
+        }
         self.sockets.send(&mut self.deferred);
         self.deferred.clear();
     }

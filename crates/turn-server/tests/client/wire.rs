@@ -18,6 +18,8 @@ impl<T: Read + Write> Bytes for T {}
 pub(crate) enum Wire {
     Datagrams(UdpSocket),
     Stream(RefCell<Stream>),
+    /// Datagrams within something else: each read and each write is one.
+    Sealed(RefCell<Box<dyn Bytes>>),
 }
 
 pub(crate) struct Stream {
@@ -44,6 +46,10 @@ impl Wire {
         }))
     }
 
+    pub(crate) fn sealed(datagrams: impl Bytes + 'static) -> Self {
+        Self::Sealed(RefCell::new(Box::new(datagrams)))
+    }
+
     /// Sends a message; on a stream it is padded to a multiple of four bytes.
     pub(crate) fn send(&self, message: &[u8]) {
         match self {
@@ -53,6 +59,7 @@ impl Wire {
                 padded.resize(message.len().next_multiple_of(4), 0);
                 stream.borrow_mut().bytes.write_all(&padded).unwrap();
             }
+            Self::Sealed(datagrams) => datagrams.borrow_mut().write_all(message).unwrap(),
         }
     }
 
@@ -61,6 +68,7 @@ impl Wire {
         match self {
             Self::Datagrams(socket) => drop(socket.send(bytes).unwrap()),
             Self::Stream(stream) => stream.borrow_mut().bytes.write_all(bytes).unwrap(),
+            Self::Sealed(datagrams) => datagrams.borrow_mut().write_all(bytes).unwrap(),
         }
     }
 
@@ -69,6 +77,7 @@ impl Wire {
         match self {
             Self::Datagrams(socket) => socket.recv(into).expect("a datagram"),
             Self::Stream(stream) => stream.borrow_mut().frame(into).expect("a frame"),
+            Self::Sealed(datagrams) => datagrams.borrow_mut().read(into).expect("a datagram"),
         }
     }
 }

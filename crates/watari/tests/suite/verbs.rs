@@ -214,7 +214,14 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
             text(&output.stdout)
         );
     }
-    assert!(text(&answer(&["--version"]).stdout).starts_with("watari 0."));
+    let version = text(&answer(&["--version"]).stdout);
+    assert!(version.starts_with("watari 0."), "{version}");
+    let built_with = if cfg!(feature = "dtls") {
+        "DTLS (OpenSSL "
+    } else {
+        "without DTLS"
+    };
+    assert!(version.contains(built_with), "{version}");
 }
 
 #[test]

@@ -71,6 +71,13 @@ impl Announcement {
             .extend(places.iter().map(|place| format!("turns:{place}?transport=tcp")));
     }
 
+    /// Adds the URIs of TURN over DTLS (RFC 7350 §5) served at these addresses.
+    pub(crate) fn turn_over_dtls(&mut self, listeners: &[SocketAddr], pairs: &[Pair]) {
+        let places = secure_bases(listeners, pairs, None);
+        self.turn
+            .extend(places.iter().map(|place| format!("turns:{place}?transport=udp")));
+    }
+
     /// Adds the URIs of STUN served at these addresses.
     pub(crate) fn stun(&mut self, listeners: &[SocketAddr]) {
         let places = bases(listeners, reached_by);

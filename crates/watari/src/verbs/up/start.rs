@@ -123,8 +123,9 @@ impl Start<'_> {
         };
         self.announcement.turn(&relay.udp);
         self.announcement.turn_over_tcp(&relay.tcp);
-        self.announcement
-            .turn_over_tls(&relay.tls, &self.secured.certificates.pairs());
+        let pairs = self.secured.certificates.pairs();
+        self.announcement.turn_over_tls(&relay.tls, &pairs);
+        self.announcement.turn_over_dtls(running.dtls_listeners(), &pairs);
         self.supervisor.task("turn", running.finished());
         Ok(relay)
     }
@@ -158,7 +159,10 @@ impl Start<'_> {
         let elsewhere = if is_there(Ipv4Addr::LOCALHOST.into()) {
             Vec::new()
         } else {
-            [self.announcement.stun.clone(), self.announcement.turn.clone()].concat()
+            let urls = [self.announcement.stun.clone(), self.announcement.turn.clone()].concat();
+            // No browser speaks TURN over DTLS.
+            let is_dtls = |url: &String| url.starts_with("turns:") && url.ends_with("=udp");
+            urls.into_iter().filter(|url| !is_dtls(url)).collect()
         };
         let lan = addresses::on_the_network_v4().filter(|address| is_there(*address));
         // A port that was set is the one that the world sees in front of a NAT.
