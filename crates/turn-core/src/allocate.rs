@@ -75,12 +75,12 @@ impl Server {
             return Err(Refusal::InsufficientCapacity);
         }
         self.ledger
-            .reserve(identity.user_id())
+            .reserve(identity.account())
             .map_err(|full| match full {
                 LedgerFull::User => Refusal::QuotaReached,
                 LedgerFull::Total => Refusal::InsufficientCapacity,
             })?;
-        match self.find_addresses(now, from, identity.user_id(), wish.relays) {
+        match self.find_addresses(now, from, identity.account().owner(), wish.relays) {
             Ok(sites) => {
                 let key = self.open_relays(now, from, identity, message, wish, sites);
                 if mobile {
@@ -89,7 +89,7 @@ impl Server {
                 Ok(Done::Later)
             }
             Err(refusal) => {
-                self.ledger.release(identity.user_id());
+                self.ledger.release(identity.account());
                 Err(refusal)
             }
         }
@@ -112,11 +112,11 @@ impl Server {
         &mut self,
         now: Now,
         from: FiveTuple,
-        user_id: &str,
+        owner: &str,
         relays: Relays,
     ) -> Result<Sites, Refusal> {
         let (families, want): (&[Family], _) = match relays {
-            Relays::Reserved(token) => return self.claim_address(now, user_id, token),
+            Relays::Reserved(token) => return self.claim_address(now, owner, token),
             Relays::One(Family::V4, want) => (&[Family::V4], want),
             Relays::One(Family::V6, want) => (&[Family::V6], want),
             Relays::Both(want) => (&Family::ALL, want),
@@ -143,9 +143,9 @@ impl Server {
         }
     }
 
-    fn claim_address(&mut self, now: Now, user_id: &str, token: ReservationToken) -> Result<Sites, Refusal> {
+    fn claim_address(&mut self, now: Now, owner: &str, token: ReservationToken) -> Result<Sites, Refusal> {
         let worker = self.config.share.index();
-        let parked = self.ledger.claim(now.instant, token, user_id, worker);
+        let parked = self.ledger.claim(now.instant, token, owner, worker);
         let address = parked.ok_or(Refusal::InsufficientCapacity)?.address;
         self.addresses.borrow(address.local.ip());
         Ok(Sites {
@@ -166,6 +166,7 @@ impl Server {
         sites: Sites,
     ) -> Key {
         let lifetime = self.config.lifetimes.grant(wish.lifetime);
+        let lifetime = identity.proof.cut(now.unix, lifetime);
         let want = match wish.relays {
             Relays::One(_, want) | Relays::Both(want) => want,
             Relays::Reserved(_) => Want::Any,
@@ -178,15 +179,13 @@ impl Server {
             want,
             failed: sites.failed,
         };
-        let user_id = identity.user_id();
-        let user_id = (*user_id != *identity.username).then(|| user_id.into());
         let key = self.table.insert(Allocation {
             five_tuple: from,
             username: identity.username.as_ref().into(),
-            user_id,
+            holder: identity.holder(),
             credential_expires: identity.expires_unix,
             key: identity.key.clone(),
-            algorithm: identity.algorithm,
+            proof: identity.proof.clone(),
             transport: wish.transport,
             relays: [None; 2],
             permissions: Permissions::default(),

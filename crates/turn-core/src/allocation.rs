@@ -2,16 +2,18 @@
 
 use std::time::Instant;
 
-use stun_wire::{PasswordAlgorithm, TransactionId};
+use stun_wire::TransactionId;
 
 use crate::{
     answer::{Allocated, Asked},
     channel::Channels,
-    integrity::MacKey,
+    integrity::{MacKey, Scheme},
     mobility::Mobile,
     permission::Permissions,
     ports::Want,
+    quota::Account,
     slots::Key,
+    third_party::Proof,
     types::{Family, FiveTuple, RelayId, RelayTransport, RelayedAddress, ReservationToken},
 };
 
@@ -19,14 +21,13 @@ use crate::{
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
     pub(crate) username: Box<str>,
-    /// Whom the ledger counts it for; `None` where that is the username.
-    pub(crate) user_id: Option<Box<str>>,
+    pub(crate) holder: Holder,
     /// When a time-limited username ceases to be valid.
     pub(crate) credential_expires: Option<u64>,
     /// Ready to verify and to sign what is like the Allocate.
     pub(crate) key: MacKey,
-    /// What made it of the password.
-    pub(crate) algorithm: PasswordAlgorithm,
+    /// What made it.
+    pub(crate) proof: Proof,
     pub(crate) transport: RelayTransport,
     /// By [`Family::index`].
     pub(crate) relays: [Option<RelayId>; 2],
@@ -38,6 +39,17 @@ pub(crate) struct Allocation {
     pub(crate) phase: Phase,
     /// Set for a client that asked to be able to move.
     pub(crate) mobile: Option<Box<Mobile>>,
+}
+
+/// Says whom the ledger counts an allocation for, from its first moment to its last.
+#[derive(Debug)]
+pub(crate) enum Holder {
+    /// The user of this name.
+    Username,
+    /// The one behind a time-limited username.
+    UserId(Box<str>),
+    /// The bearer of the token it was made with.
+    Token { kid: Box<str>, token: u64 },
 }
 
 /// Opening a relay socket is two-phase: nobody is promised an address that failed to bind.
@@ -88,13 +100,26 @@ pub(crate) enum RelayState {
 
 impl Allocation {
     /// Tells whom the ledger counts this allocation for.
-    pub(crate) fn user_id(&self) -> &str {
-        self.user_id.as_deref().unwrap_or(&self.username)
+    pub(crate) fn account(&self) -> Account<'_> {
+        match &self.holder {
+            Holder::Username => Account::User(&self.username),
+            Holder::UserId(id) => Account::User(id),
+            Holder::Token { kid, token } => Account::Token { kid, token: *token },
+        }
     }
 
     /// Tells whether peers connect instead of sending datagrams (RFC 6062).
     pub(crate) fn is_tcp(&self) -> bool {
         self.transport == RelayTransport::Tcp
+    }
+
+    /// Gives the key for requests of this scheme, unless it must be derived anew.
+    pub(crate) fn key_for(&self, scheme: Scheme) -> Option<MacKey> {
+        match &self.proof {
+            Proof::Password(algorithm) if *algorithm != scheme.algorithm => None,
+            Proof::Password(_) => self.key.narrowed(scheme.macs),
+            Proof::Token(grant) => self.key.narrowed(scheme.macs).or_else(|| Some(grant.key(scheme))),
+        }
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     integrity::MacKey,
     nonce::{Nonce, Nonces, Offer},
+    third_party::ThirdParty,
     tickets::Ticket,
     types::{ConnectionNumber, Family, Now, PeerConnectionId, ReservationToken},
 };
@@ -243,23 +244,31 @@ pub(crate) struct Challenge<'a> {
     pub(crate) client: SocketAddr,
 }
 
-impl Challenge<'_> {
-    fn nonce(&self, offer: Offer) -> Nonce {
-        self.nonces.make(self.now, self.client, offer)
-    }
+/// Says how much a challenge offers.
+#[derive(Clone, Copy)]
+struct Offered<'a> {
+    offer: Offer,
+    nonce: &'a Nonce,
+    /// THIRD-PARTY-AUTHORIZATION.
+    third_party: Option<&'a str>,
+}
 
-    fn write(&self, offer: Offer, nonce: &Nonce, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+impl Challenge<'_> {
+    fn write(&self, offered: Offered<'_>, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
         writer.text(AttributeType::REALM, self.config.realm.as_str())?;
-        writer.attribute(AttributeType::NONCE, nonce)?;
-        if offer == Offer::Algorithms {
+        writer.attribute(AttributeType::NONCE, offered.nonce)?;
+        if offered.offer == Offer::Algorithms {
             writer.password_algorithms(self.config.credentials.algorithms())?;
+        }
+        if let Some(server_name) = offered.third_party {
+            writer.text(AttributeType::THIRD_PARTY_AUTHORIZATION, server_name)?;
         }
         Ok(())
     }
 }
 
 /// Writes an error response of at most `allowance` bytes. What people read is left out first, then what clients of
-/// RFC 8489 may choose, and at last the answer.
+/// RFC 8489 may choose, then what tells those with tokens that they may use them, and at last the answer.
 pub(crate) fn refusal(
     asked: Asked,
     refused: &Refused,
@@ -267,25 +276,40 @@ pub(crate) fn refusal(
     allowance: usize,
     out: &mut [u8],
 ) -> Result<usize, NoAnswer> {
-    let offers: &[Offer] = if refused.refusal.challenges() {
+    let challenges = refused.refusal.challenges();
+    let offers: &[Offer] = if challenges {
         &Offer::ALL
     } else {
         &[Offer::Nothing]
     };
+    let third_party = challenge
+        .config
+        .credentials
+        .third_party()
+        .map(ThirdParty::server_name);
+    let third_parties = [third_party, None];
+    let third_parties = if third_party.is_some() {
+        &third_parties[..]
+    } else {
+        &[None]
+    };
+    let mut luxuries = &Luxury::ALL[..];
     let mut outcome = Err(NoAnswer::NoRoom);
-    for (at, &offer) in offers.iter().enumerate() {
-        let nonce = challenge.nonce(offer);
-        let luxuries = if at == 0 {
-            &Luxury::ALL[..]
-        } else {
-            &[Luxury::None]
-        };
-        for &luxury in luxuries {
-            outcome = match write_refusal(asked, refused, challenge, (offer, &nonce), luxury, out) {
-                Ok(len) if len <= allowance => return Ok(len),
-                Ok(_) => Err(NoAnswer::TooLong),
-                Err(_) => Err(NoAnswer::NoRoom),
+    for &third_party in third_parties {
+        for &offer in offers {
+            let nonce = challenge.nonces.make(challenge.now, challenge.client, offer);
+            let offered = Offered {
+                offer,
+                nonce: &nonce,
+                third_party,
             };
+            for &luxury in std::mem::replace(&mut luxuries, &[Luxury::None]) {
+                outcome = match write_refusal(asked, refused, challenge, offered, luxury, out) {
+                    Ok(len) if len <= allowance => return Ok(len),
+                    Ok(_) => Err(NoAnswer::TooLong),
+                    Err(_) => Err(NoAnswer::NoRoom),
+                };
+            }
         }
     }
     outcome
@@ -307,7 +331,7 @@ fn write_refusal(
     asked: Asked,
     refused: &Refused,
     challenge: &Challenge<'_>,
-    (offer, nonce): (Offer, &Nonce),
+    offered: Offered<'_>,
     luxury: Luxury,
     out: &mut [u8],
 ) -> Result<usize, WriteError> {
@@ -319,7 +343,7 @@ fn write_refusal(
         writer.unknown_attributes(unknown)?;
     }
     if refusal.challenges() {
-        challenge.write(offer, nonce, &mut writer)?;
+        challenge.write(offered, &mut writer)?;
     }
     if let (Luxury::Software, Some(software)) = (luxury, &challenge.config.software) {
         writer.text(AttributeType::SOFTWARE, software)?;

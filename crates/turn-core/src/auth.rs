@@ -4,16 +4,20 @@ mod presented;
 
 use std::borrow::Cow;
 
-use stun_wire::{Message, Method, PasswordAlgorithm};
+use arrayvec::ArrayVec;
+use stun_wire::{AttributeType, Message, Method};
 
 use self::presented::{Name, Presented};
 use crate::{
+    allocation::{Allocation, Holder},
     answer::{Refusal, Refused, Standing},
     counters::AuthFailure,
     integrity::{MacKey, Scheme},
     nonce::NonceCheck,
+    quota::Account,
     server::Server,
     slots::Key,
+    third_party::{Proof, ThirdParty},
     types::{FiveTuple, Now},
 };
 
@@ -25,8 +29,8 @@ pub(crate) struct Identity<'m> {
     id: Option<&'m str>,
     /// Signs the answer.
     pub(crate) key: MacKey,
-    /// What made it of the password.
-    pub(crate) algorithm: PasswordAlgorithm,
+    /// What made it.
+    pub(crate) proof: Proof,
     pub(crate) expires_unix: Option<u64>,
     /// The allocation that the request is about; it is this user's.
     pub(crate) allocation: Option<Key>,
@@ -36,8 +40,26 @@ pub(crate) struct Identity<'m> {
 
 impl Identity<'_> {
     /// Tells whom quotas count: it stays the same when a time-limited username is renewed.
-    pub(crate) fn user_id(&self) -> &str {
-        self.id.unwrap_or(&self.username)
+    pub(crate) fn account(&self) -> Account<'_> {
+        match &self.proof {
+            Proof::Password(_) => Account::User(self.id.unwrap_or(&self.username)),
+            Proof::Token(grant) => Account::Token {
+                kid: &self.username,
+                token: grant.digest,
+            },
+        }
+    }
+
+    /// The same, to be kept beside the username.
+    pub(crate) fn holder(&self) -> Holder {
+        match self.account() {
+            Account::User(id) if *id == *self.username => Holder::Username,
+            Account::User(id) => Holder::UserId(id.into()),
+            Account::Token { kid, token } => Holder::Token {
+                kid: kid.into(),
+                token,
+            },
+        }
     }
 
     /// Gives the allocation that requests after Allocate need.
@@ -70,6 +92,21 @@ struct Candidate<'m> {
     expires_unix: Option<u64>,
     /// For all that the scheme takes.
     key: MacKey,
+    proof: Proof,
+}
+
+impl Candidate<'_> {
+    /// Tells whether an allocation is this user's. Whoever brings a token has no other name: he is known by the token
+    /// itself, and with a new one by being where the allocation's client is.
+    fn owns(&self, from: FiveTuple, username: &str, allocation: &Allocation) -> bool {
+        match (&self.proof, &allocation.proof) {
+            (Proof::Password(_), Proof::Password(_)) => *allocation.username == *username,
+            (Proof::Token(theirs), Proof::Token(ours)) => {
+                theirs.digest == ours.digest || allocation.has_client_at(from)
+            }
+            (Proof::Password(_), Proof::Token(_)) | (Proof::Token(_), Proof::Password(_)) => false,
+        }
+    }
 }
 
 impl Server {
@@ -94,7 +131,20 @@ impl Server {
 
         let scheme = presented::scheme(message, offer, self.config.credentials.algorithms())
             .ok_or_else(|| rejected(AuthFailure::AlgorithmMismatch, Refusal::BadRequest))?;
-        let candidate = self.candidate(from, presented.name, scheme, message);
+        let third_party = self.config.credentials.third_party();
+        let candidate = match (message.attribute(AttributeType::ACCESS_TOKEN), third_party) {
+            (None, _) => self.candidate(from, presented.name, scheme, message),
+            (Some(token), Some(third_party)) => {
+                bearer(now, third_party, presented.name, token, scheme, message)
+            }
+            (Some(_), None) => {
+                let unknown = ArrayVec::from_iter([AttributeType::ACCESS_TOKEN]);
+                return Err(rejected(
+                    AuthFailure::BadToken,
+                    Refusal::UnknownAttributes(unknown),
+                ));
+            }
+        };
         let (username, candidate) = candidate.map_err(|failure| rejected(failure, Refusal::Unauthorized))?;
         if presented.realm != self.config.realm.as_str() {
             return Err(rejected(AuthFailure::WrongRealm, Refusal::Unauthorized));
@@ -121,7 +171,7 @@ impl Server {
         let existing = self
             .subject(from, message)
             .and_then(|key| Some((key, self.table.allocation(key)?)));
-        let own = existing.filter(|(_, allocation)| *allocation.username == *username);
+        let own = existing.filter(|(_, allocation)| candidate.owns(from, &username, allocation));
         let key = candidate.key.narrowed(scheme.sign).unwrap_or(candidate.key);
         if existing.is_some() && own.is_none() {
             let refusal = if message.method() == Method::ALLOCATE {
@@ -138,7 +188,7 @@ impl Server {
             username,
             id: candidate.id,
             key,
-            algorithm: scheme.algorithm,
+            proof: candidate.proof,
             expires_unix: candidate.expires_unix,
             allocation: own.map(|(key, _)| key),
             ready: own.is_some_and(|(_, allocation)| allocation.is_ready()),
@@ -159,7 +209,7 @@ impl Server {
             Name::Hash(hash) => credentials.name_of(&hash),
         };
         if let Some(known_as) = known
-            && let Some((key, expires_unix)) = self.kept_key(from, known_as, scheme, message)
+            && let Some((key, proof, expires_unix)) = self.kept_key(from, known_as, scheme, message)
         {
             if !key.verify(message) {
                 return Err(AuthFailure::WrongPassword);
@@ -172,6 +222,7 @@ impl Server {
                 id: None,
                 expires_unix,
                 key,
+                proof,
             };
             return Ok((username, candidate));
         }
@@ -187,11 +238,12 @@ impl Server {
             id: Some(parsed.user_id),
             expires_unix: Some(parsed.expires_unix),
             key: key.ok_or(AuthFailure::WrongPassword)?,
+            proof: Proof::Password(scheme.algorithm),
         };
         Ok((Cow::Borrowed(username), candidate))
     }
 
-    /// Finds a key that needs no deriving, and when it expires: of the owner of the allocation that the request is
+    /// Finds a key that needs no deriving, what made it, and when it expires: of the owner of the allocation that the request is
     /// about, or of a static user.
     fn kept_key(
         &self,
@@ -199,19 +251,17 @@ impl Server {
         username: &str,
         scheme: Scheme,
         message: &Message<'_>,
-    ) -> Option<(MacKey, Option<u64>)> {
+    ) -> Option<(MacKey, Proof, Option<u64>)> {
         let existing = self
             .subject(from, message)
             .and_then(|key| self.table.allocation(key));
-        let own = existing.filter(|allocation| {
-            *allocation.username == *username && allocation.algorithm == scheme.algorithm
-        });
-        if let Some(allocation) = own
-            && let Some(key) = allocation.key.narrowed(scheme.macs)
+        if let Some(allocation) = existing.filter(|allocation| *allocation.username == *username)
+            && let Some(key) = allocation.key_for(scheme)
         {
-            return Some((key, allocation.credential_expires));
+            return Some((key, allocation.proof.clone(), allocation.credential_expires));
         }
-        Some((self.config.credentials.user(username)?.key(scheme)?, None))
+        let key = self.config.credentials.user(username)?.key(scheme)?;
+        Some((key, Proof::Password(scheme.algorithm), None))
     }
 
     /// Does the work of a known user, so that time does not tell which names exist.
@@ -234,4 +284,26 @@ impl Server {
                 .expires_unix
                 .is_some_and(|expires| expires <= now.unix.as_secs())
     }
+}
+
+/// Finds what a token says of its bearer (RFC 7635 §7).
+fn bearer<'m>(
+    now: Now,
+    third_party: &ThirdParty,
+    name: Name<'m>,
+    token: &[u8],
+    scheme: Scheme,
+    message: &Message<'m>,
+) -> Result<(Cow<'m, str>, Candidate<'m>), AuthFailure> {
+    let Name::Plain(kid) = name else {
+        return Err(AuthFailure::BadToken);
+    };
+    let (grant, key) = third_party.authorize(now.unix, kid, token, scheme, message)?;
+    let candidate = Candidate {
+        id: None,
+        expires_unix: None,
+        key,
+        proof: Proof::Token(Box::new(grant)),
+    };
+    Ok((Cow::Borrowed(kid), candidate))
 }

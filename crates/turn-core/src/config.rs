@@ -106,6 +106,9 @@ pub enum ConfigError {
     /// RFC 8489 §14.9 allows less than 128 characters; answers stay small if these are bytes.
     #[error("a realm has 1 to 127 bytes and neither quotes, backslashes nor control characters")]
     Realm,
+    /// The name that tokens of authorization servers are bound to.
+    #[error("a server name has 1 to 127 bytes and neither quotes, backslashes nor control characters")]
+    ServerName,
     /// The port range holds no port, or the port 0.
     #[error("the first port must be at least 1 and not above the last one")]
     PortRange,

@@ -233,9 +233,11 @@ labels! {
         WrongRealm => "wrong_realm",
         /// Nobody of that name.
         UnknownUser => "unknown_user",
+        /// An access token that none of our keys opens.
+        BadToken => "bad_token",
         /// MESSAGE-INTEGRITY does not match.
         WrongPassword => "wrong_password",
-        /// The credential's time is over.
+        /// The credential's time is over, or the token's.
         Expired => "expired",
         /// The nonce is old, or was given to another address.
         StaleNonce => "stale_nonce",

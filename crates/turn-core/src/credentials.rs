@@ -15,6 +15,7 @@ pub use self::user_key::UserKey;
 use crate::{
     config::Realm,
     integrity::{MacKey, Macs, Scheme},
+    third_party::ThirdParty,
 };
 
 /// Holds static users and shared secrets; both work at the same time.
@@ -28,6 +29,7 @@ pub struct Credentials {
     md5_only: usize,
     secrets: Vec<Secret>,
     separator: char,
+    third_party: Option<ThirdParty>,
 }
 
 impl Default for Credentials {
@@ -39,6 +41,7 @@ impl Default for Credentials {
             md5_only: 0,
             secrets: Vec::new(),
             separator: ':',
+            third_party: None,
         }
     }
 }
@@ -82,9 +85,14 @@ impl Credentials {
         self.separator = separator;
     }
 
+    /// Believes tokens of authorization servers, too.
+    pub fn set_third_party(&mut self, third_party: ThirdParty) {
+        self.third_party = Some(third_party);
+    }
+
     /// Tells whether nobody could ever allocate.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.secrets.is_empty()
+        self.users.is_empty() && self.secrets.is_empty() && self.third_party.is_none()
     }
 
     /// Lists the password algorithms that every user has a key for, the preferred one first (RFC 8489 §9.2.4).
@@ -97,9 +105,13 @@ impl Credentials {
     }
 
     /// Tells whether everybody who may allocate is known by the hash of his name as well. Time-limited usernames
-    /// are not: they are not known before they come.
+    /// are not: they are not known before they come. Nor are clients with tokens, whose username says the key.
     pub(crate) fn knows_user_hashes(&self) -> bool {
-        self.secrets.is_empty() && !self.users.is_empty()
+        self.secrets.is_empty() && self.third_party.is_none() && !self.users.is_empty()
+    }
+
+    pub(crate) fn third_party(&self) -> Option<&ThirdParty> {
+        self.third_party.as_ref()
     }
 
     /// Finds the name of a static user behind a USERHASH.

@@ -93,7 +93,7 @@ impl Server {
         let Some(allocation) = self.table.remove(key) else {
             return;
         };
-        self.ledger.release(allocation.user_id());
+        self.ledger.release(allocation.account());
         self.forget_ways(&allocation);
         if let Some(token) = allocation.token() {
             self.end_reservation(token);

@@ -8,6 +8,7 @@
 #![warn(clippy::iter_over_hash_type)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+mod access_token;
 mod addresses;
 mod allocate;
 mod allocation;
@@ -49,6 +50,7 @@ mod table;
 mod tcp_relay;
 #[cfg(test)]
 mod testing;
+mod third_party;
 mod tickets;
 mod types;
 
@@ -56,6 +58,7 @@ pub use stun_wire::Icmp;
 pub use turn_credentials::Secret;
 
 pub use crate::{
+    access_token::{AccessToken, TokenAlgorithm, TokenKey},
     config::{
         ChannelRange, Config, ConfigError, Lifetimes, Limits, PortRange, Realm, RelayAddress, RelayAddresses,
         Share, TcpRelay, UnauthorizedLimit,
@@ -69,8 +72,9 @@ pub use crate::{
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,
-    quota::{Ledger, LedgerFull, Parked, Quota, QuotaLimits},
+    quota::{Account, Ledger, LedgerFull, Parked, Quota, QuotaLimits},
     server::Server,
+    third_party::ThirdParty,
     types::{
         ConnectionId, ConnectionNumber, Family, FiveTuple, Link, ListenerId, Now, PeerConnectionId, RelayId,
         RelayTransport, RelayedAddress, ReservationToken, Transport,

@@ -78,6 +78,12 @@ impl Mobile {
 }
 
 impl Allocation {
+    /// Tells whether its client sends from there, or said that it will.
+    pub(crate) fn has_client_at(&self, from: FiveTuple) -> bool {
+        let next = self.mobile.as_ref().and_then(|mobile| mobile.next());
+        from == self.five_tuple || Some(from) == next
+    }
+
     /// Tells how the worker `this`, whose allocation it is, reaches the client: datagrams leave here, what belongs on
     /// a connection leaves where that is.
     pub(crate) fn way_to_client(&self, this: u16) -> Result<Verdict, DropReason> {
@@ -186,6 +192,8 @@ impl Server {
         self.check_new_place(key, allocation, mobile, from)?;
         let relays = concerned(allocation.relays, family)?;
         let lifetime = self.config.lifetimes.grant(asked);
+        let lifetime = identity.proof.cut(now.unix, lifetime);
+        self.renew_proof(key, identity);
         let expires_at = now.instant + Duration::from_secs(lifetime.into());
         relays
             .into_iter()

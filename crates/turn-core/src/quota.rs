@@ -1,6 +1,6 @@
 //! What all workers share: how many allocations each user has, and ports reserved for a second client.
 
-use std::{collections::BTreeMap, num::NonZeroU32, time::Instant};
+use std::{borrow::Borrow, collections::BTreeMap, num::NonZeroU32, time::Instant};
 
 use crate::types::{RelayedAddress, ReservationToken};
 
@@ -13,20 +13,20 @@ pub trait Ledger {
     /// # Errors
     ///
     /// [`LedgerFull`]; then nothing is counted.
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull>;
+    fn reserve(&mut self, user: Account<'_>) -> Result<(), LedgerFull>;
 
     /// Counts one allocation of `user` less.
-    fn release(&mut self, user: &str);
+    fn release(&mut self, user: Account<'_>);
 
     /// Counts one more connection between a TCP allocation of `user` and a peer, or tells which bound is reached.
     ///
     /// # Errors
     ///
     /// [`LedgerFull`]; then nothing is counted.
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull>;
+    fn reserve_connection(&mut self, user: Account<'_>) -> Result<(), LedgerFull>;
 
     /// Counts one such connection less.
-    fn release_connection(&mut self, user: &str);
+    fn release_connection(&mut self, user: Account<'_>);
 
     /// Puts a reserved port on display until someone claims it by its token (RFC 8656 §7.2, EVEN-PORT).
     fn park(&mut self, token: ReservationToken, parked: Parked);
@@ -43,6 +43,30 @@ pub trait Ledger {
 
     /// Takes a port off display, so that its home worker has it again, or tells which worker still uses it.
     fn unpark(&mut self, token: ReservationToken) -> Option<u16>;
+}
+
+/// Says whom an allocation is counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account<'a> {
+    /// A user id.
+    User(&'a str),
+    /// The bearer of a token, who has no other name, and the key of the authorization server that vouches for him.
+    Token {
+        /// The key's id.
+        kid: &'a str,
+        /// What tells the token from others.
+        token: u64,
+    },
+}
+
+impl<'a> Account<'a> {
+    /// Tells who may claim what was reserved: of bearers of tokens those with one key.
+    pub fn owner(self) -> &'a str {
+        match self {
+            Self::User(user) => user,
+            Self::Token { kid, .. } => kid,
+        }
+    }
 }
 
 /// Says which bound an allocation or a connection would exceed.
@@ -88,9 +112,12 @@ enum Claim {
 #[derive(Debug)]
 struct Tally {
     per_user: NonZeroU32,
+    per_key: NonZeroU32,
     most: NonZeroU32,
     total: u32,
     users: BTreeMap<Box<str>, u32>,
+    tokens: BTreeMap<u64, u32>,
+    keys: BTreeMap<Box<str>, u32>,
 }
 
 /// Bounds what one user id and what all together may have.
@@ -100,6 +127,8 @@ pub struct QuotaLimits {
     pub per_user: NonZeroU32,
     /// Allocations of everybody.
     pub total: NonZeroU32,
+    /// Allocations of all tokens of one authorization server's key; one token may have what one user may.
+    pub per_key: NonZeroU32,
     /// Connections between TCP allocations of one user id and peers.
     pub connections_per_user: NonZeroU32,
     /// Such connections of everybody.
@@ -111,12 +140,15 @@ impl Default for QuotaLimits {
     /// old ones live, and a person may have two devices: 40. That is a quarter of a percent of the default
     /// port range, so one credential cannot take the ports. The total is that range's size.
     ///
+    /// An authorization server has many users, but may not be the only one: a quarter of all.
+    ///
     /// A connection to a peer takes up to six descriptors once it is spliced: 1024 take six thousand, and one user
     /// a sixteenth of them.
     fn default() -> Self {
         Self {
             per_user: NonZeroU32::MIN.saturating_add(39),
             total: NonZeroU32::MIN.saturating_add(16_383),
+            per_key: NonZeroU32::MIN.saturating_add(4095),
             connections_per_user: NonZeroU32::MIN.saturating_add(63),
             connections: NonZeroU32::MIN.saturating_add(1023),
         }
@@ -127,8 +159,12 @@ impl Quota {
     /// Starts with no allocation.
     pub fn new(limits: QuotaLimits) -> Self {
         Self {
-            allocations: Tally::new(limits.per_user, limits.total),
-            connections: Tally::new(limits.connections_per_user, limits.connections),
+            allocations: Tally::new(limits.per_user, limits.per_key, limits.total),
+            connections: Tally::new(
+                limits.connections_per_user,
+                limits.connections,
+                limits.connections,
+            ),
             parked: BTreeMap::new(),
         }
     }
@@ -140,7 +176,7 @@ impl Quota {
 
     /// Tells how many users have one, which is what the table costs.
     pub fn users(&self) -> usize {
-        self.allocations.users.len()
+        self.allocations.users.len() + self.allocations.tokens.len()
     }
 
     /// Tells how many connections to peers are counted in all.
@@ -161,19 +197,19 @@ impl Default for Quota {
 }
 
 impl Ledger for Quota {
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.allocations.reserve(user)
     }
 
-    fn release(&mut self, user: &str) {
+    fn release(&mut self, user: Account<'_>) {
         self.allocations.release(user);
     }
 
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve_connection(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.connections.reserve(user)
     }
 
-    fn release_connection(&mut self, user: &str) {
+    fn release_connection(&mut self, user: Account<'_>) {
         self.connections.release(user);
     }
 
@@ -213,40 +249,80 @@ impl Ledger for Quota {
 }
 
 impl Tally {
-    fn new(per_user: NonZeroU32, most: NonZeroU32) -> Self {
+    fn new(per_user: NonZeroU32, per_key: NonZeroU32, most: NonZeroU32) -> Self {
         Self {
             per_user,
+            per_key,
             most,
             total: 0,
             users: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            keys: BTreeMap::new(),
         }
     }
 
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve(&mut self, account: Account<'_>) -> Result<(), LedgerFull> {
         if self.total >= self.most.get() {
             return Err(LedgerFull::Total);
         }
-        match self.users.get_mut(user) {
-            Some(count) if *count >= self.per_user.get() => return Err(LedgerFull::User),
-            Some(count) => *count += 1,
-            None => {
-                self.users.insert(user.into(), 1);
+        match account {
+            Account::User(user) => add_one(&mut self.users, user, || user.into(), self.per_user)?,
+            Account::Token { kid, token } => {
+                add_one(&mut self.keys, kid, || kid.into(), self.per_key)?;
+                if let Err(full) = add_one(&mut self.tokens, &token, || token, self.per_user) {
+                    take_one(&mut self.keys, kid);
+                    return Err(full);
+                }
             }
         }
         self.total += 1;
         Ok(())
     }
 
-    fn release(&mut self, user: &str) {
-        let Some(count) = self.users.get_mut(user) else {
-            debug_assert!(false, "released more often than reserved");
-            return;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.users.remove(user);
+    fn release(&mut self, account: Account<'_>) {
+        match account {
+            Account::User(user) => take_one(&mut self.users, user),
+            Account::Token { kid, token } => {
+                take_one(&mut self.keys, kid);
+                take_one(&mut self.tokens, &token);
+            }
         }
-        self.total -= 1;
+        self.total = self.total.saturating_sub(1);
+    }
+}
+
+fn add_one<K, Q>(
+    counts: &mut BTreeMap<K, u32>,
+    key: &Q,
+    own: impl FnOnce() -> K,
+    most: NonZeroU32,
+) -> Result<(), LedgerFull>
+where
+    K: Borrow<Q> + Ord,
+    Q: Ord + ?Sized,
+{
+    match counts.get_mut(key) {
+        Some(count) if *count >= most.get() => return Err(LedgerFull::User),
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(own(), 1);
+        }
+    }
+    Ok(())
+}
+
+fn take_one<K, Q>(counts: &mut BTreeMap<K, u32>, key: &Q)
+where
+    K: Borrow<Q> + Ord,
+    Q: Ord + ?Sized,
+{
+    let Some(count) = counts.get_mut(key) else {
+        debug_assert!(false, "released more often than reserved");
+        return;
+    };
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(key);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::{
     auth::Identity,
     output::EndReason,
     server::Server,
+    slots::Key,
+    third_party::Proof,
     types::{Family, FiveTuple, Now, RelayId},
 };
 
@@ -34,6 +36,8 @@ impl Server {
         let allocation = self.table.allocation(key).ok_or(Refusal::AllocationMismatch)?;
         let relays = concerned(allocation.relays, family)?;
         let lifetime = self.config.lifetimes.grant(asked);
+        let lifetime = identity.proof.cut(now.unix, lifetime);
+        self.renew_proof(key, identity);
         let expires_at = now.instant + Duration::from_secs(lifetime.into());
         relays
             .into_iter()
@@ -42,6 +46,19 @@ impl Server {
             lifetime,
             ticket: None,
         }))
+    }
+
+    /// Has the client sign with its new token from now on, which another key may have made.
+    pub(crate) fn renew_proof(&mut self, key: Key, identity: &Identity<'_>) {
+        if let Proof::Token(_) = identity.proof
+            && let Some(allocation) = self.table.allocation_mut(key)
+        {
+            if *allocation.username != *identity.username {
+                allocation.username = identity.username.as_ref().into();
+            }
+            allocation.proof = identity.proof.clone();
+            allocation.key = identity.key.clone();
+        }
     }
 
     fn free(

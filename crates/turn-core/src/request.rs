@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Comprehension-required attributes that are understood, or rightly passed over, in requests. Missing are
-/// DONT-FRAGMENT, which not every shell can obey, and those of other mechanisms: ACCESS-TOKEN.
+/// DONT-FRAGMENT, which not every shell can obey. ACCESS-TOKEN never gets here where it is not believed.
 const KNOWN: &[AttributeType] = &[
     AttributeType::USERNAME,
     AttributeType::REALM,
@@ -27,6 +27,7 @@ const KNOWN: &[AttributeType] = &[
     AttributeType::MESSAGE_INTEGRITY_SHA256,
     AttributeType::PASSWORD_ALGORITHM,
     AttributeType::USERHASH,
+    AttributeType::ACCESS_TOKEN,
     AttributeType::LIFETIME,
     AttributeType::REQUESTED_TRANSPORT,
     AttributeType::REQUESTED_ADDRESS_FAMILY,

@@ -88,7 +88,7 @@ impl Server {
         relayed: &ArrayVec<RelayedAddress, 2>,
     ) -> Option<ReservationToken> {
         let first = relayed.first()?;
-        let user = self.table.allocation(key)?.user_id().into();
+        let user = self.table.allocation(key)?.account().owner().into();
         let address = RelayedAddress {
             local: neighbour(first.local),
             external: neighbour(first.external),

@@ -3,6 +3,7 @@
 mod algorithms;
 mod allocating;
 mod authenticating;
+mod bearer;
 mod channels;
 mod client;
 mod connections;
@@ -21,7 +22,9 @@ mod refreshing;
 mod relaying;
 mod reserving;
 mod tcp_relay;
+mod third_party;
 mod user_hashes;
+mod user_keys;
 mod workers;
 mod world;
 

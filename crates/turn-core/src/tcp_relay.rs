@@ -70,7 +70,7 @@ impl Server {
             return Err(Refusal::InsufficientCapacity);
         }
         self.ledger
-            .reserve_connection(allocation.user_id())
+            .reserve_connection(allocation.account())
             .map_err(|full| match full {
                 LedgerFull::User => Refusal::QuotaReached,
                 LedgerFull::Total => Refusal::InsufficientCapacity,
@@ -116,7 +116,7 @@ impl Server {
             return;
         };
         if let Some(allocation) = self.table.allocation(connection.allocation) {
-            self.ledger.release_connection(allocation.user_id());
+            self.ledger.release_connection(allocation.account());
         }
     }
 

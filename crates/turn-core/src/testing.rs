@@ -1,5 +1,8 @@
 //! What unit tests share: a clock of their own and short ways to say things.
 
+#[path = "../tests/tokens/mod.rs"]
+pub(crate) mod tokens;
+
 use std::{
     net::SocketAddr,
     sync::OnceLock,

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use turn_core::{Ledger, LedgerFull, Parked, Quota, QuotaLimits, ReservationToken};
+use turn_core::{Account, Ledger, LedgerFull, Parked, Quota, QuotaLimits, ReservationToken};
 
 /// A handle on the quota that the workers share.
 #[derive(Clone)]
@@ -23,19 +23,19 @@ impl SharedQuota {
 }
 
 impl Ledger for SharedQuota {
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.quota().reserve(user)
     }
 
-    fn release(&mut self, user: &str) {
+    fn release(&mut self, user: Account<'_>) {
         self.quota().release(user);
     }
 
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve_connection(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.quota().reserve_connection(user)
     }
 
-    fn release_connection(&mut self, user: &str) {
+    fn release_connection(&mut self, user: Account<'_>) {
         self.quota().release_connection(user);
     }
 

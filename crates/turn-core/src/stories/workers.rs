@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Heard, World};
-use crate::{Config, FiveTuple, Ledger, LedgerFull, Parked, Quota, ReservationToken, Share};
+use crate::{Account, Config, FiveTuple, Ledger, LedgerFull, Parked, Quota, ReservationToken, Share};
 
 /// Both workers, each a world with a share of the ports.
 pub(super) fn two_workers(change: impl Fn(&mut Config)) -> [World; 2] {
@@ -89,16 +89,16 @@ impl Workers {
 struct Shared(Arc<std::sync::Mutex<Quota>>);
 
 impl Ledger for Shared {
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.0.lock().unwrap().reserve(user)
     }
-    fn release(&mut self, user: &str) {
+    fn release(&mut self, user: Account<'_>) {
         self.0.lock().unwrap().release(user);
     }
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve_connection(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.0.lock().unwrap().reserve_connection(user)
     }
-    fn release_connection(&mut self, user: &str) {
+    fn release_connection(&mut self, user: Account<'_>) {
         self.0.lock().unwrap().release_connection(user);
     }
     fn park(&mut self, token: ReservationToken, parked: Parked) {

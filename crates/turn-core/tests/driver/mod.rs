@@ -60,6 +60,7 @@ impl Driver {
         let quota = Quota::new(QuotaLimits {
             per_user: most,
             total: most,
+            per_key: most,
             connections_per_user: most,
             connections: most,
         });

@@ -8,11 +8,11 @@ use net_sim::{HostId, Internet, Link};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use turn_core::{
-    Config, Ledger, LedgerFull, Parked, PeerPolicy, PortRange, Quota, Realm, RelayAddress, RelayAddresses,
-    ReservationToken, Secret, Server, Share,
+    Account, Config, Ledger, LedgerFull, Parked, PeerPolicy, PortRange, Quota, Realm, RelayAddress,
+    RelayAddresses, ReservationToken, Secret, Server, Share, ThirdParty, TokenAlgorithm, TokenKey,
 };
 
-use crate::client::{Client, SECRET};
+use crate::client::{Client, KID, SECRET, SERVER_NAME, TOKEN_KEY};
 use crate::peer::PEERS;
 use crate::plan::{INSIDE, LISTEN_PORT, Plan, SERVER, ip, nat};
 
@@ -40,7 +40,8 @@ pub(crate) fn add_client(net: &mut Internet, rng: &mut StdRng, plan: &Plan, inde
         }
     };
     let address = SocketAddr::new(address, 40_000);
-    Client::new(host, address, server, &user, rng.random(), net.now())
+    let speaks = (rng.random(), rng.random_bool(0.3));
+    Client::new(host, address, server, &user, speaks, net.now())
 }
 
 /// The hosts behind [`PEERS`].
@@ -65,6 +66,13 @@ pub(crate) fn add_peers(net: &mut Internet) -> Vec<(HostId, SocketAddr)> {
 pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mutex<Quota>>) -> Server {
     let mut config = Config::new(Realm::new("sim").unwrap(), [7; 32]);
     config.credentials.add_secret(Secret::new(SECRET));
+    let mut third_party = ThirdParty::new(SERVER_NAME).unwrap();
+    third_party.add_key(
+        KID,
+        TokenKey::new(TokenAlgorithm::A256Gcm, TOKEN_KEY).unwrap(),
+        0..u64::MAX,
+    );
+    config.credentials.set_third_party(third_party);
     config.software = Some("Watari".to_owned());
     (config.permission_lifetime, config.channel_lifetime) = plan.lifetimes;
     config.ports = PortRange::new(plan.ports.0, plan.ports.1).unwrap();
@@ -91,19 +99,19 @@ pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mute
 struct SharedQuota(Arc<Mutex<Quota>>);
 
 impl Ledger for SharedQuota {
-    fn reserve(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.0.lock().unwrap().reserve(user)
     }
 
-    fn release(&mut self, user: &str) {
+    fn release(&mut self, user: Account<'_>) {
         self.0.lock().unwrap().release(user);
     }
 
-    fn reserve_connection(&mut self, user: &str) -> Result<(), LedgerFull> {
+    fn reserve_connection(&mut self, user: Account<'_>) -> Result<(), LedgerFull> {
         self.0.lock().unwrap().reserve_connection(user)
     }
 
-    fn release_connection(&mut self, user: &str) {
+    fn release_connection(&mut self, user: Account<'_>) {
         self.0.lock().unwrap().release_connection(user);
     }
 

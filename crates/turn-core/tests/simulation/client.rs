@@ -11,9 +11,14 @@ use turn_credentials::{Credential, Secret, mint};
 
 use crate::peer::{payload, tag};
 use crate::plan::choose;
-use crate::request::{Ask, Key, Relay, Session, channel_data, send_indication};
+use crate::request::{self, Ask, Key, Relay, Session, channel_data, send_indication};
+use crate::tokens::Token;
 
 pub(crate) const SECRET: &str = "the secret of the simulation";
+/// What server and authorization server share.
+pub(crate) const KID: &str = "key 1";
+pub(crate) const TOKEN_KEY: &[u8; 32] = b"the simulated authorization keys";
+pub(crate) const SERVER_NAME: &str = "sim";
 /// How long the username of a client is good for.
 const CREDENTIAL_LIFETIME: u64 = 6 * 3600;
 /// RFC 8489 §6.2.1 recommends 500 ms, doubled each time, seven transmissions.
@@ -41,6 +46,9 @@ pub(crate) struct Client {
     pub(crate) succeeded: u64,
     user: String,
     knows_rfc8489: bool,
+    /// What it signs with if an authorization server vouches for it, and the token that says so.
+    bearer: Option<(Vec<u8>, Vec<u8>)>,
+    bears_tokens: bool,
     credential: Credential,
     session: Option<Session>,
     pending: Option<Pending>,
@@ -66,7 +74,7 @@ impl Client {
         address: SocketAddr,
         server: SocketAddr,
         user: &str,
-        knows_rfc8489: bool,
+        (knows_rfc8489, bears_tokens): (bool, bool),
         now: Instant,
     ) -> Self {
         Self {
@@ -78,6 +86,8 @@ impl Client {
             succeeded: 0,
             user: user.to_owned(),
             knows_rfc8489,
+            bearer: None,
+            bears_tokens,
             credential: Credential {
                 username: String::new(),
                 password: String::new(),
@@ -301,8 +311,12 @@ impl Client {
             return Vec::new();
         };
         match message.error_code().unwrap().unwrap().code {
+            // Without its allocation the server knows no key but those of tokens.
+            401 if self.bears_tokens && matches!(pending.ask, Ask::Permit { .. } | Ask::Channel { .. }) => {
+                drop(self.start_anew());
+            }
             401 | 438 if pending.challenges < 4 => {
-                self.authenticate(message, around.unix);
+                self.authenticate(message, around);
                 return self.transmit(pending.ask, pending.challenges + 1, around);
             }
             437 => {
@@ -330,21 +344,33 @@ impl Client {
         session.key.assert_signed(message);
     }
 
-    fn authenticate(&mut self, challenge: &Message<'_>, unix: Duration) {
+    fn authenticate(&mut self, challenge: &Message<'_>, around: &mut Surroundings<'_>) {
         let refused = challenge.error_code().unwrap().unwrap().code == 401;
-        if refused {
-            let expires = unix.as_secs() + CREDENTIAL_LIFETIME;
+        if refused && self.bears_tokens {
+            self.bearer = Some(token(around));
+        } else if refused {
+            let expires = around.unix.as_secs() + CREDENTIAL_LIFETIME;
             self.credential = mint(&Secret::new(SECRET), Some(&self.user), expires);
         }
         let Credential { username, password } = &self.credential;
-        let realm = challenge.realm().unwrap().unwrap().to_owned();
-        let key = Key::choose(self.knows_rfc8489, challenge, username, password);
-        let nonce = challenge.nonce().unwrap().to_vec();
+        let (username, secret) = match &self.bearer {
+            Some((mac_key, _)) => (KID, request::Secret::MacKey(mac_key)),
+            None => (username.as_str(), request::Secret::Password(username, password)),
+        };
         self.session = Some(Session {
-            username: username.clone(),
-            realm,
-            nonce,
-            key,
+            username: username.to_owned(),
+            realm: challenge.realm().unwrap().unwrap().to_owned(),
+            nonce: challenge.nonce().unwrap().to_vec(),
+            key: Key::choose(self.knows_rfc8489, challenge, secret),
+            token: self.bearer.as_ref().map(|(_, token)| token.clone()),
         });
     }
+}
+
+/// The authorization server: a new key, and a token that may expire soon.
+fn token(around: &mut Surroundings<'_>) -> (Vec<u8>, Vec<u8>) {
+    let mac_key: [u8; 20] = around.rng.random();
+    let lifetime = *choose(around.rng, &[60, 900, 6 * 3600]);
+    let token = Token::new(&mac_key, around.unix.as_secs(), lifetime).seal(TOKEN_KEY, SERVER_NAME);
+    (mac_key.to_vec(), token)
 }

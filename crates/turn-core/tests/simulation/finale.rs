@@ -107,6 +107,7 @@ fn allocate(
         realm,
         nonce,
         key: Key::Md5(key),
+        token: None,
     };
     let answer = exchange(&ask.write(TransactionId([2; 12]), Some(&session)));
     let answer = Message::parse(&answer).unwrap();

@@ -20,6 +20,8 @@ mod oracle;
 mod peer;
 mod plan;
 mod request;
+#[path = "../tokens/mod.rs"]
+mod tokens;
 mod world;
 
 use std::panic;

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) realm: String,
     pub(crate) nonce: Vec<u8>,
     pub(crate) key: Key,
+    /// What the authorization server gave, if that is how the client is known.
+    pub(crate) token: Option<Vec<u8>>,
 }
 
 /// How a client signs, and how it wants to be answered.
@@ -46,22 +48,34 @@ pub(crate) enum Key {
     Sha256 { key: IntegrityKeySha256, list: Vec<u8> },
 }
 
+/// What a client and the server both know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Secret<'a> {
+    /// A user name and its password.
+    Password(&'a str, &'a str),
+    /// The key in a token.
+    MacKey(&'a [u8]),
+}
+
 impl Key {
     /// Takes what was offered if it can, and if there is a choice.
-    pub(crate) fn choose(
-        knows_rfc8489: bool,
-        challenge: &Message<'_>,
-        username: &str,
-        password: &str,
-    ) -> Self {
+    pub(crate) fn choose(knows_rfc8489: bool, challenge: &Message<'_>, secret: Secret<'_>) -> Self {
         let realm = challenge.realm().unwrap().unwrap();
         let list = challenge.attribute(AttributeType::PASSWORD_ALGORITHMS);
-        match list.filter(|_| knows_rfc8489) {
-            Some(list) => Self::Sha256 {
-                key: IntegrityKeySha256::new(&long_term_key_sha256(username, realm, password)),
-                list: list.to_vec(),
+        let list = list.filter(|_| knows_rfc8489).map(<[u8]>::to_vec);
+        match (secret, list) {
+            (Secret::Password(name, password), Some(list)) => Self::Sha256 {
+                key: IntegrityKeySha256::new(&long_term_key_sha256(name, realm, password)),
+                list,
             },
-            None => Self::Md5(IntegrityKey::new(&long_term_key_md5(username, realm, password))),
+            (Secret::Password(name, password), None) => {
+                Self::Md5(IntegrityKey::new(&long_term_key_md5(name, realm, password)))
+            }
+            (Secret::MacKey(key), Some(list)) => Self::Sha256 {
+                key: IntegrityKeySha256::new(key),
+                list,
+            },
+            (Secret::MacKey(key), None) => Self::Md5(IntegrityKey::new(key)),
         }
     }
 
@@ -105,6 +119,10 @@ impl Ask {
                 writer.text(AttributeType::USERNAME, &session.username)?;
                 writer.text(AttributeType::REALM, &session.realm)?;
                 writer.attribute(AttributeType::NONCE, &session.nonce)?;
+                // RFC 7635: in Allocate and Refresh.
+                if let (Self::Allocate { .. } | Self::Refresh { .. }, Some(token)) = (self, &session.token) {
+                    writer.attribute(AttributeType::ACCESS_TOKEN, token)?;
+                }
                 session.key.seal(writer)?;
             }
             writer.fingerprint().map(drop)
