@@ -2,6 +2,7 @@
 
 mod dtls;
 mod hidden;
+mod oauth;
 mod peer_range;
 mod streams;
 
@@ -18,6 +19,7 @@ use settings::{Check, Report};
 
 pub use dtls::Dtls;
 pub use hidden::Hidden;
+pub use oauth::{Oauth, OauthAlgorithm, OauthKey};
 pub use peer_range::{PeerRange, PeerRangeError};
 pub use stream_io::StreamsConfig as Streams;
 pub use streams::{Destination, ProxyProtocol, SharedPort};
@@ -57,6 +59,8 @@ pub struct Config {
     pub username_separator: char,
     /// Whether a live allocation may be refreshed with a credential that has expired.
     pub refresh_after_expiry: bool,
+    /// Authorization servers whose tokens are believed.
+    pub oauth: Oauth,
     /// Where relays are.
     pub relay: Relay,
     /// Certificates of TLS and DTLS listeners.
@@ -183,7 +187,10 @@ impl Config {
 
     /// Whether anyone could allocate; otherwise only Binding requests are of use.
     pub fn has_credentials(&self) -> bool {
-        !self.users.is_empty() || !self.shared_secrets.is_empty() || self.shared_secret_file.is_some()
+        !self.users.is_empty()
+            || !self.shared_secrets.is_empty()
+            || self.shared_secret_file.is_some()
+            || !self.oauth.keys.is_empty()
     }
 }
 
@@ -244,6 +251,7 @@ impl Default for Config {
             shared_secret_file: None,
             username_separator: ':',
             refresh_after_expiry: true,
+            oauth: Oauth::default(),
             relay: Relay::default(),
             tls: TlsConfig::default(),
             mobility: Mobility::default(),

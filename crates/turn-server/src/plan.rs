@@ -1,5 +1,7 @@
 //! From what an operator wrote to what the core is told, with every mistake on the way.
 
+mod oauth;
+
 use std::{fs, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
 
 use datagram_io::{Reported, host_addresses};
@@ -147,6 +149,9 @@ impl Reader {
                 credentials.add_secret(secret);
             }
         }
+        if let Some(third_party) = self.third_party(config) {
+            credentials.set_third_party(third_party);
+        }
         credentials
     }
 
@@ -273,6 +278,7 @@ impl Reader {
                 defaults.per_user,
             ),
             total: positive("allocations", config.limits.allocations, defaults.total),
+            per_key: self.allocations_per_key(&config.oauth),
             ..defaults
         }
     }

@@ -33,7 +33,7 @@ impl Check for Settings {
             if !self.turn.has_credentials() {
                 report.mistake(
                     "shared_secrets",
-                    "nobody could use the relay: set turn.shared_secrets, turn.shared_secret_file or [turn.users]",
+                    "nobody could use the relay: set turn.shared_secrets, turn.shared_secret_file, [turn.users] or [turn.oauth]",
                 );
             }
         });

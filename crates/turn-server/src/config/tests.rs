@@ -53,6 +53,7 @@ fn every_key_in_a_comment_can_be_used_as_it_stands() {
         .collect();
     let settings = load(&uncommented).unwrap();
     assert_eq!(settings.turn.users.len(), 2);
+    assert_eq!(settings.turn.oauth.keys.len(), 1);
     assert_eq!(settings.turn.peers.deny.len(), 3);
     assert_eq!(settings.turn.relay.addresses.len(), 1);
 }
@@ -61,6 +62,7 @@ fn every_key_in_a_comment_can_be_used_as_it_stands() {
 fn an_unknown_key_is_refused_in_every_table() {
     for table in [
         "turn",
+        "turn.oauth",
         "turn.relay",
         "turn.tls",
         "turn.dtls",
@@ -131,9 +133,51 @@ fn a_realm_that_would_silence_the_first_answer_is_a_mistake() {
 }
 
 #[test]
+fn a_key_of_an_authorization_server_is_enough() {
+    let with = |more: &str| {
+        format!(
+            "[turn.oauth]\nkeys = [{{ kid = \"a\", key = \"MDEyMzQ1Njc4OTAxMjM0NQ\", algorithm = \"A128GCM\" }}]\n{more}"
+        )
+    };
+    let settings = load(&with("")).unwrap();
+    assert_eq!(settings.turn.oauth.server_name, "", "the realm");
+    assert!(load(&with("server_name = \"turn.example.org\"\n")).is_ok());
+    assert!(refused(&with("server_name = \"a\\\"b\"\n")).contains("turn.oauth.server_name"));
+    assert!(refused(&with("allocations_per_key = 0\n")).contains("allocations_per_key"));
+}
+
+#[test]
+fn every_mistake_in_keys_of_authorization_servers_is_told() {
+    let message = refused(
+        "[turn]\nshared_secrets = [\"a\"]\n[turn.oauth]\nkeys = [\n\
+         { kid = \"one\", key = \"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEK\" },\n\
+         { kid = \"one\", key = \"no base64!\" },\n\
+         { kid = \"\", key = \"MDEyMzQ1Njc4OTAxMjM0NQ==\", algorithm = \"A256GCM\" },\n]\n",
+    );
+    for part in [
+        "keys[0].key: is 33 bytes long, but A256GCM takes 32",
+        "keys[1].kid: \"one\" is the id of an earlier key",
+        "keys[1].key: is not base64",
+        "keys[2].kid: must have 1 to 508 bytes",
+        "keys[2].key: is 16 bytes long, but A256GCM takes 32",
+    ] {
+        assert!(message.contains(part), "{part} is missing in\n{message}");
+    }
+    let unused = refused("[turn]\nshared_secrets = [\"a\"]\noauth.server_name = \"turn.example.org\"\n");
+    assert!(unused.contains("of no use without oauth.keys"), "{unused}");
+    let unknown = refused("[turn.oauth]\nkeys = [{ kid = \"a\", key = \"\", algorithm = \"HS256\" }]\n");
+    assert!(unknown.contains("A256GCM"), "{unknown}");
+}
+
+#[test]
 fn without_users_and_secrets_the_stand_alone_server_says_what_to_set() {
     let message = refused("");
-    for part in ["turn.shared_secrets", "turn.shared_secret_file", "[turn.users]"] {
+    for part in [
+        "turn.shared_secrets",
+        "turn.shared_secret_file",
+        "[turn.users]",
+        "[turn.oauth]",
+    ] {
         assert!(message.contains(part), "{message}");
     }
 }
