@@ -8,7 +8,8 @@ use std::{net::SocketAddr, time::Duration};
 use driver::{Client, Driver, udp};
 use stun_wire::{AttributeType, Method};
 use turn_core::{
-    ConnectionId, Errand, FiveTuple, HEADROOM, Link, ListenerId, Packet, PortRange, TcpRelay, Transport,
+    ConnectionId, Errand, FiveTuple, HEADROOM, Link, ListenerId, Packet, PortRange, TcpRelay, ThirdParty,
+    TokenAlgorithm, TokenKey, Transport,
 };
 
 /// The room of every buffer: the longest UDP payload with head and tail.
@@ -26,6 +27,10 @@ pub(crate) fn any_orders(bytes: &[u8]) {
     let mut driver = Driver::new(|config| {
         config.ports = PortRange::new(50_000, 50_007).expect("a range");
         config.classic_stun = true;
+        let mut third_party = ThirdParty::new(driver::REALM).expect("a name");
+        let key = TokenKey::new(TokenAlgorithm::A256Gcm, &[7; 32]).expect("a key of that length");
+        third_party.add_key("alice", key, 0..u64::MAX);
+        config.credentials.set_third_party(third_party);
         config.tcp_relay = Some(TcpRelay {
             connections_per_allocation: 3,
             ..TcpRelay::default()

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use aes_gcm::{Aes128Gcm, Aes256Gcm, KeyInit as _, Nonce, aead::AeadInPlace as _};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, KeyInit as _, Nonce, Tag, aead::AeadInPlace as _};
 
 /// One token before it is encrypted. Every length is written as it is, right or wrong.
 #[derive(Debug, Clone)]
@@ -41,14 +41,24 @@ impl Token {
         .concat();
         let mut nonce = self.nonce.clone();
         nonce.resize(12, 0);
-        let nonce = Nonce::from_slice(&nonce);
-        let aad = server_name.as_bytes();
-        let tag = match key.len() {
-            16 => Aes128Gcm::new(key.into()).encrypt_in_place_detached(nonce, aad, &mut block),
-            _ => Aes256Gcm::new(key.into()).encrypt_in_place_detached(nonce, aad, &mut block),
-        };
+        let tag = encrypt(&mut block, &nonce, key, server_name);
         let nonce_len = self.nonce.len() as u16;
-        let tag = tag.expect("a short block");
         [&nonce_len.to_be_bytes()[..], &self.nonce, &block, &tag].concat()
     }
+}
+
+/// Makes a token of any block, whatever it holds.
+pub(crate) fn seal(block: &[u8], key: &[u8], server_name: &str) -> Vec<u8> {
+    let (mut block, nonce) = (block.to_vec(), [5; 12]);
+    let tag = encrypt(&mut block, &nonce, key, server_name);
+    [&[0, 12], &nonce[..], &block, &tag].concat()
+}
+
+fn encrypt(block: &mut [u8], nonce: &[u8], key: &[u8], server_name: &str) -> Tag {
+    let (nonce, aad) = (Nonce::from_slice(nonce), server_name.as_bytes());
+    let tag = match key.len() {
+        16 => Aes128Gcm::new(key.into()).encrypt_in_place_detached(nonce, aad, block),
+        _ => Aes256Gcm::new(key.into()).encrypt_in_place_detached(nonce, aad, block),
+    };
+    tag.expect("a short block")
 }
