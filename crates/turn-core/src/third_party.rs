@@ -109,7 +109,7 @@ pub(crate) struct Grant {
 }
 
 impl Proof {
-    /// Cuts a lifetime in seconds to what is left of a token (RFC 7635 §7, for TURN): one second at least.
+    /// Cuts a lifetime in seconds to what is left of a token (RFC 7635 §9): one second at least.
     pub(crate) fn cut(&self, now: Duration, seconds: u32) -> u32 {
         let Self::Token(grant) = self else {
             return seconds;
