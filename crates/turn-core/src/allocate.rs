@@ -71,6 +71,27 @@ impl Server {
             }
             self.admit_tcp(from, message)?;
         }
+        // The port of a reservation is here and nowhere else.
+        let can_go = !matches!(wish.relays, Relays::Reserved(_));
+        if can_go {
+            self.redirect_first(from)?;
+        }
+        self.allocate_here(now, from, identity, message, wish, mobile)
+            .map_err(|refusal| match refusal {
+                Refusal::InsufficientCapacity if can_go => self.full(from),
+                refusal => refusal,
+            })
+    }
+
+    fn allocate_here(
+        &mut self,
+        now: Now,
+        from: FiveTuple,
+        identity: &Identity<'_>,
+        message: &Message<'_>,
+        wish: Wish,
+        mobile: bool,
+    ) -> Result<Done, Refusal> {
         if self.table.len() >= self.config.limits.allocations as usize {
             return Err(Refusal::InsufficientCapacity);
         }

@@ -1,6 +1,6 @@
 //! Success and refusal on the wire: the only place that signs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use arrayvec::ArrayVec;
 use stun_wire::{AttributeType, Class, Message, MessageWriter, Method, TransactionId, WriteError};
@@ -77,6 +77,10 @@ pub(crate) struct Allocated {
 /// Says why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    TryAlternate {
+        server: SocketAddr,
+        domain: Option<Arc<str>>,
+    },
     BadRequest,
     Unauthorized,
     Forbidden,
@@ -101,6 +105,7 @@ impl Refusal {
     /// Gives the code, which is one of [`ERROR_CODES`](crate::ERROR_CODES), and the reason phrase.
     pub(crate) fn code(&self) -> (u16, &'static str) {
         match self {
+            Self::TryAlternate { .. } => (300, "Try Alternate"),
             Self::BadRequest => (400, "Bad Request"),
             Self::Unauthorized => (401, "Unauthorized"),
             Self::Forbidden => (403, "Forbidden"),
@@ -341,6 +346,12 @@ fn write_refusal(
     writer.error_code(code, if luxury == Luxury::None { "" } else { phrase })?;
     if let Refusal::UnknownAttributes(unknown) = refusal {
         writer.unknown_attributes(unknown)?;
+    }
+    if let Refusal::TryAlternate { server, domain } = refusal {
+        writer.address(AttributeType::ALTERNATE_SERVER, *server)?;
+        if let Some(domain) = domain {
+            writer.text(AttributeType::ALTERNATE_DOMAIN, domain)?;
+        }
     }
     if refusal.challenges() {
         challenge.write(offered, &mut writer)?;

@@ -15,7 +15,7 @@ pub use self::{
     relays::{PortRange, RelayAddress, RelayAddresses, Share},
     tcp_relay::TcpRelay,
 };
-use crate::{credentials::Credentials, peer_policy::PeerPolicy};
+use crate::{credentials::Credentials, peer_policy::PeerPolicy, redirect::RedirectWhen};
 
 /// Holds everything a [`Server`](crate::Server) is told before its first datagram.
 #[derive(Debug, Clone)]
@@ -66,6 +66,9 @@ pub struct Config {
     pub refresh_after_expiry: bool,
     /// How TCP allocations (RFC 6062) are served; `None`, the default, refuses them.
     pub tcp_relay: Option<TcpRelay>,
+    /// When new clients are sent to another server, if there is one:
+    /// [`Server::set_alternates`](crate::Server::set_alternates) tells.
+    pub redirect: RedirectWhen,
     /// Whether clients may keep their allocation when their address changes (RFC 8016).
     pub mobility: bool,
 }
@@ -95,6 +98,7 @@ impl Config {
             classic_stun: false,
             refresh_after_expiry: true,
             tcp_relay: None,
+            redirect: RedirectWhen::default(),
             mobility: false,
         }
     }

@@ -41,8 +41,8 @@ pub struct Relayed {
 }
 
 /// The error codes this server answers with, in the order counters keep them.
-pub const ERROR_CODES: [u16; 15] = [
-    400, 401, 403, 405, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508,
+pub const ERROR_CODES: [u16; 16] = [
+    300, 400, 401, 403, 405, 420, 437, 438, 440, 441, 442, 443, 446, 447, 486, 508,
 ];
 
 impl Counters {

@@ -37,6 +37,7 @@ mod peer_policy;
 mod permission;
 mod ports;
 mod quota;
+mod redirect;
 mod refresh;
 mod relay;
 mod request;
@@ -73,6 +74,7 @@ pub use crate::{
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,
     quota::{Account, Ledger, LedgerFull, Parked, Quota, QuotaLimits},
+    redirect::{Alternate, RedirectWhen},
     server::Server,
     third_party::ThirdParty,
     types::{

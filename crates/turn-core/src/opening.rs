@@ -125,8 +125,14 @@ impl Server {
         let (open, unopened): (ArrayVec<_, 2>, ArrayVec<_, 2>) =
             allocation.relay_ids().partition(|&id| self.is_open(id));
         if open.is_empty() {
+            let mut relays = allocation.relay_ids().filter_map(|id| self.table.relay(id));
+            let refusal = if relays.any(|relay| relay.claimed.is_some()) {
+                Refusal::InsufficientCapacity
+            } else {
+                self.full(from)
+            };
             self.end_allocation(now, key, EndReason::NotOpened);
-            let refused = Refused::signed(Refusal::InsufficientCapacity, signing_key);
+            let refused = Refused::signed(refusal, signing_key);
             self.send_refusal(now, from, asked, &refused);
             return;
         }

@@ -18,6 +18,7 @@ mod moving;
 mod moving_between_workers;
 mod opening;
 mod permissions;
+mod redirecting;
 mod refreshing;
 mod relaying;
 mod reserving;

@@ -369,6 +369,7 @@ fn errors(method: CountedMethod) -> impl Iterator<Item = Series> {
 
 fn code_name(code: u16) -> &'static str {
     match code {
+        300 => "300",
         400 => "400",
         401 => "401",
         403 => "403",
