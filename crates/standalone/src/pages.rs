@@ -79,7 +79,8 @@ impl Pages {
         telemetry::serve(self.listener, self.registry, self.health, shutdown.wait_owned()).await
     }
 
-    /// Serves the pages for as long as a server whose threads are `finished` when the future says so.
+    /// Serves the pages for as long as a server whose threads are `finished` when the future says so. From the
+    /// request for the `shutdown` on they show that it drains.
     ///
     /// # Errors
     /// What the future fails with; pages that end early are only logged.
@@ -89,10 +90,20 @@ impl Pages {
         shutdown: Shutdown,
     ) -> Result<(), End> {
         let health = self.health.clone();
-        let pages = tokio::spawn(self.serve(shutdown.clone()));
-        let result = finished.await.map_err(End::failure);
+        let over = Shutdown::new();
+        let pages = tokio::spawn(self.serve(over.clone()));
+        let drains = async {
+            shutdown.wait().await;
+            health.set_draining();
+            std::future::pending().await
+        };
+        let result = tokio::select! {
+            result = finished => result.map_err(End::failure),
+            () = drains => Ok(()),
+        };
         health.set_draining();
         shutdown.request();
+        over.request();
         if let Ok(Err(error)) = pages.await {
             warn!(%error, "the metrics pages ended early");
         }

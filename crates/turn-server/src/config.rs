@@ -1,6 +1,7 @@
 //! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
 
 mod dtls;
+mod alternate;
 mod hidden;
 mod oauth;
 mod peer_range;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use settings::{Check, Report};
 
 pub use dtls::Dtls;
+pub use alternate::{Alternate, AlternateMode, AlternateServer, AlternateTransport};
 pub use hidden::Hidden;
 pub use oauth::{Oauth, OauthAlgorithm, OauthKey};
 pub use peer_range::{PeerRange, PeerRangeError};
@@ -69,6 +71,10 @@ pub struct Config {
     pub mobility: Mobility,
     /// DTLS on the UDP listeners.
     pub dtls: Dtls,
+    /// Other servers that clients are sent to.
+    pub alternate: Alternate,
+    /// How long the allocations there are may go on after the end was asked for.
+    pub drain_seconds: u32,
     /// How long things live, in seconds.
     pub lifetimes: Lifetimes,
     /// Which peers clients may reach.
@@ -215,6 +221,13 @@ impl Check for Config {
         }
         report.within("streams", |report| self.streams.check(report));
         report.within("shared_port", |report| self.shared_port.check(report));
+        report.within("alternate", |report| self.alternate.check(report));
+        for (index, server) in self.alternate.servers.iter().enumerate() {
+            if [&self.listen[..], tcp, tls].concat().contains(&server.address) {
+                let key = format!("alternate.servers[{index}].address");
+                report.mistake(&key, "is this server itself");
+            }
+        }
         report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {
             report.mistake(&mistake.key, mistake.what);
@@ -256,6 +269,8 @@ impl Default for Config {
             tls: TlsConfig::default(),
             mobility: Mobility::default(),
             dtls: Dtls::default(),
+            alternate: Alternate::default(),
+            drain_seconds: 0,
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),

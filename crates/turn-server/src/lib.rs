@@ -14,8 +14,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod address;
+mod alternates;
 mod clock;
 mod config;
+mod drain;
 mod error;
 mod figures;
 mod hosts;
@@ -29,9 +31,9 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Channels, Config, DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,
-    OauthAlgorithm, OauthKey, PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort,
-    Streams,
+    Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Config, DEFAULT_FILE,
+    Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth, OauthAlgorithm, OauthKey,
+    PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

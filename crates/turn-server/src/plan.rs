@@ -73,6 +73,7 @@ impl Plan {
         core.classic_stun = config.classic_stun;
         core.refresh_after_expiry = config.refresh_after_expiry;
         core.mobility = config.mobility.enabled;
+        core.redirect = config.alternate.mode.into();
         let quota = reader.quota(config);
         reader.dtls(config);
         if reader.found.is_empty() {

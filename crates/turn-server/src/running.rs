@@ -3,7 +3,7 @@
 mod build;
 mod listening;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use certificates::Certificates;
 use datagram_io::{Crew, Stop, WorkerError};
@@ -13,7 +13,7 @@ use stream_io::Door;
 use telemetry::Health;
 use tokio::task::spawn_blocking;
 
-use crate::{Config, StartError, hosts::Watch, upstream::Upstream};
+use crate::{Config, StartError, alternates::Checks, drain::Draining, hosts::Watch, upstream::Upstream};
 
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
@@ -73,10 +73,13 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
                 source,
             })?;
     }
-    let watch = Watch::start(built.hosts).map_err(|source| StartError::System {
+    let no_thread = |source| StartError::System {
         what: "a thread",
         source,
-    })?;
+    };
+    let watch = Watch::start(built.hosts).map_err(no_thread)?;
+    let every = Duration::from_secs(config.alternate.check_interval.max(1).into());
+    let checks = Checks::start(&built.alternates, every).map_err(no_thread)?;
     health.set_ready(COMPONENT, true);
     Ok(Running {
         listeners: built.listeners,
@@ -86,6 +89,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         speaks_dtls,
         crew,
         _watch: watch,
+        _checks: checks,
+        draining: built.draining,
         health: health.clone(),
         shutdown,
     })
@@ -100,6 +105,8 @@ pub struct Running {
     speaks_dtls: bool,
     crew: Crew,
     _watch: Watch,
+    _checks: Checks,
+    draining: Draining,
     health: Health,
     shutdown: Shutdown,
 }
@@ -130,7 +137,8 @@ impl Running {
         self.crew.len()
     }
 
-    /// Serves until the shutdown is requested and every worker has finished its batch and closed its sockets.
+    /// Serves until the shutdown is requested, the allocations have had the time of `drain_seconds` to end, and every
+    /// worker has finished its batch and closed its sockets.
     ///
     /// # Errors
     /// [`RunError`](crate::RunError) as soon as a worker ends by itself; the others are stopped then.
@@ -142,15 +150,21 @@ impl Running {
             crew,
             health,
             shutdown,
+            draining,
             ..
         } = self;
         let stopping = Stopping {
             stops: crew.stops(),
-            health,
+            health: health.clone(),
         };
         let mut waiting = spawn_blocking(move || crew.wait());
+        let drained = async {
+            shutdown.wait().await;
+            health.set_draining();
+            draining.run().await;
+        };
         let ended = tokio::select! {
-            () = shutdown.wait() => None,
+            () = drained => None,
             ended = &mut waiting => Some(ended),
         };
         drop(stopping);

@@ -4,6 +4,7 @@
 pub(crate) mod dtls;
 mod effects;
 mod names;
+mod news;
 
 use std::{
     io, mem,
@@ -18,6 +19,8 @@ use stream_io::Streams;
 use telemetry::BindingRequests;
 use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, Server, Transport, Verdict, Via};
 
+pub(crate) use news::News;
+
 use self::{
     dtls::Dtls,
     names::{arrived, connected, connection, leaving, listener, relay_id, relay_socket},
@@ -25,7 +28,6 @@ use self::{
 use crate::{
     clock::Clock,
     figures::{Published, Sources},
-    hosts::Hosts,
 };
 
 /// The token that ends a wait; sockets have theirs by index, connections from [`stream_io::FIRST_TOKEN`] on.
@@ -44,7 +46,7 @@ const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// How late the published figures may be. Publishing costs less than one datagram.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 
-/// Everything one worker owns. Only `stop`, `hosts`, the rings and `published` are known to other threads.
+/// Everything one worker owns. Only `stop`, `news`, the rings and `published` are known to other threads.
 pub(crate) struct Worker {
     poll: Poll,
     events: Events,
@@ -56,7 +58,7 @@ pub(crate) struct Worker {
     /// One slot for answers that are not in the buffer of a request.
     deferred: Batch,
     core: Server,
-    hosts: Hosts,
+    news: News,
     clock: Clock,
     /// Counted as in `turn_core::Share`.
     index: u16,
@@ -105,7 +107,7 @@ pub(crate) struct Parts {
     pub(crate) dtls: Dtls,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
-    pub(crate) hosts: Hosts,
+    pub(crate) news: News,
     pub(crate) inbox: Inbox<Note>,
     pub(crate) outboxes: Vec<Option<Outbox<Note>>>,
     pub(crate) stop: Stop,
@@ -126,7 +128,7 @@ impl Worker {
             batch: Batch::new(BATCH),
             deferred: Batch::new(1),
             core: parts.core,
-            hosts: parts.hosts,
+            news: parts.news,
             clock: Clock::new(),
             index: parts.index,
             inbox: parts.inbox,
@@ -151,9 +153,7 @@ impl Worker {
             self.wait()?;
             let now = self.clock.read();
             self.woken_at = now.instant;
-            if let Some(addresses) = self.hosts.changed() {
-                self.core.set_host_addresses(addresses);
-            }
+            self.news.tell(&mut self.core);
             if self
                 .core
                 .poll_timeout()

@@ -6,6 +6,7 @@ use std::{
     num::{NonZero, NonZeroU32},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use certificates::Certificates;
@@ -25,14 +26,17 @@ use super::{
     listening::{self, Listeners},
 };
 use crate::{
-    Config, StartError, config,
+    Config, StartError,
+    alternates::Alternates,
+    config,
+    drain::Draining,
     figures::Published,
     hosts::Hosts,
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
     upstream::Upstream,
-    worker::{Note, Parts, WAKER, Worker, dtls::Dtls},
+    worker::{News, Note, Parts, WAKER, Worker, dtls::Dtls},
 };
 
 /// A worker with fewer ports would run out while its neighbours have some left.
@@ -50,6 +54,8 @@ pub(super) struct Built {
     pub(super) workers: Vec<(Worker, Stop)>,
     /// What the workers look at; somebody has to watch it.
     pub(super) hosts: Hosts,
+    pub(super) alternates: Alternates,
+    pub(super) draining: Draining,
 }
 
 pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<Built, StartError> {
@@ -76,12 +82,15 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
+    let alternates = Alternates::new(config.alternate.alternates(), registry)?;
+    let most = Duration::from_secs(config.drain_seconds.into());
+    let draining = Draining::new(most, published.clone(), registry)?;
     let (reception, upstream) = reception(config, surroundings)?;
     let shared = Shared {
         ledger: SharedQuota::new(plan.quota),
         census: Census::new(&reception.limits),
         reception,
-        hosts: hosts.clone(),
+        news: News::new(hosts.clone(), alternates.clone(), draining.word()),
         binding_requests,
         dtls: config.dtls.clone(),
         certificates: surroundings.certificates.clone().unwrap_or_default(),
@@ -95,6 +104,8 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         upstream,
         workers,
         hosts,
+        alternates,
+        draining,
     })
 }
 
@@ -103,7 +114,7 @@ struct Shared {
     ledger: SharedQuota,
     census: Census,
     reception: Reception,
-    hosts: Hosts,
+    news: News,
     binding_requests: [BindingRequests; Transport::ALL.len()],
     dtls: config::Dtls,
     certificates: Certificates,
@@ -268,7 +279,7 @@ fn furnish(
             poll: room.poll,
             listeners: sockets,
             core: Server::new(core, Box::new(shared.ledger.clone()), random()?),
-            hosts: shared.hosts.clone(),
+            news: shared.news.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
             stop: room.stop.clone(),

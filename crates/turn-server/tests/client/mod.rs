@@ -23,6 +23,8 @@ pub(crate) struct Client {
     nonce: Vec<u8>,
     key: Option<IntegrityKey>,
     transactions: u32,
+    /// The last error response.
+    pub(crate) refusal: Vec<u8>,
     /// What peers sent while an answer was waited for.
     pub(crate) aside: Vec<Vec<u8>>,
 }
@@ -59,6 +61,7 @@ impl Client {
             nonce: Vec::new(),
             key: None,
             transactions: 0,
+            refusal: Vec::new(),
             aside: Vec::new(),
         }
     }
@@ -160,6 +163,7 @@ impl Client {
             self.nonce = nonce.to_vec();
             self.key = Some(IntegrityKey::new(&long_term_key_md5(USER, &self.realm, PASSWORD)));
         }
+        self.refusal = bytes[..len].to_vec();
         Err(code)
     }
 

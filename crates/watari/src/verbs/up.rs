@@ -32,7 +32,7 @@ use start::{Pages, Start};
 
 pub(crate) use secured::existing_authority;
 
-/// How long the parts may drain before the process ends without them.
+/// How long the parts may drain before the process ends without them. The relay may have more time of its own.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts everything, says where it listens, and serves until asked to end.
@@ -77,7 +77,8 @@ async fn serve(
         shutdown.wait().await;
         health.set_draining();
     });
-    let drained = start.supervisor.run(GRACE).await;
+    let grace = GRACE + Duration::from_secs(suite.turn.drain_seconds.into());
+    let drained = start.supervisor.run(grace).await;
     start.pages.end().await?;
     drained?;
     tracing::info!("ended");
