@@ -1,7 +1,7 @@
 //! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
 
-mod dtls;
 mod alternate;
+mod dtls;
 mod hidden;
 mod oauth;
 mod peer_range;
@@ -18,8 +18,8 @@ use datagram_io::overlapping;
 use serde::Deserialize;
 use settings::{Check, Report};
 
-pub use dtls::Dtls;
 pub use alternate::{Alternate, AlternateMode, AlternateServer, AlternateTransport};
+pub use dtls::Dtls;
 pub use hidden::Hidden;
 pub use oauth::{Oauth, OauthAlgorithm, OauthKey};
 pub use peer_range::{PeerRange, PeerRangeError};
