@@ -81,6 +81,7 @@ fn the_examples_in_the_sample_are_valid() {
     let made = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
     std::fs::write(&pem, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
     let text = with_examples()
+        .replace("/live/stun.example.org/", "/live/turn.example.org/")
         .replace("/etc/watari/directory-ca.pem", &pem.display().to_string())
         .replace(
             "/etc/letsencrypt/live/turn.example.org/fullchain.pem",
@@ -98,6 +99,7 @@ fn the_examples_in_the_sample_are_valid() {
     assert_eq!(loaded.state.folder, Some(PathBuf::from("/srv/watari")));
     assert_eq!(loaded.turn.users.len(), 2);
     assert_eq!(loaded.turn.tls.certificates.len(), 1);
+    assert_eq!(loaded.stun.tls.certificates.len(), 1);
 }
 
 #[test]
