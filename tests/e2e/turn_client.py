@@ -11,12 +11,13 @@ import time
 
 COOKIE = 0x2112A442
 BINDING, ALLOCATE, REFRESH, SEND, DATA, CREATE_PERMISSION, CHANNEL_BIND = 1, 3, 4, 6, 7, 8, 9
+CONNECT, CONNECTION_BIND, CONNECTION_ATTEMPT = 10, 11, 12
 REQUEST, INDICATION, SUCCESS, ERROR = 0, 1, 2, 3
 USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, CHANNEL_NUMBER, LIFETIME = 0x06, 0x08, 0x09, 0x0C, 0x0D
 XOR_PEER_ADDRESS, PAYLOAD, REALM, NONCE = 0x12, 0x13, 0x14, 0x15
 XOR_RELAYED_ADDRESS, REQUESTED_FAMILY, REQUESTED_TRANSPORT, XOR_MAPPED_ADDRESS = 0x16, 0x17, 0x19, 0x20
-DONT_FRAGMENT, ICMP = 0x1A, 0x8004
-UDP = struct.pack("!Bxxx", 17)
+DONT_FRAGMENT, CONNECTION_ID, ICMP = 0x1A, 0x2A, 0x8004
+UDP, TCP = struct.pack("!Bxxx", 17), struct.pack("!Bxxx", 6)
 
 
 class Refused(Exception):
@@ -236,6 +237,54 @@ class Framed:
 
     def _ended(self):
         raise EOFError("the server closed the connection")
+
+
+class TcpRelayClient(TcpClient):
+    """The same with a TCP allocation (RFC 6062); wrap puts each of its connections within TLS."""
+
+    def __init__(self, server, username, password, wrap=lambda connection: connection):
+        self.wrap, self.indications = wrap, []
+        super().__init__(server, username, password)
+
+    def _connect(self, source):
+        return Framed(self.wrap(socket.create_connection(self.server, 10)))
+
+    def _exchange(self, request, transaction):
+        self.socket.settimeout(60)
+        self.socket.send(request)
+        while (reply := self.socket.recv(None))[8:20] != transaction:
+            self.indications.append(reply)
+        return reply
+
+    def allocate_tcp(self, family=None):
+        """Makes a TCP allocation and returns its relayed address."""
+        wanted = [(REQUESTED_TRANSPORT, TCP)]
+        if family:
+            wanted.append((REQUESTED_FAMILY, struct.pack("!Bxxx", family)))
+        transaction, got = self.request(ALLOCATE, wanted)
+        self.relayed = read_xor_address(got[XOR_RELAYED_ADDRESS], transaction)
+        return self.relayed
+
+    def connect(self, peer):
+        """Has the server connect to a peer; returns the CONNECTION-ID."""
+        return self.request(CONNECT, [(XOR_PEER_ADDRESS, peer_attribute(peer))])[1][CONNECTION_ID]
+
+    def attempt(self, timeout=10):
+        """Waits for a ConnectionAttempt: the peer and the CONNECTION-ID."""
+        self.socket.settimeout(timeout)
+        received = self.indications.pop(0) if self.indications else self.socket.recv(None)
+        method, kind, transaction, got = parse(received)
+        assert (method, kind) == (CONNECTION_ATTEMPT, INDICATION), (method, kind)
+        return read_xor_address(got[XOR_PEER_ADDRESS], transaction), got[CONNECTION_ID]
+
+    def open_data_connection(self, connection_id):
+        """Sends ConnectionBind on a new connection, signed with this one's nonce; returns its socket."""
+        data = TcpRelayClient(self.server, self.username, self.password, self.wrap)
+        data.realm, data.nonce, data.key = self.realm, self.nonce, self.key
+        data.request(CONNECTION_BIND, [(CONNECTION_ID, connection_id)])
+        assert not data.socket.bytes, "these tests read a peer's bytes from the socket"
+        return data.socket.stream
+
 
 
 def peer_attribute(peer):

@@ -23,3 +23,4 @@ mod tools;
 pub use joint::Client;
 pub use peers::{FIRST_TOKEN, Happening, Peers};
 pub use stream::{Stream, pair};
+pub use tools::PIPE_DESCRIPTORS;

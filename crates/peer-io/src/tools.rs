@@ -10,9 +10,11 @@ pub(crate) const CHUNK: usize = 64 << 10;
 #[cfg(target_os = "linux")]
 const KEPT: usize = 16;
 
-/// Pipes at a time, two descriptors each; beyond that bytes are copied.
-#[cfg(target_os = "linux")]
-pub(crate) const MAX_PIPES: usize = 256;
+/// Pipes at a time; beyond that bytes are copied.
+const MAX_PIPES: usize = 256;
+
+/// Descriptors that a table may use for pipes.
+pub const PIPE_DESCRIPTORS: u64 = 2 * MAX_PIPES as u64;
 
 pub(crate) struct Tools {
     #[cfg(target_os = "linux")]

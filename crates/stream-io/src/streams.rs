@@ -3,6 +3,7 @@
 mod accepting;
 mod ending;
 mod opening;
+mod putting;
 mod reading;
 mod sending;
 mod taking;

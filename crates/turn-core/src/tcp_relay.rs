@@ -54,6 +54,10 @@ impl Server {
         if self.config.tcp_relay.is_none() {
             return Err(Refusal::UnsupportedTransport);
         }
+        // What arrives for a client is sent on its connection to this worker, so it cannot take it to another one.
+        if self.wants_to_move(message)? {
+            return Err(Refusal::MobilityForbidden);
+        }
         let asks = |kind: &AttributeType| message.attribute(*kind).is_some();
         if !from.transport.is_stream() || FORBIDDEN.iter().any(asks) {
             return Err(Refusal::BadRequest);

@@ -6,6 +6,7 @@ mod hidden;
 mod oauth;
 mod peer_range;
 mod streams;
+mod tcp_relay;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,7 @@ pub use oauth::{Oauth, OauthAlgorithm, OauthKey};
 pub use peer_range::{PeerRange, PeerRangeError};
 pub use stream_io::StreamsConfig as Streams;
 pub use streams::{Destination, ProxyProtocol, SharedPort};
+pub use tcp_relay::TcpRelay;
 
 use crate::plan;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub peers: Peers,
     /// How much of anything.
     pub limits: Limits,
+    /// Relaying between TCP clients and TCP peers.
+    pub tcp_relay: TcpRelay,
     /// What connections over TCP may take.
     pub streams: Streams,
     /// Proxies in front of TCP listeners.
@@ -274,6 +278,7 @@ impl Default for Config {
             lifetimes: Lifetimes::default(),
             peers: Peers::default(),
             limits: Limits::default(),
+            tcp_relay: TcpRelay::default(),
             streams: Streams::default(),
             proxy_protocol: ProxyProtocol::default(),
             shared_port: SharedPort::default(),

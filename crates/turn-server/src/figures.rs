@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use datagram_io::IoCounters;
 use stream_io::Ending;
 use turn_core::{
-    AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
+    AuthFailure, CountedMethod, Counters, Direction, DropReason, Durations, ERROR_CODES, Family, PeerRefusal,
+    Transport,
 };
 
 use crate::worker::dtls;
@@ -28,6 +29,8 @@ pub(crate) enum Figure {
     DurationBucket(usize),
     DurationMillis,
     RelayPortsInUse,
+    PeerConnections,
+    PeersRefused(PeerRefusal),
     /// Open connections, those within TLS or the others.
     Connections {
         secure: bool,
@@ -94,9 +97,15 @@ impl Figure {
             Self::AllocationsResumed,
             Self::DurationMillis,
             Self::RelayPortsInUse,
+            Self::PeerConnections,
             Self::AcceptFailed,
         ];
         all.extend(dtls::Figure::all().into_iter().map(Self::Dtls));
+        all.extend(
+            PeerRefusal::ALL
+                .iter()
+                .map(|&refusal| Self::PeersRefused(refusal)),
+        );
         all.extend([false, true].map(|secure| Self::Connections { secure }));
         all.extend(Ending::ALL.iter().map(|&ending| Self::ConnectionsEnded(ending)));
         for transport in Transport::ALL {
@@ -143,6 +152,8 @@ impl Figure {
             Self::DurationBucket(index) => from.core.durations.counts()[index],
             Self::DurationMillis => u64::try_from(from.core.durations.sum().as_millis()).unwrap_or(u64::MAX),
             Self::RelayPortsInUse => from.core.relay_ports_in_use,
+            Self::PeerConnections => from.core.peer_connections,
+            Self::PeersRefused(refusal) => from.core.refused_peers(refusal),
             Self::Connections { secure } => from.streams.open[usize::from(secure)],
             Self::ConnectionsEnded(ending) => from.streams.ended(ending),
             Self::AcceptFailed => from.streams.accept_failed,

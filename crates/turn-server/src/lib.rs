@@ -4,7 +4,8 @@
 //! sockets and its `turn_core::Server` and shares nothing on the way of a datagram.
 //!
 //! Connections over TCP live in the worker that accepted them: `stream_io` cuts what they bring into frames, and a frame
-//! goes the way of a datagram.
+//! goes the way of a datagram. Connections to the peers of TCP allocations (RFC 6062) are `peer_io`'s, which carries their
+//! bytes without asking.
 //!
 //! ```text
 //!  listener ─▶ Batch ─▶ handle_client ─▶ relay socket ─▶ peer
@@ -33,7 +34,7 @@ pub use self::standalone::main;
 pub use config::{
     Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Config, DEFAULT_FILE,
     Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth, OauthAlgorithm, OauthKey,
-    PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams,
+    PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams, TcpRelay,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

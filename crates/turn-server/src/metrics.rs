@@ -8,7 +8,7 @@ use prometheus::{
 };
 use stream_io::Ending;
 use turn_core::{
-    AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family, Transport,
+    AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family, PeerRefusal, Transport,
 };
 
 use crate::{
@@ -305,6 +305,22 @@ fn families() -> Vec<MetricDef> {
             plain(Figure::RelayPortsInUse),
         ),
         def(
+            "turn_tcp_peer_connections",
+            "Connections between TCP relays and peers, those included that are still being made.",
+            &[],
+            GAUGE,
+            plain(Figure::PeerConnections),
+        ),
+        def(
+            "turn_tcp_peers_refused_total",
+            "Connections of peers to TCP relays that were closed at once, by reason.",
+            &["reason"],
+            COUNTER,
+            each(PeerRefusal::ALL, |refusal| {
+                (vec![refusal.name()], Figure::PeersRefused(refusal))
+            }),
+        ),
+        def(
             "turn_connections",
             "Connections of clients now.",
             &["transport"],
@@ -423,6 +439,8 @@ mod tests {
             "turn_auth_failures_total{reason=\"stale_nonce\"} 0",
             "turn_allocation_duration_seconds_bucket{le=\"+Inf\"} 0",
             "turn_relay_ports_in_use 0",
+            "turn_tcp_peer_connections 0",
+            "turn_tcp_peers_refused_total{reason=\"no_permission\"} 0",
             "turn_build_info{revision=\"unknown\",version=",
         ] {
             assert!(

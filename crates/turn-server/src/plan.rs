@@ -8,7 +8,7 @@ use datagram_io::{Reported, host_addresses};
 use ipnet::IpNet;
 use turn_core::{
     ChannelRange, ConfigError, Credentials, Lifetimes, Limits, PeerPolicy, PortRange, QuotaLimits, Realm,
-    RelayAddress, RelayAddresses, Secret, UnauthorizedLimit, UserKey,
+    RelayAddress, RelayAddresses, Secret, TcpRelay, UnauthorizedLimit, UserKey,
 };
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
 
 /// RFC 8489 §14.14: less than 128 characters.
 const MAX_SOFTWARE: usize = 127;
+
+/// What no connection to a peer at all means.
+const UNCONNECTED: &str = "set `tcp_relay.enabled` to false to have no connections to peers";
 
 /// Something that keeps a configuration from being used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,7 @@ impl Plan {
         core.refresh_after_expiry = config.refresh_after_expiry;
         core.mobility = config.mobility.enabled;
         core.redirect = config.alternate.mode.into();
+        core.tcp_relay = reader.tcp_relay(config);
         let quota = reader.quota(config);
         reader.dtls(config);
         if reader.found.is_empty() {
@@ -263,25 +267,53 @@ impl Reader {
 
     fn quota(&mut self, config: &Config) -> QuotaLimits {
         let defaults = QuotaLimits::default();
-        let mut positive = |key: &str, value: u32, otherwise: NonZeroU32| {
+        let tcp = &config.tcp_relay;
+        let mut positive = |key: &str, value: u32, otherwise: NonZeroU32, what: &str| {
             NonZeroU32::new(value).unwrap_or_else(|| {
-                self.note(
-                    format!("limits.{key}"),
-                    "must be at least 1: nobody could allocate",
-                );
+                self.note(key, format!("must be at least 1: {what}"));
                 otherwise
             })
         };
+        let (nobody, unconnected) = ("nobody could allocate", UNCONNECTED);
         QuotaLimits {
             per_user: positive(
-                "allocations_per_user",
+                "limits.allocations_per_user",
                 config.limits.allocations_per_user,
                 defaults.per_user,
+                nobody,
             ),
-            total: positive("allocations", config.limits.allocations, defaults.total),
+            total: positive(
+                "limits.allocations",
+                config.limits.allocations,
+                defaults.total,
+                nobody,
+            ),
+            connections_per_user: positive(
+                "tcp_relay.connections_per_user",
+                tcp.connections_per_user,
+                defaults.connections_per_user,
+                unconnected,
+            ),
+            connections: positive(
+                "tcp_relay.connections",
+                tcp.connections,
+                defaults.connections,
+                unconnected,
+            ),
             per_key: self.allocations_per_key(&config.oauth),
-            ..defaults
         }
+    }
+
+    fn tcp_relay(&mut self, config: &Config) -> Option<TcpRelay> {
+        let config = &config.tcp_relay;
+        if config.connections_per_allocation == 0 {
+            let what = format!("must be at least 1: {UNCONNECTED}");
+            self.note("tcp_relay.connections_per_allocation", what);
+        }
+        config.enabled.then(|| TcpRelay {
+            connections_per_allocation: config.connections_per_allocation,
+            ..TcpRelay::default()
+        })
     }
 
     fn unauthorized_limit(&mut self, config: &Config) -> Option<UnauthorizedLimit> {

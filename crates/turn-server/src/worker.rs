@@ -3,8 +3,10 @@
 #[cfg_attr(not(feature = "dtls"), path = "worker/dtls_absent.rs")]
 pub(crate) mod dtls;
 mod effects;
+pub(crate) mod mail;
 mod names;
 mod news;
+mod tcp_relay;
 
 use std::{
     io, mem,
@@ -15,6 +17,7 @@ use std::{
 
 use datagram_io::{Batch, Inbox, Origin, Outbox, ReadyList, Slot, Sockets, Stop};
 use mio::{Events, Poll, Token};
+use peer_io::Peers;
 use stream_io::Streams;
 use telemetry::BindingRequests;
 use turn_core::{Errand, FiveTuple, Icmp, Link, ListenerId, Now, Packet, Server, Transport, Verdict, Via};
@@ -23,6 +26,7 @@ pub(crate) use news::News;
 
 use self::{
     dtls::Dtls,
+    mail::Mail,
     names::{arrived, connected, connection, leaving, listener, relay_id, relay_socket},
 };
 use crate::{
@@ -30,7 +34,8 @@ use crate::{
     figures::{Published, Sources},
 };
 
-/// The token that ends a wait; sockets have theirs by index, connections from [`stream_io::FIRST_TOKEN`] on.
+/// The token that ends a wait; sockets have theirs by index, what has to do with peers that connect from
+/// [`peer_io::FIRST_TOKEN`] on, connections of clients from [`stream_io::FIRST_TOKEN`] on.
 pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// Datagrams decided about at a time. More make a batch outgrow the processor's caches.
@@ -53,6 +58,7 @@ pub(crate) struct Worker {
     sockets: Sockets,
     streams: Streams,
     dtls: Dtls,
+    peers: Peers,
     listeners: u32,
     batch: Batch,
     /// One slot for answers that are not in the buffer of a request.
@@ -67,6 +73,7 @@ pub(crate) struct Worker {
     notes: Vec<Note>,
     /// By worker; none for this one.
     outboxes: Vec<Option<Outbox<Note>>>,
+    mail: Mail,
     stop: Stop,
     /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: ReadyList,
@@ -105,11 +112,13 @@ pub(crate) struct Parts {
     pub(crate) sockets: Sockets,
     pub(crate) streams: Streams,
     pub(crate) dtls: Dtls,
+    pub(crate) peers: Peers,
     pub(crate) listeners: u32,
     pub(crate) core: Server,
     pub(crate) news: News,
     pub(crate) inbox: Inbox<Note>,
     pub(crate) outboxes: Vec<Option<Outbox<Note>>>,
+    pub(crate) mail: Mail,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
     pub(crate) binding_requests: ByTransport<BindingRequests>,
@@ -124,6 +133,7 @@ impl Worker {
             sockets: parts.sockets,
             streams: parts.streams,
             dtls: parts.dtls,
+            peers: parts.peers,
             listeners: parts.listeners,
             batch: Batch::new(BATCH),
             deferred: Batch::new(1),
@@ -134,6 +144,7 @@ impl Worker {
             inbox: parts.inbox,
             notes: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
+            mail: parts.mail,
             stop: parts.stop,
             ready: ReadyList::default(),
             failing: ReadyList::default(),
@@ -165,6 +176,7 @@ impl Worker {
             }
             self.streams.handle_timeout(now.instant);
             self.handle_dtls_timeout(now);
+            self.serve_peers(now);
             self.receive(now);
             if self.unpublished && now.instant >= self.published_at + PUBLISH_EVERY {
                 self.publish(now.instant);
@@ -177,7 +189,8 @@ impl Worker {
 
     /// Waits for a datagram, the next deadline, or a word from another thread.
     fn wait(&mut self) -> io::Result<()> {
-        let idle = self.ready.is_empty() && self.failing.is_empty() && self.streams.is_idle();
+        let sockets = self.ready.is_empty() && self.failing.is_empty();
+        let idle = sockets && self.streams.is_idle() && self.peers.is_idle();
         let waiting = self.inbox.about_to_wait() && idle;
         let timeout = if waiting {
             self.time_left()
@@ -194,7 +207,7 @@ impl Worker {
             if event.token() == WAKER {
                 continue;
             }
-            if self.streams.note(event) {
+            if self.peers.note(event) || self.streams.note(event) {
                 self.unpublished = true;
                 continue;
             }
@@ -213,6 +226,7 @@ impl Worker {
             self.core.poll_timeout(),
             self.streams.poll_timeout(),
             self.dtls.poll_timeout(),
+            self.peers.poll_timeout(),
             publish_at,
         ];
         let deadline = deadlines.into_iter().flatten().min()?;
@@ -285,15 +299,18 @@ impl Worker {
             &self.notes,
             slot,
         );
-        self.obey(index, decided, binding);
+        self.obey(now, index, decided, binding);
     }
 
     /// Marks a slot to be sent as the core has it; `binding` says whether it held a Binding request.
-    fn obey(&mut self, index: usize, (verdict, window, fields): Decided, binding: bool) {
-        let slot = &mut self.batch.filled_mut()[index];
-        let Verdict::Send { via, to } = verdict else {
-            return;
+    fn obey(&mut self, now: Now, index: usize, (verdict, window, fields): Decided, binding: bool) {
+        let (via, to) = match verdict {
+            Verdict::Send { via, to } => (via, to),
+            Verdict::Drop(_) | Verdict::Pending | Verdict::Done => return,
+            Verdict::Bind { client, peer } => return self.bind(now, client, peer, index, window),
+            Verdict::HandOver { worker } => return self.hand_over(worker, index),
         };
+        let slot = &mut self.batch.filled_mut()[index];
         match via {
             Via::Client(five_tuple) => {
                 let answered = &mut self.bindings[five_tuple.transport as usize];

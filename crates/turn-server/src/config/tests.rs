@@ -72,6 +72,7 @@ fn an_unknown_key_is_refused_in_every_table() {
         "turn.streams",
         "turn.proxy_protocol",
         "turn.shared_port",
+        "turn.tcp_relay",
         "metrics",
         "log",
     ] {

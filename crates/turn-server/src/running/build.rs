@@ -15,6 +15,7 @@ use datagram_io::{
     raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
+use peer_io::Peers;
 use prometheus::Registry;
 use stream_io::{Census, Reception, Rules, Streams, TURN_PROTOCOLS};
 use telemetry::BindingRequests;
@@ -36,7 +37,11 @@ use crate::{
     metrics::Metrics,
     plan::Plan,
     upstream::Upstream,
-    worker::{News, Note, Parts, WAKER, Worker, dtls::Dtls},
+    worker::{
+        News, Note, Parts, WAKER, Worker,
+        dtls::Dtls,
+        mail::{Mail, mail},
+    },
 };
 
 /// A worker with fewer ports would run out while its neighbours have some left.
@@ -73,6 +78,8 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
 
     let opened = listening::open(config, surroundings.certificates.is_some(), count)?;
     plan.core.listeners.clone_from(&opened.udp);
+    // Nobody connects to them from a relay either.
+    plan.core.listeners.extend(opened.tcp.iter().chain(&opened.tls));
 
     let published: Vec<_> = (0..count).map(|_| Arc::new(Published::new())).collect();
     let rooms = rooms(count).map_err(|source| StartError::System {
@@ -199,7 +206,12 @@ fn report_descriptors(config: &Config, workers: usize) {
     let relays = ports.min(u64::from(config.limits.allocations) * 2);
     let addresses = |of: &Option<Vec<SocketAddr>>| of.as_ref().unwrap_or(&config.listen).len();
     let listeners = config.listen.len() + addresses(&config.listen_tcp) + addresses(&config.listen_tls);
-    let wanted = relays + u64::from(config.streams.connections) + (listeners * workers) as u64 + 128;
+    let peers = match &config.tcp_relay {
+        // A peer's descriptor beside its client's, and pipes between slow ones.
+        relay if relay.enabled => u64::from(relay.connections) + peer_io::PIPE_DESCRIPTORS * workers as u64,
+        _ => 0,
+    };
+    let wanted = relays + u64::from(config.streams.connections) + peers + (listeners * workers) as u64 + 128;
     match raise_descriptor_limit(wanted) {
         Ok(limit) if limit.is_enough() => info!("{limit}"),
         Ok(limit) => warn!("{limit}"),
@@ -224,23 +236,30 @@ struct Room {
     stop: Stop,
     inbox: Inbox<Note>,
     outbox: Outbox<Note>,
+    mail: Mail,
 }
 
 fn rooms(count: usize) -> io::Result<Vec<Room>> {
-    let room = |_| {
+    let polls = (0..count).map(|_| {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok((poll, waker))
+    });
+    let polls = polls.collect::<io::Result<Vec<_>>>()?;
+    let mails = mail(polls.iter().map(|(_, waker)| Arc::clone(waker)));
+    let room = |((poll, waker), mail)| {
         // A single worker hands nothing over.
         let capacity = if count > 1 { HANDOVER } else { 1 };
         let (outbox, inbox) = handover(capacity, Arc::clone(&waker));
-        Ok(Room {
+        Room {
             poll,
             stop: Stop::new(waker),
             inbox,
             outbox,
-        })
+            mail,
+        }
     };
-    (0..count).map(room).collect()
+    Ok(polls.into_iter().zip(mails).map(room).collect())
 }
 
 fn furnish(
@@ -266,22 +285,24 @@ fn furnish(
             .enumerate()
             .map(|(other, outbox)| (other != index).then(|| outbox.clone()));
         let sockets = listeners.datagrams.len() as u32;
-        let (table, streams) =
+        let tables =
             tables(&room.poll, listeners, plan.reported, shared).map_err(|source| StartError::System {
                 what: "a listener",
                 source,
             })?;
         let worker = Worker::new(Parts {
             index: index as u16,
-            sockets: table,
-            streams,
+            sockets: tables.sockets,
+            streams: tables.streams,
             dtls: shared.dtls(index as u16, workers_there),
+            peers: tables.peers,
             poll: room.poll,
             listeners: sockets,
             core: Server::new(core, Box::new(shared.ledger.clone()), random()?),
             news: shared.news.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
+            mail: room.mail,
             stop: room.stop.clone(),
             published: Arc::clone(&published[index]),
             binding_requests: shared.binding_requests.clone(),
@@ -301,12 +322,14 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
     }
 }
 
-fn tables(
-    poll: &Poll,
-    listeners: Listeners,
-    reported: Reported,
-    shared: &Shared,
-) -> io::Result<(Sockets, Streams)> {
+/// The tables of sockets of one worker.
+struct Tables {
+    sockets: Sockets,
+    streams: Streams,
+    peers: Peers,
+}
+
+fn tables(poll: &Poll, listeners: Listeners, reported: Reported, shared: &Shared) -> io::Result<Tables> {
     let registry = || poll.registry().try_clone();
     let mut sockets = Sockets::new(Native::reporting(reported), registry()?);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
@@ -324,7 +347,11 @@ fn tables(
         shared.reception.clone(),
         shared.census.clone(),
     )?;
-    Ok((sockets, streams))
+    Ok(Tables {
+        sockets,
+        streams,
+        peers: Peers::new(registry()?),
+    })
 }
 
 fn random() -> Result<[u8; 32], StartError> {

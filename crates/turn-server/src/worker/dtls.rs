@@ -154,7 +154,7 @@ impl Worker {
         let mut packet = Packet::new(buffer, plain.start, plain.len());
         let verdict = self.core.handle_client(now, client, &mut packet);
         let decided = (verdict, packet.range(), packet.fields());
-        self.obey(index, decided, binding);
+        self.obey(now, index, decided, binding);
     }
 
     fn next_record(&mut self, now: Now, id: SessionId, index: usize) -> Received {

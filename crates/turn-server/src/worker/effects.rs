@@ -8,6 +8,7 @@ use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, R
 use super::{
     Note, Worker,
     names::{connected, connection, listener, relay_socket},
+    tcp_relay::{name, relay_name},
 };
 
 impl Worker {
@@ -20,22 +21,15 @@ impl Worker {
 
     fn perform(&mut self, now: Now, output: Output) {
         match output {
-            // The core is told not to offer TCP relays as long as no worker has them.
-            Output::OpenRelay {
-                relay,
-                transport: RelayTransport::Tcp,
-                ..
-            } => self.core.relay_opened(now, relay, Err(OpenError::Other)),
-            Output::ConnectPeer { peer, .. } | Output::ConnectRelay { peer, .. } => {
-                self.core.peer_connected(now, peer, false);
-            }
-            Output::ClosePeer { .. } => {}
             Output::OpenRelay {
                 relay,
                 address,
-                transport: RelayTransport::Udp,
+                transport,
             } => {
-                let opened = self.sockets.open(relay_socket(self.listeners, relay), address);
+                let opened = match transport {
+                    RelayTransport::Udp => self.sockets.open(relay_socket(self.listeners, relay), address),
+                    RelayTransport::Tcp => self.peers.open(relay_name(relay), address),
+                };
                 if let Err(error) = &opened {
                     debug!(%address, %error, "cannot open a relay socket");
                 }
@@ -46,8 +40,22 @@ impl Worker {
                 // What came before in this batch still leaves through the socket.
                 self.sockets.send(&mut self.batch);
                 self.sockets.close(relay_socket(self.listeners, relay));
+                self.peers.close_relay(relay_name(relay));
             }
             Output::Tell { worker, errand } => self.tell(worker, errand),
+            Output::ConnectPeer { peer, from, to } => {
+                if let Err(error) = self.peers.connect(name(peer), from, to) {
+                    debug!(peer = %to, %error, "cannot connect to a peer");
+                    self.core.peer_connected(now, peer, false);
+                }
+            }
+            Output::ConnectRelay {
+                peer,
+                worker,
+                from,
+                to,
+            } => self.connect_relay(now, peer, worker, from, to),
+            Output::ClosePeer { peer } => self.peers.close(name(peer)),
             Output::SendToClient { to, datagram } => self.send_deferred(to, &datagram),
             Output::AllocationCreated {
                 five_tuple,

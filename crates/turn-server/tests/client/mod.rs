@@ -76,6 +76,14 @@ impl Client {
         moved
     }
 
+    /// The same user on another connection, with the nonce that he was given on this one.
+    pub(crate) fn beside(&self, wire: Wire) -> Self {
+        Self {
+            transactions: 0,
+            ..self.moved(wire)
+        }
+    }
+
     /// Learns realm and nonce from a 401, then allocates; returns the relayed transport address.
     pub(crate) fn allocate(&mut self) -> SocketAddr {
         assert_eq!(

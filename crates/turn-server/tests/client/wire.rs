@@ -72,6 +72,24 @@ impl Wire {
         }
     }
 
+    /// Waits until so many bytes have come.
+    pub(crate) fn read_raw(&self, into: &mut Vec<u8>, len: usize) {
+        let Self::Stream(stream) = self else {
+            panic!("datagrams are messages");
+        };
+        let have = into.len();
+        into.resize(len, 0);
+        stream.borrow_mut().bytes.read_exact(&mut into[have..]).unwrap();
+    }
+
+    /// Bytes that came behind the last message.
+    pub(crate) fn take_rest(&self) -> Vec<u8> {
+        match self {
+            Self::Datagrams(_) | Self::Sealed(_) => Vec::new(),
+            Self::Stream(stream) => std::mem::take(&mut stream.borrow_mut().received),
+        }
+    }
+
     /// Waits for a message.
     pub(crate) fn receive(&self, into: &mut [u8]) -> usize {
         match self {

@@ -111,6 +111,18 @@ fn what_only_datagrams_have_cannot_be_asked_for() {
     }
 }
 
+/// RFC 8016 §3.1.2: a server may have its reasons to refuse mobility.
+#[test]
+fn a_client_with_a_tcp_relay_does_not_move() {
+    let mut world = World::with(|config| {
+        enabled(config);
+        config.mobility = true;
+    });
+    let ticket: (AttributeType, &[u8]) = (AttributeType::MOBILITY_TICKET, &[]);
+    assert_eq!(refused(&mut world, Transport::Tcp, &[ticket]), 405);
+    assert_eq!(refused(&mut world, Transport::Tcp, &[]), 0);
+}
+
 #[test]
 fn both_families_may_be_asked_for_as_for_datagrams() {
     let mut world = World::with(|config| {

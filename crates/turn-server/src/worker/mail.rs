@@ -1,0 +1,83 @@
+//! What workers hand to each other beside datagrams: connections. It is rare, so a channel does.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+};
+
+use mio::Waker;
+use peer_io::Stream;
+use stream_io::Taken;
+use turn_core::PeerConnectionId;
+
+/// One thing that is handed over.
+pub(super) enum Parcel {
+    /// A client's connection whose next message this worker is to answer.
+    Client(Taken),
+    /// A relay of another worker connects to one of this worker's.
+    Relay {
+        from: SocketAddr,
+        to: SocketAddr,
+        stream: Stream,
+        origin: Origin,
+    },
+    /// What became of a connection that this worker's relay made to another one's.
+    Connected { peer: PeerConnectionId, succeeded: bool },
+}
+
+/// Whom an answer goes to.
+pub(super) struct Origin {
+    pub(super) worker: u16,
+    pub(super) peer: PeerConnectionId,
+}
+
+/// The way into another worker.
+#[derive(Clone)]
+pub(crate) struct Letterbox {
+    parcels: Sender<Parcel>,
+    waker: Arc<Waker>,
+}
+
+/// What other workers have handed to this one, and the ways to hand something to them.
+pub(crate) struct Mail {
+    arrived: Receiver<Parcel>,
+    /// By worker.
+    boxes: Vec<Letterbox>,
+}
+
+/// Makes one for each worker, whose waits the wakers end.
+pub(crate) fn mail(wakers: impl IntoIterator<Item = Arc<Waker>>) -> Vec<Mail> {
+    let (boxes, arrived): (Vec<_>, Vec<_>) = wakers
+        .into_iter()
+        .map(|waker| {
+            let (parcels, arrived) = mpsc::channel();
+            (Letterbox { parcels, waker }, arrived)
+        })
+        .unzip();
+    let of_worker = |arrived| Mail {
+        arrived,
+        boxes: boxes.clone(),
+    };
+    arrived.into_iter().map(of_worker).collect()
+}
+
+impl Mail {
+    /// Hands something to another worker; while that one stops, it is lost.
+    pub(super) fn send(&self, worker: u16, parcel: Parcel) {
+        let Some(to) = self.boxes.get(usize::from(worker)) else {
+            return;
+        };
+        if to.parcels.send(parcel).is_ok() {
+            // It fails only when the counter behind it is full, and then it is already signalled.
+            let _ = to.waker.wake();
+        }
+    }
+
+    /// Takes what came first.
+    pub(super) fn next(&self) -> Option<Parcel> {
+        self.arrived.try_recv().ok()
+    }
+}
