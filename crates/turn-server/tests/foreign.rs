@@ -177,3 +177,14 @@ fn a_foreign_client_with_openssl_relays_over_tls() {
         TurnClientOpensslTls::allocate(TransportType::Tcp, local, address, driver::config(), trust)
     });
 }
+
+/// RFC 7350: on the port of UDP, told apart by the first byte.
+#[cfg(feature = "dtls")]
+#[test]
+fn a_foreign_client_with_openssl_relays_over_dtls() {
+    let (server, _, identity) = secure();
+    relays(&server, Line::datagrams(server.udp()), |local| {
+        let trust = identity.openssl(SslMethod::dtls_client());
+        TurnClientOpensslTls::allocate(TransportType::Udp, local, server.udp(), driver::config(), trust)
+    });
+}
