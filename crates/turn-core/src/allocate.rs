@@ -77,9 +77,12 @@ impl Server {
             self.redirect_first(from)?;
         }
         self.allocate_here(now, from, identity, message, wish, mobile)
-            .map_err(|refusal| match refusal {
-                Refusal::InsufficientCapacity if can_go => self.full(from),
-                refusal => refusal,
+            .map_err(|refusal| {
+                if can_go && refusal == Refusal::InsufficientCapacity {
+                    self.full(from)
+                } else {
+                    refusal
+                }
             })
     }
 
