@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Five thousand idle TLS clients: what they weigh. Then connections that begin with garbage or stop half-way: they
+# leave descriptors and memory where they were. WATARI_E2E_GARBAGE sets their number.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need python3 openssl
+
+count=${WATARI_E2E_IDLE_TLS:-5000}
+garbage=${WATARI_E2E_GARBAGE:-20000}
+[ -r /proc/self/status ] || skip "memory is read from /proc, which is not here"
+[ "$(uname)" = Linux ] || skip "clients come from many addresses of 127.0.0.0/8, which only Linux has"
+# Each of them takes a descriptor here and one in the server.
+ulimit -n "$(ulimit -H -n)"
+[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge $((count + 200)) ] ||
+    skip "$count connections need more than the $(ulimit -n) descriptors that are allowed here"
+
+read -r turn tls metrics < <(free_ports 3)
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=turn.example.org" \
+    -addext "subjectAltName=DNS:turn.example.org" -keyout "$scratch/turn.key" -out "$scratch/turn.pem" 2>/dev/null
+cat >"$scratch/turn.toml" <<TOML
+[turn]
+listen = ["127.0.0.1:$turn"]
+listen_tcp = []
+listen_tls = ["127.0.0.1:$tls"]
+users.alice = "wonderland"
+tls.certificates = [{ certificate = "$scratch/turn.pem", key = "$scratch/turn.key" }]
+# Idle from the first moment, for as long as the test takes.
+streams = { handshake = 300 }
+[metrics]
+listen = "127.0.0.1:$metrics"
+TOML
+start turn "$bin/turn-server" --config "$scratch/turn.toml"
+turn_pid=$pid
+wait_ready turn "$turn_pid" "$metrics"
+
+if ! python3 "$e2e/idle_connections.py" "$tls" "$count" "$garbage" "$turn_pid" >"$scratch/idle.out" 2>&1; then
+    not_ok "$count TLS clients connect" "$scratch/idle.out"
+    tail -n 5 "$scratch/turn.log"
+    done_checking
+    exit 1
+fi
+value() { awk -v key="$1" '$1 == key { print $2 }' "$scratch/idle.out"; }
+
+# holds SENTENCE VALUE MOST
+holds() { if [ "$2" -le "$3" ]; then ok "$1"; else not_ok "$1, at most $3" "$scratch/idle.out"; fi; }
+if [ "$(value idle)" -eq "$count" ]; then
+    ok "$count idle TLS clients are connected"
+else
+    not_ok "$count idle TLS clients are connected, not $(value idle)" "$scratch/idle.out"
+fi
+each=$((($(value resident_with_kb) - $(value resident_before_kb)) * 1024 / count))
+holds "each takes $each bytes of resident memory" "$each" 32000
+holds "their descriptors are closed when they are gone" "$(value descriptors_after_idle)" "$(value descriptors_before)"
+holds "$garbage connections of garbage or less leave no descriptor" \
+    "$(value descriptors_after_garbage)" "$(value descriptors_before)"
+grew=$(($(value resident_after_garbage_kb) - $(value resident_after_idle_kb)))
+holds "and $grew kB of memory" "$grew" 4096
+done_checking
