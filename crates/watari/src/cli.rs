@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod nat;
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -10,6 +11,7 @@ use settings::Source;
 
 use crate::{addresses, say, suite};
 
+pub(crate) use bench::{BenchArgs, Scenario};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
@@ -38,6 +40,7 @@ Examples:
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
   watari nat turn.example.org                what the NAT in front of this machine does
+  watari bench turn:turn.example.org --user alice --password secret      what a TURN server can do
 
 Without a verb, `watari` means `watari up`.";
 
@@ -52,6 +55,9 @@ pub(crate) enum Verb {
     /// Find out how the NAT in front of this machine behaves, and what that means for WebRTC
     #[command(after_help = nat::EXAMPLES)]
     Nat(NatArgs),
+    /// Load a TURN server, ours or another, and measure what it costs; or two of them in turns
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(Box<BenchArgs>),
     /// Tell how devices learn to trust the certificate of `up --https`
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),

@@ -11,7 +11,11 @@ use certificates::{AcmeError, AuthorityError, Mistake};
 use lifecycle::exit;
 use settings::Mistakes;
 
-use crate::{say::Colours, state::StateError, verbs::nat};
+use crate::{
+    say::Colours,
+    state::StateError,
+    verbs::{bench, nat},
+};
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,12 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Nat(#[from] nat::Unreachable),
     #[error(transparent)]
+    Unusable(#[from] bench::Unusable),
+    #[error(transparent)]
+    Load(#[from] turn_load::Error),
+    #[error("cannot write {}: {error}", .path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// Everything has been said already; only the code is left.
     #[error("")]
@@ -88,6 +98,9 @@ impl Failure {
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
             | Self::Nat(_)
+            | Self::Unusable(_)
+            | Self::Load(_)
+            | Self::Write { .. }
             | Self::Io(_)
             | Self::Told(_) => String::new(),
         }
@@ -104,8 +117,14 @@ impl Failure {
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
             | Self::IceSecret(_) => exit::CONFIG,
-            Self::Listen { .. } | Self::Turn(_) | Self::Stun(_) | Self::Nat(_) => exit::UNAVAILABLE,
-            Self::Ended(_) | Self::Signaling(_) | Self::Io(_) => exit::FAILURE,
+            Self::Unusable(bench::Unusable::NoAccount) => exit::USAGE,
+            Self::Listen { .. }
+            | Self::Turn(_)
+            | Self::Stun(_)
+            | Self::Nat(_)
+            | Self::Unusable(_)
+            | Self::Load(_) => exit::UNAVAILABLE,
+            Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }
     }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Some(Verb::Up(arguments)) => verbs::up::run(&arguments),
         Some(Verb::Credentials(arguments)) => verbs::credentials::run(&arguments),
         Some(Verb::Nat(arguments)) => verbs::nat::run(&arguments),
+        Some(Verb::Bench(arguments)) => verbs::bench::run(&arguments),
         Some(Verb::Trust(arguments)) => verbs::trust::run(&arguments),
         Some(Verb::CheckConfig(arguments)) => verbs::check_config::run(&arguments),
         Some(Verb::DefaultConfig) => say::lines(suite::SAMPLE).map_err(Failure::from),

@@ -1,5 +1,6 @@
 //! What `watari` can do, one module a verb.
 
+pub(crate) mod bench;
 pub(crate) mod check_config;
 pub(crate) mod credentials;
 pub(crate) mod nat;

@@ -1,0 +1,170 @@
+//! Why nothing could be measured, and what to do about it.
+
+use std::{fmt, io, net::SocketAddr};
+
+use thiserror::Error;
+
+/// Why a measurement did not come about.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The server refused a request.
+    #[error("{server} refused {refusal}{}", after(*allocations))]
+    Refused {
+        /// Who refused.
+        server: SocketAddr,
+        /// What, and why.
+        refusal: Refusal,
+        /// How many allocations there were by then.
+        allocations: u32,
+    },
+    /// The server did not answer a request.
+    #[error(
+        "{server} does not answer{}: is a TURN server there, and does every firewall between let it through?",
+        after(*allocations)
+    )]
+    Silent {
+        /// Who did not answer.
+        server: SocketAddr,
+        /// How many allocations there were by then.
+        allocations: u32,
+    },
+    /// A connection to the server ended or could not be made.
+    #[error("the connection to {server} failed: {reason}")]
+    Connection {
+        /// The server.
+        server: SocketAddr,
+        /// What the system or TLS said.
+        reason: String,
+    },
+    /// The peer's own address cannot be bound.
+    #[error(
+        "cannot bind a peer to {address}: {error}. Name an address of this machine that the server reaches with --peer"
+    )]
+    Peer {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The process of the server cannot be read.
+    #[error(
+        "cannot read /proc/{pid} of the server: {error}. Is that its process id, and is it on this machine?"
+    )]
+    Process {
+        /// Its id.
+        pid: u32,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system would not give what the load takes.
+    #[error("cannot make the load: {0}")]
+    Io(#[from] io::Error),
+    /// It was asked to end before there was anything to tell.
+    #[error("ended before anything was measured")]
+    Cancelled,
+}
+
+fn after(allocations: u32) -> String {
+    match allocations {
+        0 => String::new(),
+        1 => ", after 1 allocation".to_owned(),
+        many => format!(", after {many} allocations"),
+    }
+}
+
+/// A server's refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The method that was refused.
+    pub method: &'static str,
+    /// The peer it was about.
+    pub peer: Option<SocketAddr>,
+    /// The number of the error.
+    pub code: u16,
+    /// The server's own words.
+    pub reason: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} {}", self.method, self.code, self.reason)?;
+        match self.advice() {
+            "" => Ok(()),
+            advice => write!(f, ".\n{}", advice.replace("PEER", &self.peer_network())),
+        }
+    }
+}
+
+impl Refusal {
+    /// What to do about it.
+    fn advice(&self) -> &'static str {
+        match self.code {
+            300 => "It sends new clients to another server: load that one, or switch ALTERNATE-SERVER off",
+            401 => "It does not know this user and password: correct --user and --password, or --secret-file",
+            403 if self.peer.is_some() => {
+                "Its peer policy forbids the address of the bench's peer. Allow it while you measure: in Watari \
+                 `[turn.peers] allow = [\"PEER\"]`, in coturn `--allowed-peer-ip` and, for loopback, \
+                 `--allow-loopback-peers`; or name another address of this machine with --peer"
+            }
+            403 => "It forbids that",
+            437 => {
+                "It has no such allocation, or has one of this address already that another client left: wait until \
+                 its lifetime is over, or restart it"
+            }
+            441 => "It has an allocation of this address that belongs to another user",
+            440 | 443 => "It relays no such address family: load it by an address of the family it relays",
+            442 => "It relays no UDP",
+            486 => {
+                "This user has as many allocations as he may. Raise the quota while you measure: in Watari \
+                 `[turn.limits] allocations_per_user`, in coturn `--user-quota` and `--total-quota`; or use fewer \
+                 --allocations, or --secret-file, which makes each client a user of his own"
+            }
+            508 => {
+                "It has no relay port left. Widen the range: in Watari `[turn.relay] min_port` and `max_port`, in \
+                 coturn `--min-port` and `--max-port`; let it open more descriptors; or use fewer --allocations"
+            }
+            _ => "",
+        }
+    }
+
+    fn peer_network(&self) -> String {
+        match self.peer {
+            Some(peer) if peer.ip().is_loopback() && peer.is_ipv4() => "127.0.0.0/8".to_owned(),
+            Some(peer) => peer.ip().to_string(),
+            None => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_settings_that_caused_it() {
+        let refusal = |method, peer: Option<&str>, code| Refusal {
+            method,
+            peer: peer.map(|peer| peer.parse().unwrap()),
+            code,
+            reason: "Words".to_owned(),
+        };
+        let forbidden = refusal("ChannelBind", Some("127.0.0.1:9"), 403).to_string();
+        for part in [
+            "ChannelBind with 403 Words",
+            "[\"127.0.0.0/8\"]",
+            "--allow-loopback-peers",
+            "--peer",
+        ] {
+            assert!(forbidden.contains(part), "{forbidden}");
+        }
+        let quota = refusal("Allocate", None, 486).to_string();
+        assert!(
+            quota.contains("allocations_per_user") && quota.contains("--user-quota"),
+            "{quota}"
+        );
+        assert_eq!(
+            refusal("Allocate", None, 499).to_string(),
+            "Allocate with 499 Words"
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! Whom clients over TLS trust.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{
+        CertificateDer, ServerName, UnixTime,
+        pem::{Error as PemError, PemObject},
+    },
+};
+use thiserror::Error;
+
+use crate::plan::Tls;
+
+/// Whom clients trust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// The authorities of this machine.
+    System,
+    /// Those in a PEM file.
+    File(PathBuf),
+    /// Anyone: for a bench of one's own server on a test certificate.
+    Anyone,
+}
+
+/// Why nobody can be trusted.
+#[derive(Debug, Error)]
+pub enum TrustError {
+    /// This machine has no authorities.
+    #[error("this machine trusts no authority: name a PEM file with --ca, or trust anyone with --insecure")]
+    NoSystem,
+    /// The file cannot be read.
+    #[error("cannot read certificates from {}: {reason}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name is neither a DNS name nor an address.
+    #[error("{0} is no name that a certificate can have")]
+    Name(String),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
+}
+
+impl Tls {
+    /// What clients need to reach a server of this name.
+    ///
+    /// # Errors
+    /// If there is nobody to trust, or the name is none.
+    pub fn new(host: &str, trusted: &Trusted) -> Result<Self, TrustError> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| TrustError::Name(host.to_owned()))?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let config = match trusted {
+            Trusted::Anyone => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+                .with_no_client_auth(),
+            Trusted::System => builder.with_root_certificates(system()?).with_no_client_auth(),
+            Trusted::File(file) => builder
+                .with_root_certificates(of_file(file)?)
+                .with_no_client_auth(),
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            name,
+        })
+    }
+}
+
+fn system() -> Result<RootCertStore, TrustError> {
+    let mut roots = RootCertStore::empty();
+    // One that cannot be read does not spoil the others.
+    let (good, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if good == 0 {
+        return Err(TrustError::NoSystem);
+    }
+    Ok(roots)
+}
+
+fn of_file(file: &Path) -> Result<RootCertStore, TrustError> {
+    let wrong = |reason: String| TrustError::File {
+        file: file.to_owned(),
+        reason,
+    };
+    let told = |error: PemError| wrong(error.to_string());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(told)? {
+        roots
+            .add(certificate.map_err(told)?)
+            .map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("there is none in it".to_owned()));
+    }
+    Ok(roots)
+}
+
+/// Believes any certificate, but checks that the server has its key.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
