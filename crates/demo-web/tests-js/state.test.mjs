@@ -34,6 +34,8 @@ test("the line follows the session from the form to the call and back", () => {
   assert.equal(key({ call: call({}) }), "state.connected");
   assert.equal(key({ call: call({ state: "reconnecting" }) }), "state.reconnecting");
   assert.equal(key({ call: call({ state: "switching" }) }), "state.switching");
+  assert.equal(key({ away: true, call: call({}) }), "state.peerReconnecting");
+  assert.equal(key({ linked: false, away: true, call: call({}) }), "state.signalingLost");
   assert.equal(key({ left: "Sora" }), "state.left");
   assert.equal(key({ linked: false, call: call({}) }), "state.signalingLost");
   assert.equal(key({ phase: "lobby", why: "ended" }), "state.ended");

@@ -27,6 +27,8 @@ export class Session extends EventTarget {
   /** @type {import("./state.js").Facts["why"]} */
   why = null;
   linked = false;
+  /** Whether the other side has lost signaling and is waited for. */
+  away = false;
   /** @type {string | null} */
   left = null;
   /** @type {Call | null} */
@@ -111,11 +113,13 @@ export class Session extends EventTarget {
   #listen(signaling) {
     /** @type {Record<string, (detail: any) => void>} */
     const handlers = {
-      up: () => this.#join(),
+      up: () => this.#comeIn(),
       down: () => this.#linkIs(false),
       unreachable: () => this.#note({ key: "problem.unreachable" }),
       problem: (problem) => !QUIET.includes(problem.code) && this.#note(noticeOf(problem)),
       "peer-joined": (peer) => this.#meet(peer, false),
+      "peer-reconnecting": ({ id }) => this.#peerIs(id, true),
+      "peer-reconnected": ({ id }) => this.#peerIs(id, false),
       "peer-left": ({ id }) => this.#part(id),
       offer: (message) => this.#deliver(message),
       answer: (message) => this.#deliver(message),
@@ -125,6 +129,21 @@ export class Session extends EventTarget {
       signaling.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
     }
     return signaling;
+  }
+
+  /** Goes on where the connection was lost, or else enters anew. */
+  async #comeIn() {
+    const signaling = this.#signaling;
+    if (!signaling?.resumable) return this.#join();
+    try {
+      this.#ice = await signaling.resume();
+      this.#forgetProblems();
+      this.#linkIs(true);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      // If the connection was lost again, the next one begins here too.
+      if (signaling === this.#signaling && signaling.connected) await this.#join();
+    }
   }
 
   async #join() {
@@ -139,7 +158,9 @@ export class Session extends EventTarget {
       this.#hangUpCall();
       this.#become("joined", null);
       this.#linkIs(true);
-      if (joined.peers.length > 0) this.#meet(joined.peers[0], true);
+      const [peer] = joined.peers;
+      if (peer) this.#meet(peer, true);
+      if (peer?.reconnecting) this.#peerIs(peer.id, true);
     } catch (error) {
       this.#notJoined(error);
     }
@@ -173,6 +194,16 @@ export class Session extends EventTarget {
     });
     this.call = call;
     this.dispatchEvent(new CustomEvent("call", { detail: call }));
+    this.#changed();
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} away
+   */
+  #peerIs(id, away) {
+    if (this.call?.peer.id !== id) return;
+    this.away = away;
     this.#changed();
   }
 
@@ -232,6 +263,7 @@ export class Session extends EventTarget {
   #hangUpCall() {
     this.call?.close();
     this.call = null;
+    this.away = false;
   }
 
   /**

@@ -3,7 +3,7 @@
 import { io } from "/vendor/socket.io.esm.min.js";
 
 /**
- * @typedef {{ id: string, name: string }} Member
+ * @typedef {{ id: string, name: string, reconnecting?: boolean }} Member
  * @typedef {{ iceServers: RTCIceServer[], iceTtl: number }} Ice
  * @typedef {{ self: Member, room: string, peers: Member[], waiting: boolean } & Ice} Joined
  */
@@ -22,7 +22,11 @@ export class Problem extends Error {
 
 const ANSWER_WITHIN = 8000;
 const COME_BACK_AFTER = 4000;
-const FROM_PEERS = ["peer-joined", "peer-left", "waiting", "offer", "answer", "candidate"];
+const FROM_PEERS = [
+  "peer-joined", "peer-reconnecting", "peer-reconnected", "peer-left", "waiting", "offer", "answer", "candidate",
+];
+/** Signals kept until the server says that it has them; a call takes a few dozen. */
+const KEPT = 256;
 
 /**
  * Fires the server's events under their own names with the payload as `detail`, and besides them `up` and
@@ -37,6 +41,16 @@ export class Signaling extends EventTarget {
   #ice = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #comeBack;
+  /** What proves, over another connection, who we were. @type {string | null} */
+  #token = null;
+  /** The number of the last event that we were told as a member. */
+  #seen = 0;
+  /** The number of our last signal. */
+  #last = 0;
+  /** Signals that the server may not have. @type {{ name: string, payload: { seq: number } }[]} */
+  #sent = [];
+  /** Whether this connection is the one of our membership. */
+  #inside = false;
 
   /** @param {string | null} url null means the origin of the page */
   constructor(url) {
@@ -52,8 +66,8 @@ export class Signaling extends EventTarget {
     this.#socket.on("connect", () => this.#fire("up"));
     this.#socket.on("disconnect", (/** @type {string} */ reason) => this.#lost(reason));
     this.#socket.on("connect_error", () => this.#fire("unreachable"));
-    for (const name of FROM_PEERS) this.#socket.on(name, (/** @type {any} */ detail) => this.#fire(name, detail));
-    for (const name of ["joined", "ice"]) {
+    for (const name of FROM_PEERS) this.#socket.on(name, (/** @type {any} */ detail) => this.#told(name, detail));
+    for (const name of ["joined", "resumed", "ice"]) {
       this.#socket.on(name, (/** @type {any} */ detail) => this.#settle(name, detail));
     }
     this.#socket.on("problem", (/** @type {any} */ detail) => this.#refused(detail));
@@ -73,8 +87,23 @@ export class Signaling extends EventTarget {
    * @param {string} name
    * @returns {Promise<Joined>}
    */
-  join(room, name) {
-    return this.#ask("join", "joined", { room, name });
+  async join(room, name) {
+    this.#token = null;
+    return this.#ask("join", "joined", { room, name, resume: true });
+  }
+
+  /** Whether there is a membership to come back to. */
+  get resumable() {
+    return this.#token !== null;
+  }
+
+  /**
+   * Goes on as the member that we were before the connection was lost; what we missed arrives as if nothing had
+   * happened, and what the server missed is sent again.
+   * @returns {Promise<Ice>}
+   */
+  async resume() {
+    return this.#ask("resume", "resumed", { token: this.#token, seen: this.#seen });
   }
 
   /**
@@ -92,8 +121,15 @@ export class Signaling extends EventTarget {
    * @param {object} payload
    */
   send(name, payload) {
-    // Without a connection it is dropped, not kept: the member it was for will have another id then.
-    if (this.#socket.connected) this.#socket.emit(name, payload);
+    if (!this.#token) {
+      // Nobody waits for us, so it is dropped: the member it was for will have another id then.
+      if (this.#socket.connected) this.#socket.emit(name, payload);
+      return;
+    }
+    const signal = { name, payload: { ...payload, seq: (this.#last += 1) } };
+    this.#sent.push(signal);
+    if (this.#sent.length > KEPT) this.#sent.shift();
+    if (this.#inside) this.#socket.emit(signal.name, signal.payload);
   }
 
   /** Leaves the room and ends the connection; nothing fires afterwards. */
@@ -131,8 +167,33 @@ export class Signaling extends EventTarget {
    * @param {any} value
    */
   #settle(answer, value) {
+    if (answer === "joined") this.#entered();
+    if (answer === "resumed") this.#returned(value);
+    this.#token = value.resume?.token ?? this.#token;
     this.#waiting.get(answer)?.resolve(value);
     this.#waiting.delete(answer);
+  }
+
+  #entered() {
+    this.#inside = true;
+    this.#seen = this.#last = 0;
+    this.#sent = [];
+  }
+
+  /** @param {{ received: number }} value */
+  #returned({ received }) {
+    this.#inside = true;
+    this.#sent = this.#sent.filter(({ payload }) => payload.seq > received);
+    for (const { name, payload } of this.#sent) this.#socket.emit(name, payload);
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} detail
+   */
+  #told(name, detail) {
+    this.#seen = detail?.seq ?? this.#seen;
+    this.#fire(name, detail);
   }
 
   /**
@@ -141,6 +202,7 @@ export class Signaling extends EventTarget {
    */
   #refused({ code, message = code }, answer = "joined") {
     const problem = new Problem(code, message);
+    if (answer === "resumed" && code !== "unreachable") this.#token = null;
     const waiting = this.#waiting.get(answer);
     this.#waiting.delete(answer);
     if (waiting) waiting.reject(problem);
@@ -149,6 +211,7 @@ export class Signaling extends EventTarget {
 
   /** @param {string} reason */
   #lost(reason) {
+    this.#inside = false;
     // After being sent away the client library does not come back by itself.
     if (reason === "io server disconnect") this.#comeBack = setTimeout(() => this.open(), COME_BACK_AFTER);
     for (const { reject } of this.#waiting.values()) reject(new Problem("unreachable", "disconnected"));

@@ -6,6 +6,7 @@ import { isRelayed } from "./path.js";
  * @typedef {object} Facts
  * @property {"lobby" | "media" | "signaling" | "joined"} phase
  * @property {boolean} linked whether signaling is connected
+ * @property {boolean} [away] whether the other side has lost signaling and is waited for
  * @property {"ended" | "refused" | null} why the session is in the lobby again
  * @property {string | null} left who has left last, null when nobody
  * @property {CallFacts | null} call
@@ -28,6 +29,7 @@ export function stateLine(facts) {
   if (facts.phase === "lobby") return lobby(facts.why);
   if (facts.phase !== "joined") return line(`state.${facts.phase}`, "busy");
   if (!facts.linked) return line("state.signalingLost", "warn");
+  if (facts.call && facts.away) return line("state.peerReconnecting", "warn", { name: facts.call.peer.name });
   if (facts.call) return inCall(facts.call);
   if (facts.left !== null) return line("state.left", "warn", { name: facts.left });
   return line("state.waiting", "busy");

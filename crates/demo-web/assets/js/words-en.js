@@ -53,6 +53,7 @@ export default {
   "state.reconnecting": "The path to {name} broke. Reconnecting…",
   "state.switching": "Looking for a new path to {name}…",
   "state.signalingLost": "Lost the signaling server. Trying again…",
+  "state.peerReconnecting": "{name} lost the signaling server and is reconnecting. The call goes on.",
   "state.ended": "You hung up.",
   "state.refused": "Could not enter the room.",
 

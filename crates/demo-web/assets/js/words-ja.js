@@ -53,6 +53,7 @@ export default {
   "state.reconnecting": "{name} さんとの経路が切れました。つなぎ直しています…",
   "state.switching": "{name} さんへの新しい経路を探しています…",
   "state.signalingLost": "シグナリングサーバーとの接続が切れました。再接続しています…",
+  "state.peerReconnecting": "{name} さんがシグナリングサーバーに再接続しています。通話はそのまま続きます。",
   "state.ended": "通話を終えました。",
   "state.refused": "部屋に入れませんでした。",
 
