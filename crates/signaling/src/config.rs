@@ -5,7 +5,13 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
+pub(crate) use self::admission::MIN_SECRET_BYTES;
+pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensConfig};
+pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
 use crate::{ice::check_url, site::Site};
+
+mod admission;
+mod dialects;
 
 /// Says where the server listens, whom it lets in and how much of everything it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +25,14 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Rooms and their members.
     pub rooms: RoomsConfig,
+    /// Tokens that open rooms.
+    pub room_tokens: RoomTokensConfig,
+    /// Coming back after a lost connection.
+    pub resume: ResumeConfig,
+    /// Clients of PeerJS.
+    pub peerjs: PeerJsConfig,
+    /// Clients of y-webrtc.
+    pub y_webrtc: YWebRtcConfig,
     /// What one connection or one address may use up.
     pub limits: LimitsConfig,
     /// The servers that joining members are told to use.
@@ -34,6 +48,10 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             rooms: RoomsConfig::default(),
+            room_tokens: RoomTokensConfig::default(),
+            resume: ResumeConfig::default(),
+            peerjs: PeerJsConfig::default(),
+            y_webrtc: YWebRtcConfig::default(),
             limits: LimitsConfig::default(),
             ice: IceConfig::default(),
             credentials: CredentialsConfig::default(),
@@ -187,6 +205,10 @@ impl Check for Config {
             }
         }
         report.within("rooms", |report| self.rooms.check(report));
+        report.within("room_tokens", |report| self.room_tokens.check(report));
+        report.within("resume", |report| self.resume.check(report));
+        report.within("peerjs", |report| self.peerjs.check(report));
+        report.within("y_webrtc", |report| self.y_webrtc.check(report));
         report.within("limits", |report| self.limits.check(report));
         report.within("ice", |report| self.ice.check(report));
         report.within("credentials", |report| self.credentials.check(report));

@@ -20,7 +20,6 @@ use crate::{
     hub::Hub,
     ice::{Grant, IceServer},
     names::MAX_NAME_CHARS,
-    session::random,
     site::Site,
 };
 
@@ -122,7 +121,7 @@ impl Endpoints {
         let user = match params.username.filter(|name| !name.is_empty()) {
             Some(name) if is_user_id(&name) => name,
             Some(_) => return Err(Refusal::BadUsername),
-            None => format!("{:032x}", random()),
+            None => format!("{:032x}", rand::random::<u128>()),
         };
         if site.is_none() && self.hub.ice.needs_host() {
             return Err(Refusal::BadHost);

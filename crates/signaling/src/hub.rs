@@ -1,146 +1,285 @@
-//! Brings messages to the rooms and notices to the connections; the same for every dialect.
+//! Brings what clients ask to the rooms and notices to the connections; the same for every dialect.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
+use lifecycle::Shutdown;
+use tokio::{sync::Notify, time::sleep_until};
+
+pub(crate) use self::seats::{Clogged, Kind, Outbox, Place};
+use self::seats::{Seats, Taken};
 use crate::{
     config::Config,
-    ice::IceServers,
+    gate::Visit,
+    ice::{Grant, IceServers},
     metrics::Metrics,
-    names::MemberId,
-    protocol::{Event, Problem, Signal},
-    rooms::{Input, Limits, Notice, Output, Rooms},
+    names::{MemberId, MemberName, RoomKey},
+    problem::Problem,
+    rooms::{HistoryLimits, Holder, Input, Join, Limits, MailboxLimits, Notice, Output, Rooms},
+    session_token::SessionTokens,
 };
 
-/// The receiving end of one event; it never waits, and **never calls the hub back**, whose lock may be held.
-pub(crate) trait Sink {
-    /// Takes the event, or says that the receiver is too far behind.
-    fn send(&self, event: &Event<'_>) -> Result<(), Clogged>;
-}
+mod seats;
 
-/// The way to one client.
-pub(crate) trait Outbox: Sink + Send + Sync {
-    /// Ends the connection and says why.
-    fn close(&self, reason: Problem);
-}
-
-/// A bounded queue is full, or its connection gone.
-#[derive(Debug)]
-pub(crate) struct Clogged;
+/// How long PeerJS servers keep messages for those who are not there.
+const MAILBOX: MailboxLimits = MailboxLimits {
+    wait: Duration::from_secs(5),
+    signals: 4096,
+    signals_each: 64,
+    bytes: 16 << 20,
+};
 
 /// Everything that the connections share.
 pub(crate) struct Hub {
     pub(crate) ice: IceServers,
     pub(crate) metrics: Metrics,
+    tokens: SessionTokens,
     state: Mutex<State>,
+    /// Rings when the rooms are due at another time than before.
+    bell: Notify,
 }
 
 struct State {
     rooms: Rooms,
-    // Keys are random numbers of our own.
-    outboxes: HashMap<MemberId, Arc<dyn Outbox>>,
+    seats: Seats,
+    due: Option<Instant>,
 }
+
+/// Tells the asking client that it is in; called while the rooms are locked, so that this comes first.
+pub(crate) type Welcome<'a> = &'a dyn Fn(&Output) -> Result<(), Clogged>;
 
 impl Hub {
     pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics) -> Arc<Self> {
+        let resume = &config.resume;
         let rooms = Rooms::new(Limits {
-            members_per_room: config.rooms.capacity,
             rooms: config.rooms.max,
+            resume_within: Duration::from_secs(resume.seconds),
+            history: HistoryLimits {
+                messages: resume.messages,
+                bytes: resume.bytes,
+                total: resume.total_bytes,
+            },
+            mailbox: MAILBOX,
         });
         Arc::new(Self {
             ice,
-            metrics,
+            tokens: SessionTokens::new(rand::random(), Duration::from_secs(resume.token_seconds)),
             state: Mutex::new(State {
                 rooms,
-                outboxes: HashMap::new(),
+                seats: Seats::new(metrics.connections.clone()),
+                due: None,
             }),
+            metrics,
+            bell: Notify::new(),
         })
     }
 
-    /// Makes a connection known, so that notices reach it.
-    pub(crate) fn connect(&self, id: MemberId, outbox: Arc<dyn Outbox>) {
-        self.lock().outboxes.insert(id, outbox);
-        self.metrics.connections.inc();
+    /// Makes a connection known under an id that nobody has, so that notices reach it.
+    pub(crate) fn connect(
+        &self,
+        id: MemberId,
+        kind: Kind,
+        visit: Arc<Visit>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Place {
+        let mut state = self.lock();
+        let place = state.seats.place(id);
+        state.seats.sit(place, Taken::new(kind, visit, outbox));
+        place
     }
 
-    /// Forgets a connection that is gone and tells its room.
-    pub(crate) fn disconnect(&self, id: MemberId) {
+    /// Makes a connection known under an id of the client's own choice, which it joins with or comes back as.
+    pub(crate) fn claim(
+        &self,
+        id: MemberId,
+        join: Join,
+        visit: Arc<Visit>,
+        outbox: Arc<dyn Outbox>,
+        welcome: Welcome<'_>,
+    ) -> Result<Place, Problem> {
         let mut clogged = Vec::new();
-        self.remove(id, &mut clogged);
+        let (place, replaced) = {
+            let mut state = self.lock();
+            let input = match (state.rooms.holds(id), &join.holder) {
+                (true, Some(holder)) => Input::Resume {
+                    holder: holder.clone(),
+                    seen: None,
+                },
+                (true, None) | (false, _) => Input::Join(join),
+            };
+            let outputs = state.rooms.handle(Instant::now(), id, input)?;
+            let place = state.seats.place(id);
+            let replaced = state
+                .seats
+                .sit(place, Taken::new(Kind::Connection, visit, outbox));
+            state.deliver(&outputs, welcome, &mut clogged);
+            self.settle(&mut state);
+            (place, replaced)
+        };
+        self.close(replaced, Problem::Replaced);
         self.evict_clogged(clogged);
+        Ok(place)
     }
 
-    /// Ends a connection from our side.
-    pub(crate) fn evict(&self, id: MemberId, reason: Problem) {
-        let mut clogged = Vec::new();
-        self.close(self.remove(id, &mut clogged), reason);
-        self.evict_clogged(clogged);
-    }
-
-    /// Applies what `from` asks; `joined` turns the good news of a join into its answer.
+    /// Applies what the connection at `place` asks; `welcome` tells it of its own joining.
     ///
     /// Notices are queued while the rooms are locked, so that every client hears of changes in the
     /// order in which they happened.
-    pub(crate) fn apply(
-        &self,
-        from: MemberId,
-        input: Input<Signal<'_>>,
-        joined: impl Fn(&Notice<Signal<'_>>) -> Result<(), Clogged>,
-    ) -> Result<(), Problem> {
+    pub(crate) fn apply(&self, place: Place, input: Input, welcome: Welcome<'_>) -> Result<(), Problem> {
         let mut clogged = Vec::new();
         {
             let mut state = self.lock();
-            if !state.outboxes.contains_key(&from) {
+            if !state.seats.has(place) {
                 return Err(Problem::Closing);
             }
-            let outputs = state.rooms.handle(from, input)?;
-            state.deliver(outputs, joined, &mut clogged);
-            self.count_rooms(&state);
+            let outputs = state.rooms.handle(Instant::now(), place.id, input)?;
+            state.deliver(&outputs, welcome, &mut clogged);
+            self.settle(&mut state);
         }
         self.evict_clogged(clogged);
         Ok(())
     }
 
+    /// Lets the connection at `place` go on as the member that `token` names, after its notice `seen`.
+    pub(crate) fn resume(
+        &self,
+        place: Place,
+        token: &str,
+        seen: u64,
+        welcome: Welcome<'_>,
+    ) -> Result<Place, Problem> {
+        let id = self.tokens.check(token, SystemTime::now());
+        let id = id.ok_or(Problem::CannotResume)?;
+        let mut clogged = Vec::new();
+        let (resumed, replaced) = {
+            let mut state = self.lock();
+            if !state.seats.has(place) {
+                return Err(Problem::Closing);
+            }
+            if state.rooms.holds(place.id) {
+                return Err(Problem::AlreadyJoined);
+            }
+            let input = Input::Resume {
+                holder: Holder::Signed,
+                seen: Some(seen),
+            };
+            let outputs = state.rooms.handle(Instant::now(), id, input)?;
+            let (resumed, replaced) = state.seats.change(place, id);
+            state.deliver(&outputs, welcome, &mut clogged);
+            self.settle(&mut state);
+            (resumed, replaced)
+        };
+        self.close(replaced, Problem::Replaced);
+        self.evict_clogged(clogged);
+        Ok(resumed)
+    }
+
+    /// Signs a token for whoever is the member `id`.
+    pub(crate) fn session_token(&self, id: MemberId) -> String {
+        self.tokens.sign(id, SystemTime::now())
+    }
+
+    /// Forgets a connection that is gone; its member leaves, or is waited for.
+    pub(crate) fn disconnect(&self, place: Place, farewell: bool) {
+        let mut clogged = Vec::new();
+        let input = match farewell {
+            true => Input::Leave,
+            false => Input::Lose,
+        };
+        self.remove(place, input, &mut clogged);
+        self.evict_clogged(clogged);
+    }
+
+    /// Ends a connection from our side; its member leaves.
+    pub(crate) fn evict(&self, place: Place, reason: Problem) {
+        let mut clogged = Vec::new();
+        self.close(self.remove(place, Input::Leave, &mut clogged), reason);
+        self.evict_clogged(clogged);
+    }
+
+    /// Makes credentials for a client, and counts them.
+    pub(crate) fn grant(&self, visit: &Visit) -> Grant {
+        self.metrics.credentials.inc();
+        self.ice.grant(Some(&visit.site), visit.relay_user(), None)
+    }
+
+    /// The names of the members of a room.
+    pub(crate) fn names(&self, room: &RoomKey) -> Vec<MemberName> {
+        self.lock().rooms.names(room)
+    }
+
+    /// Gives up members and messages whose time is over, until the server stops.
+    pub(crate) async fn keep_time(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            let due = self.lock().rooms.poll_timeout();
+            let wait = async {
+                match due {
+                    Some(due) => sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = shutdown.wait() => return,
+                () = self.bell.notified() => {}
+                () = wait => self.tick(Instant::now()),
+            }
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        let mut clogged = Vec::new();
+        {
+            let mut state = self.lock();
+            let outputs = state.rooms.handle_timeout(now);
+            state.deliver(&outputs, &|_| Ok(()), &mut clogged);
+            self.settle(&mut state);
+        }
+        self.evict_clogged(clogged);
+    }
+
     /// Disconnects everyone, because the server stops.
     pub(crate) fn drain(&self) {
-        let outboxes: Vec<_> = {
+        let outboxes = {
             let mut state = self.lock();
-            let outboxes = std::mem::take(&mut state.outboxes);
-            for id in outboxes.keys() {
+            let (ids, outboxes) = state.seats.clear();
+            for id in ids {
                 // Nobody is left to hear of it, and most are in no room.
-                let _ = state.rooms.handle::<Signal<'_>>(*id, Input::Leave);
+                let _ = state.rooms.handle(Instant::now(), id, Input::Leave);
             }
-            self.count_rooms(&state);
-            outboxes.into_values().collect()
+            self.settle(&mut state);
+            outboxes
         };
         for outbox in outboxes {
-            self.metrics.connections.dec();
-            // The close says the same to whoever cannot take another message.
-            let _ = outbox.send(&Problem::Closing.event());
             outbox.close(Problem::Closing);
         }
     }
 
     /// Ends the connections of receivers that are too far behind; hearing of it may clog others.
-    fn evict_clogged(&self, mut clogged: Vec<MemberId>) {
-        while let Some(id) = clogged.pop() {
-            let outbox = self.remove(id, &mut clogged);
+    fn evict_clogged(&self, mut clogged: Vec<Place>) {
+        while let Some(place) = clogged.pop() {
+            let outbox = self.remove(place, Input::Leave, &mut clogged);
             self.close(outbox, Problem::TooSlow);
         }
     }
 
-    /// Forgets a connection, if it is known, and tells its room.
-    fn remove(&self, id: MemberId, clogged: &mut Vec<MemberId>) -> Option<Arc<dyn Outbox>> {
+    /// Forgets a connection, if it is the one at `place`, and tells its room.
+    fn remove(&self, place: Place, input: Input, clogged: &mut Vec<Place>) -> Option<Arc<dyn Outbox>> {
         let mut state = self.lock();
-        let outbox = state.outboxes.remove(&id)?;
-        self.metrics.connections.dec();
-        if let Ok(outputs) = state.rooms.handle(id, Input::Leave) {
-            state.deliver(outputs, |_| Ok(()), clogged);
-            self.count_rooms(&state);
+        if !state.seats.has(place) {
+            return None;
         }
-        Some(outbox)
+        let told = state.rooms.handle(Instant::now(), place.id, input);
+        let outbox = match state.rooms.holds(place.id) {
+            true => state.seats.stand_up(place.id),
+            false => state.seats.forget(place.id),
+        };
+        if let Ok(outputs) = told {
+            state.deliver(&outputs, &|_| Ok(()), clogged);
+        }
+        self.settle(&mut state);
+        outbox
     }
 
     /// Closes without holding the lock, because closing may call back.
@@ -151,9 +290,13 @@ impl Hub {
         }
     }
 
-    fn count_rooms(&self, state: &State) {
+    fn settle(&self, state: &mut State) {
         let rooms = i64::try_from(state.rooms.len()).unwrap_or(i64::MAX);
         self.metrics.rooms.set(rooms);
+        let due = state.rooms.poll_timeout();
+        if std::mem::replace(&mut state.due, due) != due {
+            self.bell.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -163,33 +306,27 @@ impl Hub {
 }
 
 impl State {
-    fn deliver(
-        &self,
-        outputs: Vec<Output<Signal<'_>>>,
-        joined: impl Fn(&Notice<Signal<'_>>) -> Result<(), Clogged>,
-        clogged: &mut Vec<MemberId>,
-    ) {
-        for Output { to, notice } in &outputs {
-            let sent = match event(notice) {
-                None => joined(notice),
-                Some(event) => self.outboxes.get(to).map_or(Ok(()), |outbox| outbox.send(&event)),
+    fn deliver(&mut self, outputs: &[Output], welcome: Welcome<'_>, clogged: &mut Vec<Place>) {
+        for output in outputs {
+            let sent = match &output.notice {
+                Notice::Joined { .. } => welcome(output),
+                Notice::Forgotten => {
+                    self.seats.forget(output.to);
+                    Ok(())
+                }
+                Notice::PeerJoined(_)
+                | Notice::PeerReconnecting(_)
+                | Notice::PeerReconnected(_)
+                | Notice::PeerLeft(_)
+                | Notice::Waiting
+                | Notice::Signal { .. }
+                | Notice::Unanswered(_) => self.seats.tell(output),
             };
             if sent.is_err() {
-                clogged.push(*to);
+                clogged.extend(self.seats.find(output.to));
             }
         }
     }
-}
-
-/// What a notice is on the wire; a join's answer also needs what only the joining session knows.
-fn event<'a>(notice: &'a Notice<Signal<'a>>) -> Option<Event<'a>> {
-    Some(match notice {
-        Notice::Joined { .. } => return None,
-        Notice::PeerJoined(peer) => Event::PeerJoined(peer),
-        Notice::PeerLeft(id) => Event::PeerLeft { id: *id },
-        Notice::Waiting => Event::Waiting {},
-        Notice::Signal { from, signal } => Event::signal(*from, *signal),
-    })
 }
 
 #[cfg(test)]

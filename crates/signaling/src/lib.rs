@@ -1,7 +1,8 @@
 //! Passes SDP and candidates between the members of a room, with fresh TURN credentials in the join reply.
 //!
-//! [`rooms`] is the protocol's heart, a state machine without sockets. Two thin dialects bring messages to
-//! it: Socket.IO v4 on `/socket.io/` and plain WebSocket on `/ws`. Beside them `/turn` and `/ice` hand
+//! [`rooms`] is the heart, a state machine without sockets. Thin dialects bring messages to it: Socket.IO v4
+//! on `/socket.io/`, with the events of classic samples, plain WebSocket on `/ws`, PeerJS below `/peerjs` and
+//! y-webrtc on `/y-webrtc`. Beside them `/turn` and `/ice` hand
 //! credentials to other applications. `docs/signaling.md` describes all of it from the outside.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
@@ -13,21 +14,26 @@ mod address;
 mod bucket;
 mod config;
 mod credentials;
+mod dialects;
+mod doors;
 mod gate;
 mod hub;
 mod ice;
+mod meter;
 mod metrics;
-mod protocol;
+mod problem;
 mod service;
-mod session;
+mod session_token;
 mod site;
-mod socket_io;
 mod standalone;
 mod tuning;
-mod web_socket;
 
 pub use self::standalone::main;
-pub use config::{Config, CredentialsConfig, Hidden, IceConfig, LimitsConfig, RoomsConfig};
+pub use config::{
+    Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig, PeerJsConfig, ResumeConfig,
+    RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,
+};
+pub use doors::RoomKeyError;
 pub use ice::{IceServers, SecretError};
 pub use service::{Drained, SetupError, Signaling, router};
 pub use tuning::tune;

@@ -12,6 +12,11 @@ pub const MAX_NAME_CHARS: usize = 64;
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Trims and checks `text`; `None` when it is empty, too long or holds a control character.
     pub fn new(text: &str) -> Option<Self> {
         let text = printable(text)?;
@@ -19,11 +24,48 @@ impl RoomName {
     }
 }
 
+/// Finds a room: rooms of different kinds never meet, whatever they are called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RoomKey {
+    /// The kind of room.
+    pub space: Space,
+    /// Its name within the kind.
+    pub name: RoomName,
+}
+
+/// A kind of room; members of one speak the same dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Space {
+    /// The room protocol's.
+    Calls,
+    /// Those of classic samples.
+    Classic,
+    /// PeerJS: one room for each key.
+    Peers,
+    /// y-webrtc: one room for each topic.
+    Topics,
+}
+
+impl Space {
+    /// Tells whether members hear who else is in their room.
+    pub(crate) fn introduces(self) -> bool {
+        match self {
+            Self::Calls | Self::Classic => true,
+            Self::Peers | Self::Topics => false,
+        }
+    }
+}
+
 /// Names a member for people to read; it may be empty and need not be unique.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MemberName(Arc<str>);
 
 impl MemberName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Trims and checks `text`; `None` when it is too long or holds a control character.
     pub fn new(text: &str) -> Option<Self> {
         printable(text).map(|text| Self(text.into()))
@@ -67,6 +109,11 @@ impl MemberId {
     /// Takes the random bits from the caller.
     pub const fn new(bits: u128) -> Self {
         Self(bits)
+    }
+
+    /// The bits it was made of.
+    pub const fn to_bits(self) -> u128 {
+        self.0
     }
 
     /// Reads the 32 lower-case hexadecimal digits that [`fmt::Display`] writes, and nothing else.

@@ -1,110 +1,58 @@
 //! Who is in which room and who hears what: a state machine without sockets, clocks or randomness.
 //!
-//! Both dialects feed it the same inputs; what it answers is a list of notices to deliver, in order.
+//! Every dialect feeds it the same inputs; what it answers is a list of notices to deliver, in order. A member
+//! that lost its connection keeps its place for a while, and what it misses is kept for it.
 
-use std::collections::HashMap;
+mod history;
+mod mailbox;
+mod member;
+mod notice;
+mod passage;
 
-use serde::Serialize;
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 
-use crate::names::{MemberId, MemberName, RoomName};
+pub use self::{
+    history::HistoryLimits,
+    mailbox::MailboxLimits,
+    member::{Holder, Permissions},
+    notice::{Input, Join, Notice, Output, Peer, Refusal, Signal},
+};
+use self::{
+    mailbox::{Letter, Mailbox},
+    member::{Member, Presence},
+};
+use crate::names::{MemberId, MemberName, RoomKey};
 
-/// Keeps the rooms and enforces that a signal reaches only another member of the sender's own room.
+/// Keeps the rooms and enforces that a signal reaches only other members of the sender's own room.
 #[derive(Debug)]
 pub struct Rooms {
     limits: Limits,
     // Strangers choose room names: the standard hasher is randomly seeded SipHash.
-    rooms: HashMap<RoomName, Vec<Peer>>,
-    places: HashMap<MemberId, RoomName>,
+    rooms: HashMap<RoomKey, Vec<MemberId>>,
+    members: HashMap<MemberId, Member>,
+    mailbox: Mailbox,
+    /// Bytes of all that is kept to be told again.
+    kept: usize,
+    /// When those who are waited for are given up.
+    due: BTreeSet<(Instant, MemberId)>,
+    /// Those who missed more than is kept, until the end of the input that made them.
+    lost: Vec<MemberId>,
 }
 
 /// Bounds what strangers can make the server remember.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Members a room takes; two make a call.
-    pub members_per_room: usize,
     /// Rooms that may exist at a time.
     pub rooms: usize,
-}
-
-/// Shows a member to the others of its room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Peer {
-    /// The address for signals to this member.
-    pub id: MemberId,
-    /// What to show people.
-    pub name: MemberName,
-}
-
-/// One thing a member asks for; `S` is a signal the rooms pass on without looking inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input<S> {
-    /// Enters a room, which comes to be if nobody is there.
-    Join {
-        /// The room to enter.
-        room: RoomName,
-        /// The newcomer's name.
-        name: MemberName,
-    },
-    /// Passes a signal to one other member of the room.
-    Relay {
-        /// The member it is for.
-        to: MemberId,
-        /// What it says.
-        signal: S,
-    },
-    /// Leaves the room: a farewell, a closed connection, a timeout.
-    Leave,
-}
-
-/// One notice to deliver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output<S> {
-    /// The member it goes to.
-    pub to: MemberId,
-    /// What to tell it.
-    pub notice: Notice<S>,
-}
-
-/// What a member is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice<S> {
-    /// It is in; `peers` were there before it, in the order they came.
-    Joined {
-        /// The room's name as the server keeps it.
-        room: RoomName,
-        /// The newcomer as the others see it.
-        this: Peer,
-        /// Everybody else in the room.
-        peers: Vec<Peer>,
-    },
-    /// Somebody came in.
-    PeerJoined(Peer),
-    /// Somebody is gone.
-    PeerLeft(MemberId),
-    /// It is alone in the room now.
-    Waiting,
-    /// A signal from another member, whose id the rooms vouch for.
-    Signal {
-        /// The sender.
-        from: MemberId,
-        /// What it says.
-        signal: S,
-    },
-}
-
-/// Why an input changed nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The room has as many members as it takes.
-    RoomFull,
-    /// The server has as many rooms as it keeps.
-    TooManyRooms,
-    /// The sender is already in a room.
-    AlreadyJoined,
-    /// The sender is in no room.
-    NotJoined,
-    /// Nobody else in the sender's room has that id.
-    UnknownPeer,
+    /// How long a member without a connection is waited for; zero: not at all.
+    pub resume_within: Duration,
+    /// What is kept to be told again.
+    pub history: HistoryLimits,
+    /// What is kept for those who are not there yet.
+    pub mailbox: MailboxLimits,
 }
 
 impl Rooms {
@@ -113,17 +61,54 @@ impl Rooms {
         Self {
             limits,
             rooms: HashMap::new(),
-            places: HashMap::new(),
+            members: HashMap::new(),
+            mailbox: Mailbox::default(),
+            kept: 0,
+            due: BTreeSet::new(),
+            lost: Vec::new(),
         }
     }
 
     /// Applies what member `from` asks and returns the notices it causes, in delivery order.
-    pub fn handle<S>(&mut self, from: MemberId, input: Input<S>) -> Result<Vec<Output<S>>, Refusal> {
-        let outputs = match input {
-            Input::Join { room, name } => self.join(from, room, name),
-            Input::Relay { to, signal } => self.relay(from, to, signal),
-            Input::Leave => self.leave(from),
+    pub fn handle(&mut self, now: Instant, from: MemberId, input: Input) -> Result<Vec<Output>, Refusal> {
+        let mut outputs = Vec::new();
+        let done = match input {
+            Input::Join(join) => self.join(from, join, &mut outputs),
+            Input::Send {
+                to,
+                signal,
+                number,
+                keep_for,
+            } => self.send(now, from, to, signal, number, keep_for, &mut outputs),
+            Input::Publish { signal, echo } => self.publish(from, &signal, echo, &mut outputs),
+            Input::Leave => self.leave(from, &mut outputs),
+            Input::Lose => self.lose(now, from, &mut outputs),
+            Input::Resume { holder, seen } => self.resume(from, &holder, seen, &mut outputs),
         };
+        self.give_up_lost(&mut outputs);
+        self.check_invariants();
+        done.map(|()| outputs)
+    }
+
+    /// When [`Rooms::handle_timeout`] is due next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let member = self.due.first().map(|(due, _)| *due);
+        [member, self.mailbox.next_expiry()].into_iter().flatten().min()
+    }
+
+    /// Gives up those who did not come back in time, and what was kept for those who never came.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        while let Some((_, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
+            self.lost.push(id);
+            self.give_up_lost(&mut outputs);
+        }
+        while let Some((name, senders)) = self.mailbox.expire(now) {
+            for sender in senders {
+                self.tell(sender, Notice::Unanswered(name.clone()), &mut outputs);
+            }
+        }
+        self.give_up_lost(&mut outputs);
         self.check_invariants();
         outputs
     }
@@ -138,73 +123,132 @@ impl Rooms {
         self.rooms.is_empty()
     }
 
-    fn join<S>(&mut self, id: MemberId, room: RoomName, name: MemberName) -> Result<Vec<Output<S>>, Refusal> {
-        if self.places.contains_key(&id) {
-            return Err(Refusal::AlreadyJoined);
-        }
-        let present = self.rooms.get(&room).map_or(0, Vec::len);
-        if present == 0 && self.rooms.len() >= self.limits.rooms {
-            return Err(Refusal::TooManyRooms);
-        }
-        if present >= self.limits.members_per_room {
-            return Err(Refusal::RoomFull);
-        }
-
-        let this = Peer { id, name };
-        let members = self.rooms.entry(room.clone()).or_default();
-        let mut outputs = vec![Output {
-            to: id,
-            notice: Notice::Joined {
-                room: room.clone(),
-                this: this.clone(),
-                peers: members.clone(),
-            },
-        }];
-        outputs.extend(members.iter().map(|member| Output {
-            to: member.id,
-            notice: Notice::PeerJoined(this.clone()),
-        }));
-        members.push(this);
-        self.places.insert(id, room);
-        Ok(outputs)
+    /// Tells whether somebody is a member by this id, or may come back as one.
+    pub fn holds(&self, id: MemberId) -> bool {
+        self.members.contains_key(&id)
     }
 
-    fn relay<S>(&self, from: MemberId, to: MemberId, signal: S) -> Result<Vec<Output<S>>, Refusal> {
-        let here = self.places.get(&from).ok_or(Refusal::NotJoined)?;
-        if to == from || self.places.get(&to) != Some(here) {
-            return Err(Refusal::UnknownPeer);
-        }
-        let notice = Notice::Signal { from, signal };
-        Ok(vec![Output { to, notice }])
+    /// The names of a room's members, in the order they came.
+    pub fn names(&self, room: &RoomKey) -> Vec<MemberName> {
+        let ids = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
+        let names = ids.iter().filter_map(|id| self.members.get(id));
+        names.map(|member| member.name.clone()).collect()
     }
 
-    fn leave<S>(&mut self, id: MemberId) -> Result<Vec<Output<S>>, Refusal> {
-        let room = self.places.remove(&id).ok_or(Refusal::NotJoined)?;
-        let Some(members) = self.rooms.get_mut(&room) else {
-            return Ok(Vec::new());
-        };
-        members.retain(|member| member.id != id);
-        let mut outputs: Vec<_> = members
-            .iter()
-            .map(|member| Output {
-                to: member.id,
-                notice: Notice::PeerLeft(id),
-            })
-            .collect();
-        match members.as_slice() {
-            [] => {
-                self.rooms.remove(&room);
+    #[expect(clippy::too_many_arguments, reason = "the fields of one input")]
+    fn send(
+        &mut self,
+        now: Instant,
+        from: MemberId,
+        to: MemberId,
+        signal: Signal,
+        number: Option<u64>,
+        keep_for: Option<MemberName>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let sender = self.members.get_mut(&from).ok_or(Refusal::NotJoined)?;
+        if !sender.permissions.send {
+            return Err(Refusal::Forbidden);
+        }
+        if let Some(number) = number {
+            if number <= sender.received {
+                return Ok(());
             }
-            [last] => outputs.push(Output {
-                to: last.id,
-                notice: Notice::Waiting,
-            }),
-            [_, _, ..] => {}
+            sender.received = number;
         }
-        Ok(outputs)
+        let room = sender.room.clone();
+        match self.members.get(&to) {
+            Some(member) if to != from && member.room == room => {
+                self.pass_on(from, &[to], &signal, outputs);
+                Ok(())
+            }
+            Some(_) => Err(Refusal::UnknownPeer),
+            None => {
+                let name = keep_for.ok_or(Refusal::UnknownPeer)?;
+                let letter = Letter { from, signal };
+                let kept = self.mailbox.put(to, name, letter, &self.limits.mailbox, now);
+                kept.then_some(()).ok_or(Refusal::UnknownPeer)
+            }
+        }
     }
 
-    /// Panics when the two tables disagree or a bound is broken; free in release builds.
+    fn publish(
+        &mut self,
+        from: MemberId,
+        signal: &Signal,
+        echo: bool,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let sender = self.members.get(&from).ok_or(Refusal::NotJoined)?;
+        if !sender.permissions.send {
+            return Err(Refusal::Forbidden);
+        }
+        let all = self.rooms.get(&sender.room).map_or(&[][..], Vec::as_slice);
+        let to: Vec<_> = all.iter().copied().filter(|id| echo || *id != from).collect();
+        self.pass_on(from, &to, signal, outputs);
+        Ok(())
+    }
+
+    /// Tells these members of the sender's room what it says.
+    fn pass_on(&mut self, from: MemberId, to: &[MemberId], signal: &Signal, outputs: &mut Vec<Output>) {
+        let Some(sender) = self.members.get(&from) else {
+            return;
+        };
+        let notice = Notice::Signal {
+            from: sender.peer(from),
+            signal: signal.clone(),
+            members: self.rooms.get(&sender.room).map_or(0, Vec::len),
+        };
+        for id in to {
+            self.tell(*id, notice.clone(), outputs);
+        }
+    }
+
+    /// Tells everybody else in the room of `about`, if that is a room whose members hear of each other.
+    fn announce(&mut self, about: MemberId, notice: &Notice, outputs: &mut Vec<Output>) {
+        let Some(member) = self.members.get(&about) else {
+            return;
+        };
+        for id in self.others(&member.room, about) {
+            self.tell(id, notice.clone(), outputs);
+        }
+    }
+
+    /// The others whom a member of this room hears of.
+    fn others(&self, room: &RoomKey, than: MemberId) -> Vec<MemberId> {
+        if !room.space.introduces() {
+            return Vec::new();
+        }
+        let all = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
+        all.iter().copied().filter(|id| *id != than).collect()
+    }
+
+    /// Numbers and keeps a notice for whoever may come back, and sends it to whoever is here.
+    fn tell(&mut self, to: MemberId, notice: Notice, outputs: &mut Vec<Output>) {
+        let Some(member) = self.members.get_mut(&to) else {
+            return;
+        };
+        let number = member.holder.is_some().then(|| {
+            let others = self.kept - member.history.bytes();
+            let mut limits = self.limits.history;
+            limits.bytes = limits.bytes.min(limits.total.saturating_sub(others));
+            let number = member.history.push(&notice, limits);
+            self.kept = others + member.history.bytes();
+            number
+        });
+        match member.presence {
+            Presence::Here => outputs.push(Output {
+                to,
+                room: member.room.clone(),
+                number,
+                notice,
+            }),
+            Presence::Away { heard, .. } if !member.history.reaches(heard) => self.lost.push(to),
+            Presence::Away { .. } => {}
+        }
+    }
+
+    /// Panics when the tables disagree or a bound is broken; free in release builds.
     fn check_invariants(&self) {
         if !cfg!(debug_assertions) {
             return;
@@ -213,13 +257,18 @@ impl Rooms {
         let mut members = 0;
         for (room, list) in &self.rooms {
             assert!(!list.is_empty(), "no empty room");
-            assert!(list.len() <= self.limits.members_per_room, "room bound");
-            for member in list {
-                assert_eq!(self.places.get(&member.id), Some(room), "place of member");
+            for id in list {
+                assert_eq!(self.members.get(id).map(|member| &member.room), Some(room));
             }
             members += list.len();
         }
-        assert_eq!(members, self.places.len(), "every place is in a room");
+        assert_eq!(members, self.members.len(), "every member is in its room");
+        let away = self.members.values().filter(|member| member.is_away()).count();
+        assert_eq!(away, self.due.len(), "whoever is away is given up some time");
+        let kept: usize = self.members.values().map(|member| member.history.bytes()).sum();
+        assert_eq!(kept, self.kept, "what is kept is counted");
+        assert!(kept <= self.limits.history.total, "bound on what is kept");
+        assert!(self.lost.is_empty(), "the lost are given up at once");
     }
 }
 

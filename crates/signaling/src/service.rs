@@ -21,12 +21,12 @@ use crate::{
     bucket::Rate,
     config::Config,
     credentials::{self, Endpoints, Keys},
+    dialects::{Context, peerjs, socket_io, web_socket, y_webrtc},
+    doors::{Doors, RoomKeyError},
     gate::{self, Gate, Origins},
     hub::Hub,
     ice::IceServers,
     metrics::Metrics,
-    socket_io,
-    web_socket::{self, Dialect},
 };
 
 /// How long clients have to take their farewell when the server stops.
@@ -79,6 +79,9 @@ pub enum SetupError {
     /// The registry has metrics of the same name already.
     #[error("signaling metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// A key that checks room tokens cannot be used.
+    #[error(transparent)]
+    RoomKey(#[from] RoomKeyError),
 }
 
 impl Signaling {
@@ -92,6 +95,7 @@ impl Signaling {
         registry: &Registry,
         shutdown: Shutdown,
     ) -> Result<Self, SetupError> {
+        let doors = Doors::new(&config.room_tokens)?;
         let hub = Hub::new(config, ice, Metrics::register(registry)?);
         let gate = Gate {
             addresses: Addresses::new(AddressLimits::from(config)),
@@ -100,15 +104,22 @@ impl Signaling {
             hub: Arc::clone(&hub),
             shutdown: shutdown.clone(),
         };
-        let (layer, io) = socket_io::layer(Arc::clone(&hub), &config.limits);
         let tasks = TaskTracker::new();
-        let dialect = Dialect::new(Arc::clone(&hub), &config.limits, tasks.clone());
+        let context = Context::new(Arc::clone(&hub), doors, config, tasks.clone());
+        let (layer, io) = socket_io::layer(context.clone());
+        tokio::spawn(Arc::clone(&hub).keep_time(shutdown.clone()));
 
+        let foreign = [
+            peerjs::routes(context.clone(), &config.peerjs),
+            y_webrtc::routes(context.clone(), &config.y_webrtc),
+        ];
+        let foreign = foreign.into_iter().flatten().fold(Router::new(), Router::merge);
         let router = Router::new()
             // The layer answers this path itself; the handler only gives it a route to be on.
             .route("/socket.io/", any(async || StatusCode::NOT_FOUND))
             .layer(layer)
-            .route("/ws", get(web_socket::upgrade).with_state(dialect))
+            .route("/ws", get(web_socket::upgrade).with_state(context))
+            .merge(foreign)
             .layer(middleware::from_fn_with_state(gate.clone(), gate::admit))
             .layer(cors(listed(&gate.origins)))
             .merge(endpoints(config, &gate));

@@ -111,7 +111,7 @@ async fn serve_router(
 fn announce(listener: &TcpListener) {
     // A listener that is bound has an address.
     if let Ok(address) = listener.local_addr() {
-        tracing::info!("signaling at http://{address} (/socket.io/, /ws, /turn, /ice)");
+        tracing::info!("signaling at http://{address} (/socket.io/, /ws, /peerjs, /y-webrtc, /turn, /ice)");
     }
 }
 

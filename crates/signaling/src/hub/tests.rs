@@ -2,14 +2,16 @@ use std::{thread, time::Duration};
 
 use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::{
-    config::Hidden,
+    config::{Hidden, RoomTokensConfig},
+    dialects::{Context, Envelope, Event, Session, Sink},
+    doors::Doors,
     gate::Visit,
-    names::{MemberName, RoomName},
-    protocol::{Envelope, Request},
-    session::{MessageLimits, Session},
+    names::{RoomName, Space},
+    rooms::{Permissions, Signal},
 };
 
 /// Takes so many events and then is full, as the queue of a client that does not read.
@@ -29,18 +31,23 @@ impl Reader {
     }
 }
 
-impl Sink for Reader {
-    fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
+impl Reader {
+    fn take(&self, name: &str) -> Result<(), Clogged> {
         let mut got = self.got.lock().unwrap();
         if got.len() >= self.space {
             return Err(Clogged);
         }
-        got.push(event.name().unwrap_or("done").to_owned());
+        got.push(name.to_owned());
         Ok(())
     }
 }
 
 impl Outbox for Reader {
+    fn tell(&self, told: &Output) -> Result<(), Clogged> {
+        let event = Event::of(&told.notice);
+        self.take(event.as_ref().and_then(Event::name).unwrap())
+    }
+
     fn close(&self, reason: Problem) {
         self.got
             .lock()
@@ -49,9 +56,8 @@ impl Outbox for Reader {
     }
 }
 
-fn hub(capacity: usize) -> Arc<Hub> {
+fn hub() -> Arc<Hub> {
     let mut config = Config::default();
-    config.rooms.capacity = capacity;
     config.ice.secret = Some(Hidden("north".into()));
     let ice = IceServers::from_config(&config.ice).unwrap();
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
@@ -59,20 +65,30 @@ fn hub(capacity: usize) -> Arc<Hub> {
 }
 
 /// Connects a member with room for `space` events in its queue, and joins it to the one room.
-fn member(hub: &Hub, id: u128, space: usize) -> (MemberId, Arc<Reader>) {
-    let id = MemberId::new(id);
+fn member(hub: &Hub, id: u128, capacity: usize, space: usize) -> (Place, Arc<Reader>) {
     let reader = Reader::new(space);
-    hub.connect(id, Arc::clone(&reader) as Arc<dyn Outbox>);
-    join(hub, id).unwrap();
-    (id, reader)
+    let visit = Arc::new(Visit::local());
+    let outbox = Arc::clone(&reader) as Arc<dyn Outbox>;
+    let place = hub.connect(MemberId::new(id), Kind::Connection, visit, outbox);
+    join(hub, place, capacity, None).unwrap();
+    (place, reader)
 }
 
-fn join(hub: &Hub, id: MemberId) -> Result<(), Problem> {
-    let input = Input::Join {
-        room: RoomName::new("north").unwrap(),
-        name: MemberName::new("").unwrap(),
-    };
-    hub.apply(id, input, |_| Ok(()))
+fn join(hub: &Hub, place: Place, capacity: usize, holder: Option<Holder>) -> Result<(), Problem> {
+    hub.apply(place, Input::Join(entry(capacity, holder)), &|_| Ok(()))
+}
+
+fn entry(capacity: usize, holder: Option<Holder>) -> Join {
+    Join {
+        room: RoomKey {
+            space: Space::Calls,
+            name: RoomName::new("north").unwrap(),
+        },
+        capacity,
+        name: MemberName::default(),
+        permissions: Permissions::ALL,
+        holder,
+    }
 }
 
 fn envelope<'a>(event: &'a str, payload: &'a str) -> Option<Envelope<'a>> {
@@ -82,41 +98,46 @@ fn envelope<'a>(event: &'a str, payload: &'a str) -> Option<Envelope<'a>> {
     })
 }
 
-fn signal(hub: &Hub, from: MemberId, to: MemberId) -> Result<(), Problem> {
-    let payload = format!(r#"{{"to":"{to}","candidate":null}}"#);
-    let envelope = envelope("candidate", &payload).unwrap();
-    let Request::Relay { to, signal } = Request::parse(&envelope).unwrap() else {
-        panic!("a candidate is relayed");
+fn signal(hub: &Hub, from: Place, to: MemberId) -> Result<(), Problem> {
+    let body: Box<RawValue> = serde_json::from_str("null").unwrap();
+    let input = Input::Send {
+        to,
+        signal: Signal {
+            label: "candidate",
+            body: body.into(),
+        },
+        number: None,
+        keep_for: None,
     };
-    hub.apply(from, Input::Relay { to, signal }, |_| Ok(()))
+    hub.apply(from, input, &|_| Ok(()))
 }
 
 #[test]
 fn a_full_queue_costs_its_owner_the_connection_and_the_sender_nothing() {
-    let hub = hub(2);
-    let (anna, annas) = member(&hub, 1, 100);
-    let (ben, bens) = member(&hub, 2, 3);
+    let hub = hub();
+    let (anna, annas) = member(&hub, 1, 4, 100);
+    let (ben, bens) = member(&hub, 2, 4, 3);
     for _ in 0..4 {
-        assert_eq!(signal(&hub, anna, ben), Ok(()));
+        assert_eq!(signal(&hub, anna, ben.id), Ok(()));
     }
     assert_eq!(
         bens.got(),
         ["candidate", "candidate", "candidate", "closed: too_slow"]
     );
     assert_eq!(annas.got(), ["peer-joined", "peer-left", "waiting"]);
-    assert_eq!(signal(&hub, anna, ben), Err(Problem::UnknownPeer));
+    assert_eq!(signal(&hub, anna, ben.id), Err(Problem::UnknownPeer));
     assert_eq!(hub.metrics.connections.get(), 1);
 }
 
 #[test]
 fn one_eviction_may_lead_to_the_next_and_then_ends() {
-    let hub = hub(4);
-    let (anna, _) = member(&hub, 1, 100);
-    let (_, bens) = member(&hub, 2, 2);
-    let (_, chies) = member(&hub, 3, 1);
-    let (dan, dans) = member(&hub, 4, 0);
+    let hub = hub();
+    let (anna, _) = member(&hub, 1, 4, 100);
+    let (_, bens) = member(&hub, 2, 4, 2);
+    let (_, chies) = member(&hub, 3, 4, 1);
+    let (dan, dans) = member(&hub, 4, 4, 0);
     // Dan's queue is full at once; hearing that Dan left fills Chie's, hearing that Chie left Ben's.
-    signal(&hub, anna, dan).unwrap();
+    signal(&hub, anna, dan.id).unwrap();
     assert_eq!(dans.got(), ["closed: too_slow"]);
     assert_eq!(chies.got(), ["peer-joined", "closed: too_slow"]);
     assert_eq!(bens.got(), ["peer-joined", "peer-joined", "closed: too_slow"]);
@@ -126,12 +147,12 @@ fn one_eviction_may_lead_to_the_next_and_then_ends() {
 
 #[test]
 fn who_has_been_evicted_cannot_come_back_through_the_same_connection() {
-    let hub = hub(2);
-    let (anna, annas) = member(&hub, 1, 100);
+    let hub = hub();
+    let (anna, annas) = member(&hub, 1, 4, 100);
     hub.evict(anna, Problem::TooFast);
-    assert_eq!(join(&hub, anna), Err(Problem::Closing));
+    assert_eq!(join(&hub, anna, 2, None), Err(Problem::Closing));
     hub.evict(anna, Problem::TooFast);
-    hub.disconnect(anna);
+    hub.disconnect(anna, true);
     assert_eq!(annas.got(), ["closed: too_fast"], "once");
     assert_eq!(hub.metrics.connections.get(), 0);
     assert_eq!(hub.metrics.rooms.get(), 0);
@@ -143,27 +164,31 @@ struct Ending(Mutex<Option<Session>>);
 
 impl Sink for Ending {
     fn send(&self, _: &Event<'_>) -> Result<(), Clogged> {
-        drop(self.0.lock().unwrap().take());
+        Ok(())
+    }
+
+    fn tell(&self, _: &Output) -> Result<(), Clogged> {
         Ok(())
     }
 }
 
 impl Outbox for Ending {
+    fn tell(&self, _: &Output) -> Result<(), Clogged> {
+        drop(self.0.lock().unwrap().take());
+        Ok(())
+    }
+
     fn close(&self, _: Problem) {}
 }
 
 #[tokio::test]
 async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_hub() {
-    let hub = hub(2);
+    let hub = hub();
     let ending = Arc::new(Ending::default());
-    let limits = MessageLimits::from(&Config::default().limits);
-    let visit = Arc::new(Visit::local());
-    let session = Session::open(
-        Arc::clone(&hub),
-        visit,
-        limits,
-        Arc::clone(&ending) as Arc<dyn Outbox>,
-    );
+    let doors = Doors::new(&RoomTokensConfig::default()).unwrap();
+    let context = Context::new(Arc::clone(&hub), doors, &Config::default(), TaskTracker::new());
+    let outbox = Arc::clone(&ending) as Arc<dyn Outbox>;
+    let session = Session::open(&context, Arc::new(Visit::local()), None, outbox);
     session.receive(10, || envelope("join", r#"{"room":"north"}"#), &Ending::default());
     *ending.0.lock().unwrap() = Some(session);
 
@@ -172,7 +197,7 @@ async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_
     let (joining, runtime) = (Arc::clone(&hub), Handle::current());
     thread::spawn(move || {
         let _entered = runtime.enter();
-        let _ = sender.send(member(&joining, 7, 100).1);
+        let _ = sender.send(member(&joining, 7, 2, 100).1);
     });
     let annas = timeout(Duration::from_secs(5), joined).await.unwrap().unwrap();
     while hub.metrics.connections.get() > 1 {
@@ -183,12 +208,64 @@ async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_
 
 #[test]
 fn draining_tells_everyone_why_and_not_that_the_others_left() {
-    let hub = hub(2);
-    let (_, annas) = member(&hub, 1, 100);
-    let (_, bens) = member(&hub, 2, 100);
+    let hub = hub();
+    let (_, annas) = member(&hub, 1, 4, 100);
+    let (_, bens) = member(&hub, 2, 4, 100);
     hub.drain();
-    assert_eq!(annas.got(), ["peer-joined", "problem", "closed: closing"]);
-    assert_eq!(bens.got(), ["problem", "closed: closing"]);
+    assert_eq!(annas.got(), ["peer-joined", "closed: closing"]);
+    assert_eq!(bens.got(), ["closed: closing"]);
     assert_eq!(hub.metrics.connections.get(), 0);
     assert_eq!(hub.metrics.rooms.get(), 0);
+}
+
+#[test]
+fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
+    let hub = hub();
+    let (ben, bens) = member(&hub, 2, 2, 100);
+    let first = Reader::new(100);
+    let second = Reader::new(100);
+    let [one, two] = [&first, &second].map(|reader| {
+        let holder = Some(Holder::Secret([7; 32]));
+        let outbox = Arc::clone(reader) as Arc<dyn Outbox>;
+        let visit = Arc::new(Visit::local());
+        hub.claim(MemberId::new(1), entry(2, holder), visit, outbox, &|_| Ok(()))
+            .unwrap()
+    });
+    assert_eq!(first.got(), ["closed: replaced"]);
+    hub.disconnect(one, true);
+    assert_eq!(join(&hub, one, 2, None), Err(Problem::Closing));
+    signal(&hub, ben, two.id).unwrap();
+    assert_eq!(second.got(), ["candidate"]);
+    assert_eq!(bens.got(), ["peer-joined"]);
+    assert_eq!(hub.metrics.connections.get(), 2);
+    let thief = Some(Holder::Secret([8; 32]));
+    let outbox = Reader::new(100) as Arc<dyn Outbox>;
+    let visit = Arc::new(Visit::local());
+    let stolen = hub.claim(two.id, entry(2, thief), visit, outbox, &|_| Ok(()));
+    assert_eq!(stolen, Err(Problem::IdTaken));
+    assert_eq!(hub.metrics.connections.get(), 2);
+}
+
+#[test]
+fn a_place_is_kept_for_a_while_and_then_free() {
+    let hub = hub();
+    let (anna, _) = member(&hub, 1, 2, 100);
+    let (ben, bens) = member(&hub, 2, 2, 100);
+    hub.apply(anna, Input::Leave, &|_| Ok(())).unwrap();
+    join(&hub, anna, 2, Some(Holder::Signed)).unwrap();
+    hub.disconnect(anna, false);
+    assert_eq!(hub.metrics.connections.get(), 1);
+    assert_eq!(bens.got()[2..], ["peer-joined", "peer-reconnecting"]);
+    let token = hub.session_token(anna.id);
+    assert_eq!(
+        hub.resume(ben, &token, 0, &|_| Ok(())),
+        Err(Problem::AlreadyJoined)
+    );
+
+    hub.tick(Instant::now() + Duration::from_secs(31));
+    assert_eq!(bens.got()[4..], ["peer-left", "waiting"]);
+    hub.apply(ben, Input::Leave, &|_| Ok(())).unwrap();
+    for token in [&token, "forged"] {
+        assert_eq!(hub.resume(ben, token, 0, &|_| Ok(())), Err(Problem::CannotResume));
+    }
 }

@@ -1,56 +1,128 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::names::{RoomName, Space};
+
+mod absent;
+mod resume;
 
 const ANNA: MemberId = MemberId::new(1);
 const BEN: MemberId = MemberId::new(2);
 const CHIE: MemberId = MemberId::new(3);
 
+fn limits(rooms: usize) -> Limits {
+    Limits {
+        rooms,
+        resume_within: Duration::from_secs(30),
+        history: HistoryLimits {
+            messages: 4,
+            bytes: 10_000,
+            total: 15_000,
+        },
+        mailbox: MailboxLimits {
+            wait: Duration::from_secs(5),
+            signals: 8,
+            signals_each: 4,
+            bytes: 1000,
+        },
+    }
+}
+
 fn rooms() -> Rooms {
-    Rooms::new(Limits {
-        members_per_room: 2,
-        rooms: 2,
-    })
+    Rooms::new(limits(2))
 }
 
-fn room(name: &str) -> RoomName {
-    RoomName::new(name).unwrap()
+fn room(name: &str) -> RoomKey {
+    RoomKey {
+        space: Space::Calls,
+        name: RoomName::new(name).unwrap(),
+    }
 }
 
-fn peer(id: MemberId, name: &str) -> Peer {
-    let name = MemberName::new(name).unwrap();
-    Peer { id, name }
+fn name(name: &str) -> MemberName {
+    MemberName::new(name).unwrap()
+}
+
+fn peer(id: MemberId, text: &str) -> Peer {
+    Peer {
+        id,
+        name: name(text),
+        reconnecting: false,
+    }
+}
+
+fn entry(to: &str, text: &str) -> Join {
+    Join {
+        room: room(to),
+        capacity: 2,
+        name: name(text),
+        permissions: Permissions::ALL,
+        holder: None,
+    }
+}
+
+fn enter(rooms: &mut Rooms, id: MemberId, join: Join) -> Answer {
+    rooms.handle(Instant::now(), id, Input::Join(join))
 }
 
 fn join(rooms: &mut Rooms, id: MemberId, to: &str, name: &str) -> Answer {
-    let name = MemberName::new(name).unwrap();
-    rooms.handle(id, Input::Join { room: room(to), name })
+    enter(rooms, id, entry(to, name))
+}
+
+fn sdp(text: &str) -> Signal {
+    let body = serde_json::value::RawValue::from_string(format!("{{\"sdp\":\"{text}\"}}")).unwrap();
+    Signal {
+        label: "offer",
+        body: Arc::from(body),
+    }
+}
+
+fn send(to: MemberId, text: &str) -> Input {
+    Input::Send {
+        to,
+        signal: sdp(text),
+        number: None,
+        keep_for: None,
+    }
 }
 
 fn relay(rooms: &mut Rooms, from: MemberId, to: MemberId) -> Answer {
-    rooms.handle(from, Input::Relay { to, signal: "sdp" })
+    rooms.handle(Instant::now(), from, send(to, "v=0"))
 }
 
 fn leave(rooms: &mut Rooms, id: MemberId) -> Answer {
-    rooms.handle(id, Input::Leave)
+    rooms.handle(Instant::now(), id, Input::Leave)
 }
 
-fn to(to: MemberId, notice: Notice<&'static str>) -> Output<&'static str> {
-    Output { to, notice }
+fn to(to: MemberId, notice: Notice) -> Output {
+    let number = None;
+    let room = room("north");
+    Output {
+        to,
+        room,
+        number,
+        notice,
+    }
 }
 
-type Answer = Result<Vec<Output<&'static str>>, Refusal>;
+fn joined(this: Peer, peers: Vec<Peer>) -> Notice {
+    Notice::Joined {
+        this,
+        peers,
+        permissions: Permissions::ALL,
+        received: 0,
+    }
+}
+
+type Answer = Result<Vec<Output>, Refusal>;
 
 #[test]
 fn the_first_in_a_room_finds_nobody() {
-    let joined = Notice::Joined {
-        room: room("north"),
-        this: peer(ANNA, "Anna"),
-        peers: vec![],
-    };
     assert_eq!(
         join(&mut rooms(), ANNA, "north", "Anna"),
-        Ok(vec![to(ANNA, joined)])
+        Ok(vec![to(ANNA, joined(peer(ANNA, "Anna"), vec![]))])
     );
 }
 
@@ -58,15 +130,10 @@ fn the_first_in_a_room_finds_nobody() {
 fn the_second_finds_the_first_and_the_first_hears_of_the_second() {
     let mut rooms = rooms();
     join(&mut rooms, ANNA, "north", "Anna").unwrap();
-    let joined = Notice::Joined {
-        room: room("north"),
-        this: peer(BEN, "Ben"),
-        peers: vec![peer(ANNA, "Anna")],
-    };
     assert_eq!(
         join(&mut rooms, BEN, "north", "Ben"),
         Ok(vec![
-            to(BEN, joined),
+            to(BEN, joined(peer(BEN, "Ben"), vec![peer(ANNA, "Anna")])),
             to(ANNA, Notice::PeerJoined(peer(BEN, "Ben"))),
         ])
     );
@@ -78,8 +145,9 @@ fn a_signal_goes_to_the_other_member_with_the_senders_id() {
     join(&mut rooms, ANNA, "north", "").unwrap();
     join(&mut rooms, BEN, "north", "").unwrap();
     let signal = Notice::Signal {
-        from: ANNA,
-        signal: "sdp",
+        from: peer(ANNA, ""),
+        signal: sdp("v=0"),
+        members: 2,
     };
     assert_eq!(relay(&mut rooms, ANNA, BEN), Ok(vec![to(BEN, signal)]));
 }
@@ -122,12 +190,14 @@ fn the_one_who_stays_hears_who_left_and_waits() {
 
 #[test]
 fn those_who_stay_together_are_not_told_to_wait() {
-    let mut rooms = Rooms::new(Limits {
-        members_per_room: 3,
-        rooms: 1,
-    });
+    let mut rooms = rooms();
     for id in [ANNA, BEN, CHIE] {
-        join(&mut rooms, id, "north", "").unwrap();
+        let capacity = 3;
+        let join = Join {
+            capacity,
+            ..entry("north", "")
+        };
+        enter(&mut rooms, id, join).unwrap();
     }
     assert_eq!(
         leave(&mut rooms, BEN),
@@ -177,6 +247,62 @@ fn a_member_is_in_one_room_at_a_time() {
     assert!(join(&mut rooms, ANNA, "south", "").is_ok());
 }
 
+#[test]
+fn a_room_of_one_kind_is_not_the_room_of_another_by_the_same_name() {
+    let mut rooms = rooms();
+    join(&mut rooms, ANNA, "north", "").unwrap();
+    let mut classic = entry("north", "");
+    classic.room.space = Space::Classic;
+    let told = enter(&mut rooms, BEN, classic).unwrap();
+    assert_eq!(told.len(), 1, "nobody hears of it");
+    assert_eq!(relay(&mut rooms, BEN, ANNA), Err(Refusal::UnknownPeer));
+}
+
+#[test]
+fn who_may_not_send_is_refused_and_still_hears() {
+    let mut rooms = rooms();
+    let permissions = Permissions {
+        send: false,
+        ice: true,
+    };
+    enter(
+        &mut rooms,
+        ANNA,
+        Join {
+            permissions,
+            ..entry("north", "")
+        },
+    )
+    .unwrap();
+    join(&mut rooms, BEN, "north", "").unwrap();
+    assert_eq!(relay(&mut rooms, ANNA, BEN), Err(Refusal::Forbidden));
+    let publish = Input::Publish {
+        signal: sdp("v=0"),
+        echo: true,
+    };
+    assert_eq!(
+        rooms.handle(Instant::now(), ANNA, publish),
+        Err(Refusal::Forbidden)
+    );
+    assert_eq!(relay(&mut rooms, BEN, ANNA).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_published_reaches_everybody_in_the_room_and_the_publisher_if_it_wants() {
+    let mut rooms = rooms();
+    for (id, to) in [(ANNA, "north"), (BEN, "north"), (CHIE, "south")] {
+        join(&mut rooms, id, to, "").unwrap();
+    }
+    for (echo, expected) in [(true, vec![ANNA, BEN]), (false, vec![BEN])] {
+        let publish = Input::Publish {
+            signal: sdp("v=0"),
+            echo,
+        };
+        let told = rooms.handle(Instant::now(), ANNA, publish).unwrap();
+        assert_eq!(told.iter().map(|told| told.to).collect::<Vec<_>>(), expected);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Join(u128, u8),
@@ -197,12 +323,13 @@ proptest! {
     /// The model is a plain list of who is where; `handle` checks its own books on the way.
     #[test]
     fn any_history_delivers_signals_within_a_room_only(steps in steps()) {
-        let mut rooms = Rooms::new(Limits { members_per_room: 3, rooms: 3 });
+        let mut rooms = Rooms::new(limits(3));
         let mut model: HashMap<u128, u8> = HashMap::new();
         for step in steps {
             match step {
                 Step::Join(id, number) => {
-                    let joined = join(&mut rooms, MemberId::new(id), &number.to_string(), "");
+                    let join = Join { capacity: 3, ..entry(&number.to_string(), "") };
+                    let joined = enter(&mut rooms, MemberId::new(id), join);
                     let there = model.values().filter(|place| **place == number).count();
                     if joined.is_ok() {
                         prop_assert!(there < 3);

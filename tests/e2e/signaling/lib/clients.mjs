@@ -3,10 +3,12 @@
 import { io } from "socket.io-client";
 import WebSocket from "ws";
 
+import { fromServer } from "./schema.mjs";
 import { within } from "./server.mjs";
 
 const EVENTS = [
-  "joined", "peer-joined", "peer-left", "waiting", "offer", "answer", "candidate", "ice", "problem",
+  "joined", "resumed", "peer-joined", "peer-reconnecting", "peer-reconnected", "peer-left", "waiting",
+  "offer", "answer", "candidate", "ice", "problem",
 ];
 
 /** Keeps what a client was sent, until the test asks for it. */
@@ -21,10 +23,15 @@ class Inbox {
     else this.#kept.push([type, payload]);
   }
 
+  /** The next event, of whatever type. */
+  async any(what = "an event") {
+    const taken = this.#kept.shift();
+    return taken ?? within(5000, new Promise((resolve) => this.#waiting.push(resolve)), what);
+  }
+
   /** The next event, which must be of this type. */
   async next(type) {
-    const taken = this.#kept.shift();
-    const arrival = taken ?? (await within(5000, new Promise((resolve) => this.#waiting.push(resolve)), type));
+    const arrival = await this.any(type);
     if (arrival[0] !== type) throw new Error(`wanted ${type}, got ${JSON.stringify(arrival)}`);
     return arrival[1];
   }
@@ -65,6 +72,7 @@ export async function socketIo(server, options = {}) {
     send: (type, payload = {}) => socket.emit(type, payload),
     ask: (type, payload = {}) => socket.timeout(5000).emitWithAck(type, payload),
     next: (type) => inbox.next(type),
+    any: () => inbox.any(),
     close: () => socket.disconnect(),
     ended: () => inbox.ended,
     spare: () => inbox.spare,
@@ -76,7 +84,10 @@ export async function plain(server, options = {}) {
   const inbox = new Inbox();
   const socket = new WebSocket(server.ws, options);
   socket.on("message", (data) => {
-    const { type, ...payload } = JSON.parse(data.toString());
+    const message = JSON.parse(data.toString());
+    // Whatever a test is about, what the server says is always as the schema has it.
+    if (socket.url.endsWith("/ws") && fromServer(message)) inbox.push("schema", fromServer(message));
+    const { type, ...payload } = message;
     inbox.push(type, payload);
   });
   socket.on("close", (code, reason) => inbox.end({ code, reason: reason.toString() }));
@@ -89,6 +100,7 @@ export async function plain(server, options = {}) {
     socket,
     send: (type, payload = {}) => socket.send(JSON.stringify({ type, ...payload })),
     next: (type) => inbox.next(type),
+    any: () => inbox.any(),
     close: () => socket.close(),
     ended: () => inbox.ended,
     spare: () => inbox.spare,

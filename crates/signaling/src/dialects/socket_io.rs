@@ -1,4 +1,4 @@
-//! The room protocol over Socket.IO v4, namespace `/`.
+//! The room protocol over Socket.IO v4, namespace `/`; there classic samples find their events too.
 //!
 //! Handlers are implemented on types of our own instead of closures: socketioxide spawns a task for each
 //! call of a closure, and then messages of one client could overtake each other.
@@ -12,23 +12,30 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use socketioxide::{
     ParserConfig, SendError, SocketError, SocketIo,
     adapter::LocalAdapter,
     extract::AckSender,
-    handler::{ConnectHandler, FromMessageParts as _, MessageHandler, Value},
+    handler::{ConnectHandler, DisconnectHandler, FromMessageParts as _, MessageHandler, Value},
     layer::SocketIoLayer,
-    socket::Socket,
+    socket::{DisconnectReason, Socket},
 };
 use tokio::time::sleep;
 
+use super::{
+    Context, classic,
+    event::Event,
+    request::Envelope,
+    session::{Session, Sink},
+};
 use crate::{
-    config::LimitsConfig,
     gate::Visit,
-    hub::{Clogged, Hub, Outbox, Sink},
-    protocol::{Envelope, Event, Problem},
-    session::{MessageLimits, Session},
+    hub::{Clogged, Outbox},
+    names::Space,
+    problem::Problem,
+    rooms::Output,
 };
 
 /// How long a client may take from the handshake to joining the namespace.
@@ -38,16 +45,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Makes the layer that answers `/socket.io/`, and the handle that closes its sockets.
-pub(crate) fn layer(hub: Arc<Hub>, limits: &LimitsConfig) -> (SocketIoLayer, SocketIo) {
-    let messages = MessageLimits::from(limits);
-    let ping = Duration::from_secs(limits.ping_seconds);
+pub(crate) fn layer(context: Context) -> (SocketIoLayer, SocketIo) {
     // A message over the limit is told so; one that is twice as large ends the connection.
-    let most = messages.bytes * 2;
+    let most = context.messages.bytes * 2;
     let (layer, io) = SocketIo::builder()
-        .ping_interval(ping)
-        .ping_timeout(ping)
+        .ping_interval(context.ping)
+        .ping_timeout(context.ping)
         .connect_timeout(CONNECT_TIMEOUT)
-        .max_buffer_size(limits.outgoing_messages)
+        .max_buffer_size(context.queue)
         .max_payload(most as u64)
         .ws_max_message_size(most)
         .ws_max_frame_size(most)
@@ -57,27 +62,26 @@ pub(crate) fn layer(hub: Arc<Hub>, limits: &LimitsConfig) -> (SocketIoLayer, Soc
                 .max_incoming_binary_buf_size(0),
         )
         .build_layer();
-    io.ns("/", Entrance { hub, messages });
+    io.ns("/", Entrance(context));
     (layer, io)
 }
 
 /// Opens a session for each client that enters the namespace.
 #[derive(Clone)]
-struct Entrance {
-    hub: Arc<Hub>,
-    messages: MessageLimits,
-}
+struct Entrance(Context);
 
 type Admission<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn std::fmt::Display + Send>>> + Send + 'a>>;
 
 impl ConnectHandler<LocalAdapter, ()> for Entrance {
     /// Opens the session before the client is told that it is connected, so that its first message
     /// finds the handler in place.
-    fn call_middleware<'a>(&'a self, socket: Arc<Socket>, _auth: &'a Option<Value>) -> Admission<'a> {
+    fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Admission<'a> {
         let visit = socket.req_parts().extensions.get::<Arc<Visit>>().cloned();
         let admitted = visit.map(|visit| {
             let outbox = Arc::new(SocketOutbox(Arc::downgrade(&socket)));
-            let session = Session::open(Arc::clone(&self.hub), visit, self.messages, outbox);
+            let token = auth.as_ref().and_then(token_of);
+            let session = Arc::new(Session::open(&self.0, visit, token, outbox));
+            socket.on_disconnect(Departure(Arc::downgrade(&session)));
             // The handler owns the session, the socket owns the handler: the session ends with it.
             socket.on_fallback(Receiver(session));
         });
@@ -89,8 +93,35 @@ impl ConnectHandler<LocalAdapter, ()> for Entrance {
     fn call(&self, _socket: Arc<Socket>, _auth: Option<Value>) {}
 }
 
+/// The room token in the handshake's `auth: { token }`.
+fn token_of(auth: &Value) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Auth {
+        token: String,
+    }
+    let auth: Auth = serde_json::from_str(auth.as_str()?).ok()?;
+    Some(auth.token)
+}
+
+/// Notes whether a client says goodbye or only loses its connection.
+struct Departure(Weak<Session>);
+
+impl DisconnectHandler<LocalAdapter, ()> for Departure {
+    fn call_with_defer(&self, socket: Arc<Socket>, reason: DisconnectReason, defer: fn(Arc<Socket>)) {
+        // A close frame is a goodbye too: browsers send one for a tab that closes, and a network that breaks sends none.
+        let is_goodbye = matches!(
+            reason,
+            DisconnectReason::ClientNSDisconnect | DisconnectReason::TransportClose
+        );
+        if is_goodbye && let Some(session) = self.0.upgrade() {
+            session.farewell();
+        }
+        defer(socket);
+    }
+}
+
 /// Takes every event of one client, in order.
-struct Receiver(Session);
+struct Receiver(Arc<Session>);
 
 impl MessageHandler<LocalAdapter, ()> for Receiver {
     fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
@@ -128,23 +159,38 @@ fn open(text: &str) -> Option<Envelope<'_>> {
 /// Sends to one client as events.
 struct SocketOutbox(Weak<Socket>);
 
-impl Sink for SocketOutbox {
+impl SocketOutbox {
+    fn emit<T: Serialize>(&self, name: &'static str, arguments: &T) -> Result<(), Clogged> {
+        let socket = self.0.upgrade();
+        socket.map_or(Ok(()), |socket| outcome(socket.emit(name, arguments)))
+    }
+
     fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
-        let (Some(socket), Some(name)) = (self.0.upgrade(), event.name()) else {
-            return Ok(());
-        };
-        outcome(socket.emit(name, event))
+        event.name().map_or(Ok(()), |name| self.emit(name, event))
     }
 }
 
 impl Outbox for SocketOutbox {
+    fn tell(&self, told: &Output) -> Result<(), Clogged> {
+        if told.room.space == Space::Classic {
+            let mut events = classic::events(told).into_iter();
+            return events.try_for_each(|(name, arguments)| self.emit(name, &arguments));
+        }
+        let Some(event) = Event::of(&told.notice) else {
+            return Ok(());
+        };
+        let name = event.name();
+        name.map_or(Ok(()), |name| self.emit(name, &event.numbered(told.number)))
+    }
+
     fn close(&self, reason: Problem) {
         let Some(socket) = self.0.upgrade() else { return };
+        let event = Event::from(reason);
         // When the server stops, `SocketIo::close` ends the transports, and clients come back by themselves.
         if reason == Problem::Closing {
+            let _ = self.send(&event);
             return;
         }
-        let event = reason.event();
         if self.send(&event).is_err() {
             // The queue is full, but a volatile message has a place of its own.
             let _ = socket.volatile().emit("problem", &event);
@@ -181,6 +227,10 @@ impl Sink for Reply {
             return self.outbox.send(event);
         };
         outcome(ack.send(event))
+    }
+
+    fn tell(&self, told: &Output) -> Result<(), Clogged> {
+        self.outbox.tell(told)
     }
 }
 

@@ -1,31 +1,23 @@
-//! The room protocol over a plain WebSocket: one JSON object a message, its `type` names the event.
+//! One WebSocket connection, whatever is spoken over it: text messages in, a bounded queue out, pings, and an
+//! end with a reason.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Extension,
     body::Bytes,
     extract::{
-        State, WebSocketUpgrade,
+        WebSocketUpgrade,
         ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
     },
     response::Response,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
 
-use crate::{
-    config::LimitsConfig,
-    gate::Visit,
-    hub::{Clogged, Hub, Outbox, Sink},
-    protocol::{Envelope, Event, Problem},
-    session::{MessageLimits, Session},
-};
+use super::Context;
+use crate::{hub::Clogged, problem::Problem};
 
 /// How long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,80 +28,89 @@ const LINGER: Duration = Duration::from_millis(500);
 /// What a connection reads at once, in bytes; the library's default would cost each idle one 128 KiB.
 const READ_BUFFER: usize = 4096;
 
-/// What every connection of this dialect needs.
-#[derive(Clone)]
-pub(crate) struct Dialect {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) messages: MessageLimits,
-    pub(crate) queue: usize,
-    pub(crate) ping: Duration,
-    pub(crate) tasks: TaskTracker,
-}
+/// The server's side of a conversation; dropping it ends what the client was.
+pub(super) trait Talk: Send + 'static {
+    /// Takes one text message.
+    fn hear(&mut self, text: &str);
 
-impl Dialect {
-    pub(crate) fn new(hub: Arc<Hub>, limits: &LimitsConfig, tasks: TaskTracker) -> Self {
-        Self {
-            hub,
-            messages: MessageLimits::from(limits),
-            queue: limits.outgoing_messages,
-            ping: Duration::from_secs(limits.ping_seconds),
-            tasks,
-        }
+    /// The client closes of its own accord.
+    fn farewell(&mut self);
+
+    /// How long the client may say nothing.
+    fn patience(&self) -> Option<Duration> {
+        None
     }
 }
 
-/// Answers `GET /ws`.
-pub(crate) async fn upgrade(
-    State(dialect): State<Dialect>,
-    Extension(visit): Extension<Arc<Visit>>,
+/// Queues messages for the task that writes them.
+pub(super) struct Line {
+    sender: mpsc::Sender<Utf8Bytes>,
+    closer: watch::Sender<Option<Problem>>,
+}
+
+impl Line {
+    /// Queues a message; a closed queue belongs to a conversation that is about to end.
+    pub(super) fn send(&self, text: String) -> Result<(), Clogged> {
+        match self.sender.try_send(text.into()) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Clogged),
+        }
+    }
+
+    /// Has the connection closed; what is queued is sent first, unless it is too much.
+    pub(super) fn close(&self, reason: Problem) {
+        self.closer.send_replace(Some(reason));
+    }
+}
+
+/// Answers a WebSocket handshake; `begin` opens the conversation, or closes the line and returns nothing.
+pub(super) fn answer<T: Talk>(
+    context: &Context,
     request: WebSocketUpgrade,
+    begin: impl FnOnce(Arc<Line>) -> Option<T> + Send + 'static,
 ) -> Response {
     // A message over the limit is told so; one that is twice as large ends the connection.
-    let most = dialect.messages.bytes * 2;
-    let guard = dialect.tasks.token();
+    let most = context.messages.bytes * 2;
+    let guard = context.tasks.token();
+    let (sender, queue) = mpsc::channel(context.queue);
+    let ping = context.ping;
     request
         .read_buffer_size(READ_BUFFER)
         .max_message_size(most)
         .max_frame_size(most)
         .on_upgrade(async move |socket| {
-            serve(dialect, visit, socket).await;
+            let (closer, closed) = watch::channel(None);
+            let line = Arc::new(Line { sender, closer });
+            let talk = begin(Arc::clone(&line));
+            let mut ping = interval_at(Instant::now() + ping, ping);
+            ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let connection = Connection {
+                socket,
+                talk,
+                queue,
+                closed,
+                ping,
+                is_alive: true,
+                heard: Instant::now(),
+                _line: line,
+            };
+            connection.run().await;
             drop(guard);
         })
 }
 
-async fn serve(dialect: Dialect, visit: Arc<Visit>, socket: WebSocket) {
-    let (sender, queue) = mpsc::channel(dialect.queue);
-    let (closer, closed) = watch::channel(None);
-    let outbox = Arc::new(QueueOutbox { sender, closer });
-    let session = Session::open(
-        Arc::clone(&dialect.hub),
-        visit,
-        dialect.messages,
-        Arc::clone(&outbox) as Arc<dyn Outbox>,
-    );
-    let mut ping = interval_at(Instant::now() + dialect.ping, dialect.ping);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let connection = Connection {
-        socket,
-        session,
-        outbox,
-        queue,
-        closed,
-        ping,
-        is_alive: true,
-    };
-    connection.run().await;
-}
-
-struct Connection {
+struct Connection<T> {
     socket: WebSocket,
-    session: Session,
-    outbox: Arc<QueueOutbox>,
+    talk: Option<T>,
     queue: mpsc::Receiver<Utf8Bytes>,
     closed: watch::Receiver<Option<Problem>>,
     ping: Interval,
     /// Something came since the last ping.
     is_alive: bool,
+    /// When the last text came.
+    heard: Instant,
+    /// Keeps the queue open for as long as the connection is.
+    _line: Arc<Line>,
 }
 
 /// Why the connection's loop ends.
@@ -124,7 +125,7 @@ enum End {
     Ordered(Problem),
 }
 
-impl Connection {
+impl<T: Talk> Connection<T> {
     async fn run(mut self) {
         let end = loop {
             if let Err(end) = self.step().await {
@@ -133,12 +134,16 @@ impl Connection {
         };
         let Self {
             mut socket,
-            session,
+            talk,
             mut queue,
             ..
         } = self;
-        // Peers hear of it now, not after the farewell.
-        drop(session);
+        // Peers hear of it now, not after our farewell.
+        if let Some(mut talk) = talk
+            && matches!(end, End::Bye)
+        {
+            talk.farewell();
+        }
         let farewell = async {
             match end {
                 End::Gone => {}
@@ -171,6 +176,10 @@ impl Connection {
                 if !std::mem::take(&mut self.is_alive) {
                     return Err(End::Fault(close_code::POLICY, "no answer to ping"));
                 }
+                let patience = self.talk.as_ref().and_then(Talk::patience);
+                if patience.is_some_and(|patience| self.heard.elapsed() > patience) {
+                    return Err(End::Fault(close_code::POLICY, "no heartbeat"));
+                }
                 self.write(Message::Ping(Bytes::new())).await
             }
         }
@@ -190,8 +199,10 @@ impl Connection {
         self.is_alive = true;
         match message {
             Some(Ok(Message::Text(text))) => {
-                let bytes = text.len();
-                self.session.receive(bytes, || open(&text), &*self.outbox);
+                self.heard = Instant::now();
+                if let Some(talk) = &mut self.talk {
+                    talk.hear(&text);
+                }
                 Ok(())
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
@@ -229,53 +240,4 @@ async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) {
 /// axum hides the WebSocket library's error type, but not what it says.
 fn is_too_large(error: &axum::Error) -> bool {
     error.to_string().contains("too long")
-}
-
-/// Reads `{"type": event, …}`; the whole object is the payload.
-fn open(text: &str) -> Option<Envelope<'_>> {
-    #[derive(Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow, rename = "type")]
-        event: Cow<'a, str>,
-    }
-    let head: Head<'_> = serde_json::from_str(text).ok()?;
-    Some(Envelope {
-        event: head.event,
-        payload: serde_json::from_str::<&RawValue>(text).ok()?,
-    })
-}
-
-/// Queues messages for the task that writes them.
-struct QueueOutbox {
-    sender: mpsc::Sender<Utf8Bytes>,
-    closer: watch::Sender<Option<Problem>>,
-}
-
-impl Sink for QueueOutbox {
-    fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
-        #[derive(Serialize)]
-        struct Framed<'a> {
-            #[serde(rename = "type")]
-            event: &'static str,
-            #[serde(flatten)]
-            payload: &'a Event<'a>,
-        }
-        let Some(name) = event.name() else { return Ok(()) };
-        let framed = Framed {
-            event: name,
-            payload: event,
-        };
-        let text = serde_json::to_string(&framed).map_err(|_| Clogged)?;
-        match self.sender.try_send(text.into()) {
-            // A closed queue belongs to a session that is about to end.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Clogged),
-        }
-    }
-}
-
-impl Outbox for QueueOutbox {
-    fn close(&self, reason: Problem) {
-        self.closer.send_replace(Some(reason));
-    }
 }

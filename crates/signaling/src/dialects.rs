@@ -1,0 +1,56 @@
+//! How clients of different kinds speak to the same rooms.
+
+pub(crate) mod peerjs;
+pub(crate) mod socket_io;
+pub(crate) mod web_socket;
+pub(crate) mod y_webrtc;
+
+mod classic;
+mod event;
+mod line;
+mod request;
+mod session;
+
+#[cfg(test)]
+pub(crate) use self::{
+    event::Event,
+    request::Envelope,
+    session::{Session, Sink},
+};
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::task::TaskTracker;
+
+use crate::{config::Config, doors::Doors, hub::Hub, meter::MessageLimits};
+
+/// What every connection needs, whatever it speaks.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) messages: MessageLimits,
+    /// Members of a room.
+    pub(crate) capacity: usize,
+    /// Messages that wait for a slow receiver.
+    pub(crate) queue: usize,
+    pub(crate) ping: Duration,
+    pub(crate) resume_seconds: u64,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Context {
+    pub(crate) fn new(hub: Arc<Hub>, doors: Doors, config: &Config, tasks: TaskTracker) -> Self {
+        let limits = &config.limits;
+        Self {
+            hub,
+            doors: Arc::new(doors),
+            messages: MessageLimits::from(limits),
+            capacity: config.rooms.capacity,
+            queue: limits.outgoing_messages,
+            ping: Duration::from_secs(limits.ping_seconds),
+            resume_seconds: config.resume.seconds,
+            tasks,
+        }
+    }
+}

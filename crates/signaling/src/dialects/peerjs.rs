@@ -1,0 +1,188 @@
+//! PeerJS: clients choose their ids, and whoever knows one may send to it.
+//!
+//! All clients with one key are members of one room. An id stays its holder's until that is gone for good: the
+//! token that came with it, and nothing else, gets it back.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, Query, State, WebSocketUpgrade},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use self::talk::{PeerTalk, fail};
+use super::{Context, line};
+use crate::{
+    config::PeerJsConfig,
+    gate::Visit,
+    names::{MemberId, MemberName, RoomKey, RoomName, Space},
+    problem::Problem,
+    rooms::{Holder, Join},
+};
+
+mod message;
+mod talk;
+
+/// Everything that clients of PeerJS share.
+#[derive(Clone)]
+struct Peers {
+    context: Context,
+    config: Arc<PeerJsConfig>,
+    room: RoomKey,
+    /// Turns ids into numbers that nobody can work towards.
+    salt: [u8; 32],
+}
+
+/// Makes the routes below `/peerjs`, the `path` of the client's options.
+pub(crate) fn routes(context: Context, config: &PeerJsConfig) -> Option<Router> {
+    let name = RoomName::new(&config.key).filter(|_| config.enabled)?;
+    let peers = Peers {
+        context,
+        config: Arc::new(config.clone()),
+        room: RoomKey {
+            space: Space::Peers,
+            name,
+        },
+        salt: rand::random(),
+    };
+    let routes = Router::new()
+        .route("/peerjs", get(about))
+        .route("/peerjs/", get(about))
+        .route("/peerjs/peerjs", get(connect))
+        .route("/peerjs/{key}/id", get(fresh_id))
+        .route("/peerjs/{key}/peers", get(list));
+    Some(routes.with_state(peers))
+}
+
+async fn about() -> Response {
+    Json(json!({
+        "name": "Watari",
+        "description": "A signaling server that clients of PeerJS can use.",
+        "website": "https://peerjs.com/",
+    }))
+    .into_response()
+}
+
+async fn fresh_id(State(peers): State<Peers>, Path(key): Path<String>) -> Response {
+    if key != peers.config.key {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let plain = [(axum::http::header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (plain, uuid(rand::random())).into_response()
+}
+
+/// Random bits as PeerJS writes them (RFC 9562, version 4).
+fn uuid(bits: u128) -> String {
+    let bits = bits & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+async fn list(State(peers): State<Peers>, Path(key): Path<String>) -> Response {
+    if key != peers.config.key || !peers.config.discovery {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let names = peers.context.hub.names(&peers.room);
+    Json(names.iter().map(MemberName::as_str).collect::<Vec<_>>()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Handshake {
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    token: String,
+}
+
+async fn connect(
+    State(peers): State<Peers>,
+    Extension(visit): Extension<Arc<Visit>>,
+    Query(handshake): Query<Handshake>,
+    request: WebSocketUpgrade,
+) -> Response {
+    let context = peers.context.clone();
+    line::answer(&context, request, move |line| {
+        match peers.enter(&handshake, visit, &line) {
+            Ok(talk) => Some(talk),
+            Err(problem) => {
+                peers.context.hub.metrics.drop(problem.code());
+                fail(&line, problem);
+                None
+            }
+        }
+    })
+}
+
+/// The most bytes of a token, which is kept as a digest.
+const MAX_TOKEN: usize = 8192;
+
+impl Peers {
+    fn enter(
+        &self,
+        handshake: &Handshake,
+        visit: Arc<Visit>,
+        line: &Arc<line::Line>,
+    ) -> Result<PeerTalk, Problem> {
+        let Handshake { key, id, token } = handshake;
+        if *key != self.config.key {
+            return Err(Problem::BadRoom);
+        }
+        let name = peer_name(id).ok_or(Problem::BadName)?;
+        if token.is_empty() || token.len() > MAX_TOKEN {
+            return Err(Problem::BadToken);
+        }
+        // The client's token shows who holds the id; where rooms need one it is a room token as well.
+        let doors = &self.context.doors;
+        let pass = doors.open(doors.need_token().then_some(token), &self.room.name)?;
+        if pass.name.is_some_and(|given| given != name) {
+            return Err(Problem::BadToken);
+        }
+        let join = Join {
+            room: self.room.clone(),
+            // Connections are counted already.
+            capacity: usize::MAX,
+            name: name.clone(),
+            permissions: pass.permissions,
+            holder: Some(Holder::Secret(Sha256::digest(token.as_bytes()).into())),
+        };
+        PeerTalk::begin(self, &name, join, visit, line)
+    }
+
+    /// The number by which the rooms know an id.
+    fn member_id(&self, name: &MemberName) -> MemberId {
+        let digest = Sha256::new()
+            .chain_update(self.salt)
+            .chain_update(name.as_str())
+            .finalize();
+        let mut bits = [0; 16];
+        bits.copy_from_slice(&digest[..16]);
+        MemberId::new(u128::from_be_bytes(bits))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.config.heartbeat_seconds)
+    }
+}
+
+fn peer_name(id: &str) -> Option<MemberName> {
+    MemberName::new(id).filter(|name| !name.as_str().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_ours_is_a_uuid_of_version_4() {
+        assert_eq!(uuid(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

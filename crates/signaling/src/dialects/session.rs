@@ -1,0 +1,363 @@
+//! One client of the room protocol: what it may send, and what the hub makes of it.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    Context, classic,
+    event::{ComeBack, Event},
+    request::{Envelope, Request},
+};
+use crate::{
+    gate::Visit,
+    hub::{Clogged, Kind, Outbox, Place},
+    meter::{Excess, Meter},
+    names::{MemberId, MemberName, RoomKey, Space},
+    problem::Problem,
+    rooms::{Holder, Input, Join, Notice, Output, Permissions},
+};
+
+/// Where answers go: those to a request by its acknowledgement, if the client asked for one.
+pub(crate) trait Sink {
+    /// Takes an answer, or says that the receiver is too far behind.
+    fn send(&self, event: &Event<'_>) -> Result<(), Clogged>;
+
+    /// Takes a notice that concerns the asking client itself.
+    fn tell(&self, told: &Output) -> Result<(), Clogged>;
+}
+
+/// A connection that the hub knows, until it is dropped.
+pub(crate) struct Session {
+    context: Context,
+    visit: Arc<Visit>,
+    meter: Meter,
+    /// What the client brought to the handshake, for joins that bring nothing.
+    token: Option<String>,
+    standing: Mutex<Standing>,
+    farewell: AtomicBool,
+}
+
+/// What the client is at the moment.
+#[derive(Clone, Copy)]
+struct Standing {
+    place: Place,
+    permissions: Permissions,
+    /// Whether it may come back.
+    returns: bool,
+    is_classic: bool,
+}
+
+impl Session {
+    /// Makes a connection known to the hub under a fresh id.
+    pub(crate) fn open(
+        context: &Context,
+        visit: Arc<Visit>,
+        token: Option<String>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Self {
+        // The thread's generator is a CSPRNG that the operating system seeds.
+        let id = MemberId::new(rand::random());
+        let place = context
+            .hub
+            .connect(id, Kind::Connection, Arc::clone(&visit), outbox);
+        let mut session = Self {
+            context: context.clone(),
+            visit,
+            meter: Meter::new(context.messages),
+            token,
+            standing: Mutex::new(Standing {
+                place,
+                permissions: Permissions::ALL,
+                returns: false,
+                is_classic: false,
+            }),
+            farewell: AtomicBool::new(false),
+        };
+        session.standing = Mutex::new(session.outside(place));
+        session
+    }
+
+    /// Takes one message of `bytes` bytes; `open` finds its event and payload if it has them.
+    ///
+    /// What the sender gets back goes to `reply`, everything else to the outboxes it concerns.
+    pub(crate) fn receive<'a>(
+        &self,
+        bytes: usize,
+        open: impl FnOnce() -> Option<Envelope<'a>>,
+        reply: &dyn Sink,
+    ) {
+        let answer = match self.try_receive(bytes, open, reply) {
+            Ok(()) => return,
+            Err(Refused::Problem(problem)) => {
+                self.context.hub.metrics.drop(problem.code());
+                reply.send(&problem.into())
+            }
+            Err(Refused::Full(room)) => {
+                self.context.hub.metrics.drop(Problem::RoomFull.code());
+                reply.send(&Event::Full(&room.name))
+            }
+            Err(Refused::Silently) => {
+                self.context.hub.metrics.drop(Problem::TooFast.code());
+                return;
+            }
+        };
+        if answer.is_err() {
+            self.end(Problem::TooSlow);
+        }
+    }
+
+    /// The client says goodbye: once the session is dropped it is not waited for.
+    pub(crate) fn farewell(&self) {
+        self.farewell.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the connection from our side.
+    pub(crate) fn end(&self, reason: Problem) {
+        self.context.hub.evict(self.now().place, reason);
+    }
+
+    fn try_receive<'a>(
+        &self,
+        bytes: usize,
+        open: impl FnOnce() -> Option<Envelope<'a>>,
+        reply: &dyn Sink,
+    ) -> Result<(), Refused> {
+        self.meter.admit(bytes).map_err(|excess| match excess {
+            Excess::Size => Refused::Problem(Problem::TooLarge),
+            Excess::First => Refused::Problem(Problem::TooFast),
+            Excess::More => Refused::Silently,
+            Excess::Flood => {
+                self.end(Problem::TooFast);
+                Refused::Silently
+            }
+        })?;
+        let envelope = open().ok_or(Problem::BadMessage)?;
+        let request = match classic::concerns(&envelope, self.now().is_classic) {
+            true => classic::parse(&envelope)?,
+            false => Request::parse(&envelope)?,
+        };
+        let event = request.name();
+        self.serve(request, reply)?;
+        self.context.hub.metrics.message(event);
+        Ok(())
+    }
+
+    fn serve(&self, request: Request, reply: &dyn Sink) -> Result<(), Refused> {
+        match request {
+            Request::Ice => return Ok(self.renew(reply)?),
+            Request::Join {
+                room,
+                name,
+                token,
+                resume,
+            } => return self.join(room, name, token, resume, reply),
+            Request::Resume { token, seen } => return Ok(self.resume(&token, seen, reply)?),
+            Request::Send { to, signal, number } => self.apply(Input::Send {
+                to,
+                signal,
+                number,
+                keep_for: None,
+            })?,
+            Request::Publish(signal) => self.apply(Input::Publish { signal, echo: false })?,
+            Request::Leave => {
+                self.apply(Input::Leave)?;
+                let place = self.now().place;
+                *self.standing() = self.outside(place);
+            }
+        }
+        if reply.send(&Event::Done {}).is_err() {
+            self.end(Problem::TooSlow);
+        }
+        Ok(())
+    }
+
+    fn apply(&self, input: Input) -> Result<(), Problem> {
+        self.context.hub.apply(self.now().place, input, &|_| Ok(()))
+    }
+
+    fn join(
+        &self,
+        room: RoomKey,
+        name: MemberName,
+        token: Option<String>,
+        resume: bool,
+        reply: &dyn Sink,
+    ) -> Result<(), Refused> {
+        let token = token.as_ref().or(self.token.as_ref());
+        let pass = self.context.doors.open(token.map(String::as_str), &room.name)?;
+        let returns = resume && self.context.resume_seconds > 0;
+        let is_classic = room.space == Space::Classic;
+        let join = Join {
+            room: room.clone(),
+            capacity: self.context.capacity,
+            name: pass.name.unwrap_or(name),
+            permissions: pass.permissions,
+            holder: returns.then_some(Holder::Signed),
+        };
+        let place = self.now().place;
+        let welcome = |told: &Output| {
+            *self.standing() = Standing {
+                place,
+                permissions: pass.permissions,
+                returns,
+                is_classic,
+            };
+            match is_classic {
+                true => reply.tell(told),
+                false => self.welcome(told, reply),
+            }
+        };
+        match self.context.hub.apply(place, Input::Join(join), &welcome) {
+            Err(Problem::RoomFull) if is_classic => Err(Refused::Full(room)),
+            done => Ok(done?),
+        }
+    }
+
+    /// Answers a join with the room and with fresh credentials.
+    fn welcome(&self, told: &Output, reply: &dyn Sink) -> Result<(), Clogged> {
+        let Notice::Joined {
+            this,
+            peers,
+            permissions,
+            ..
+        } = &told.notice
+        else {
+            return Ok(());
+        };
+        let (ice_servers, ice_ttl) = self.ice(*permissions);
+        reply.send(&Event::Joined {
+            this,
+            room: &told.room.name,
+            peers,
+            waiting: peers.is_empty(),
+            ice_servers: &ice_servers,
+            ice_ttl,
+            resume: self.now().returns.then(|| self.way_back(this.id)),
+        })
+    }
+
+    fn resume(&self, token: &str, seen: u64, reply: &dyn Sink) -> Result<(), Problem> {
+        let place = self.now().place;
+        let welcome = |told: &Output| {
+            let Notice::Joined {
+                this,
+                permissions,
+                received,
+                ..
+            } = &told.notice
+            else {
+                return Ok(());
+            };
+            let permissions = *permissions;
+            *self.standing() = Standing {
+                place,
+                permissions,
+                returns: true,
+                is_classic: false,
+            };
+            let (ice_servers, ice_ttl) = self.ice(permissions);
+            reply.send(&Event::Resumed {
+                this,
+                room: &told.room.name,
+                received: *received,
+                ice_servers: &ice_servers,
+                ice_ttl,
+                resume: self.way_back(this.id),
+            })
+        };
+        let resumed = self.context.hub.resume(place, token, seen, &welcome)?;
+        self.standing().place = resumed;
+        Ok(())
+    }
+
+    fn renew(&self, reply: &dyn Sink) -> Result<(), Problem> {
+        let Standing {
+            place,
+            permissions,
+            returns,
+            ..
+        } = self.now();
+        if !permissions.ice {
+            return Err(Problem::Forbidden);
+        }
+        let (ice_servers, ice_ttl) = self.ice(permissions);
+        let event = Event::Ice {
+            ice_servers: &ice_servers,
+            ice_ttl,
+            resume: returns.then(|| self.way_back(place.id)),
+        };
+        if reply.send(&event).is_err() {
+            self.end(Problem::TooSlow);
+        }
+        Ok(())
+    }
+
+    fn ice(&self, permissions: Permissions) -> (Vec<crate::ice::IceServer>, u64) {
+        if !permissions.ice {
+            return (Vec::new(), 0);
+        }
+        let grant = self.context.hub.grant(&self.visit);
+        (grant.ice_servers(), grant.ttl)
+    }
+
+    fn way_back(&self, id: MemberId) -> ComeBack {
+        ComeBack {
+            token: self.context.hub.session_token(id),
+            seconds: self.context.resume_seconds,
+        }
+    }
+
+    /// What a client is before it is in a room; where rooms need a token, so do credentials.
+    fn outside(&self, place: Place) -> Standing {
+        Standing {
+            place,
+            permissions: Permissions {
+                ice: !self.context.doors.need_token(),
+                ..Permissions::ALL
+            },
+            returns: false,
+            is_classic: false,
+        }
+    }
+
+    fn now(&self) -> Standing {
+        *self.standing()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Session {
+    /// Has the hub forget the connection, a moment later: a Socket.IO session may end in the hub's own hands,
+    /// when the last reference to its socket is the one that just delivered something to it.
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and there is nobody to tell.
+        if let Ok(runtime) = Handle::try_current() {
+            let (hub, place) = (Arc::clone(&self.context.hub), self.now().place);
+            let farewell = self.farewell.load(Ordering::Relaxed);
+            runtime.spawn(async move { hub.disconnect(place, farewell) });
+        }
+    }
+}
+
+/// A message that had no effect.
+enum Refused {
+    /// The sender is told.
+    Problem(Problem),
+    /// The sender is told as classic samples expect.
+    Full(RoomKey),
+    /// One of many: the sender has been told before.
+    Silently,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}

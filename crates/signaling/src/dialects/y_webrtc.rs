@@ -1,0 +1,259 @@
+//! y-webrtc: clients subscribe to topics, and what one publishes all subscribers hear, itself too.
+//!
+//! A topic is a room, and each subscription a member of it. Nobody publishes where it is not subscribed.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    extract::{Query, State, WebSocketUpgrade},
+    response::Response,
+    routing::get,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Context,
+    line::{self, Line, Talk},
+};
+use crate::{
+    config::YWebRtcConfig,
+    gate::Visit,
+    hub::{Clogged, Kind, Outbox, Place},
+    meter::{Excess, Meter},
+    names::{MemberId, RoomKey, RoomName, Space},
+    problem::Problem,
+    rooms::{Input, Join, Notice, Output, Signal},
+};
+
+#[derive(Clone)]
+struct Topics {
+    context: Context,
+    config: Arc<YWebRtcConfig>,
+}
+
+/// Makes the route `/y-webrtc`.
+pub(crate) fn routes(context: Context, config: &YWebRtcConfig) -> Option<Router> {
+    let config = Arc::new(config.clone());
+    let enabled = config.enabled;
+    let topics = Topics { context, config };
+    let routes = Router::new().route("/y-webrtc", get(connect)).with_state(topics);
+    enabled.then_some(routes)
+}
+
+#[derive(Deserialize)]
+struct Handshake {
+    token: Option<String>,
+}
+
+async fn connect(
+    State(topics): State<Topics>,
+    Extension(visit): Extension<Arc<Visit>>,
+    Query(handshake): Query<Handshake>,
+    request: WebSocketUpgrade,
+) -> Response {
+    let context = topics.context.clone();
+    line::answer(&context, request, move |line| {
+        let outbox = Arc::new(Subscriber(line));
+        // The connection's own place, which is in no room; it stands for the connection in the metrics.
+        let hub = &topics.context.hub;
+        let visit_here = Arc::clone(&visit);
+        let own = hub.connect(
+            MemberId::new(rand::random()),
+            Kind::Connection,
+            visit_here,
+            Arc::clone(&outbox) as Arc<dyn Outbox>,
+        );
+        Some(Subscriptions {
+            meter: Meter::new(topics.context.messages),
+            topics,
+            visit,
+            token: handshake.token,
+            outbox,
+            own,
+            places: HashMap::new(),
+        })
+    })
+}
+
+/// A client's message; one of an unknown type is ignored, as their own server does.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Message {
+    Subscribe {
+        #[serde(default)]
+        topics: Vec<String>,
+    },
+    Unsubscribe {
+        #[serde(default)]
+        topics: Vec<String>,
+    },
+    Publish {
+        topic: String,
+    },
+    Ping,
+}
+
+impl Message {
+    fn parse(text: &str) -> Option<Self> {
+        // Without the check an array of the fields in order would pass too.
+        let object = Some(text).filter(|text| text.trim_start().starts_with('{'))?;
+        serde_json::from_str(object).ok()
+    }
+}
+
+/// One client.
+struct Subscriptions {
+    topics: Topics,
+    visit: Arc<Visit>,
+    token: Option<String>,
+    meter: Meter,
+    outbox: Arc<Subscriber>,
+    own: Place,
+    // Bounded, so that it matters little what strangers choose.
+    places: HashMap<RoomName, Place>,
+}
+
+impl Subscriptions {
+    fn take(&mut self, text: &str) -> Result<(), Problem> {
+        self.meter.admit(text.len()).map_err(|excess| match excess {
+            Excess::Size => Problem::TooLarge,
+            Excess::First | Excess::More => Problem::TooFast,
+            Excess::Flood => {
+                self.topics.context.hub.evict(self.own, Problem::TooFast);
+                Problem::TooFast
+            }
+        })?;
+        let message = Message::parse(text).ok_or(Problem::BadMessage)?;
+        let label = match message {
+            Message::Subscribe { topics } => {
+                for topic in &topics {
+                    self.subscribe(RoomName::new(topic).ok_or(Problem::BadRoom)?)?;
+                }
+                "subscribe"
+            }
+            Message::Unsubscribe { topics } => {
+                for topic in topics.iter().filter_map(|topic| RoomName::new(topic)) {
+                    if let Some(place) = self.places.remove(&topic) {
+                        self.topics.context.hub.disconnect(place, true);
+                    }
+                }
+                "unsubscribe"
+            }
+            Message::Publish { topic } => {
+                self.publish(&RoomName::new(&topic).ok_or(Problem::BadRoom)?, text)?;
+                "publish"
+            }
+            Message::Ping => {
+                if self.outbox.0.send(r#"{"type":"pong"}"#.to_owned()).is_err() {
+                    self.topics.context.hub.evict(self.own, Problem::TooSlow);
+                }
+                "ping"
+            }
+        };
+        self.topics.context.hub.metrics.message(label);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, topic: RoomName) -> Result<(), Problem> {
+        if self.places.contains_key(&topic) {
+            return Ok(());
+        }
+        if self.places.len() >= self.topics.config.topics {
+            return Err(Problem::ServerFull);
+        }
+        let Context { hub, doors, .. } = &self.topics.context;
+        let pass = doors.open(self.token.as_deref(), &topic)?;
+        let join = Join {
+            room: RoomKey {
+                space: Space::Topics,
+                name: topic.clone(),
+            },
+            capacity: self.topics.config.subscribers,
+            name: pass.name.unwrap_or_default(),
+            permissions: pass.permissions,
+            holder: None,
+        };
+        let place = hub.connect(
+            MemberId::new(rand::random()),
+            Kind::Membership,
+            Arc::clone(&self.visit),
+            Arc::clone(&self.outbox) as Arc<dyn Outbox>,
+        );
+        if let Err(problem) = hub.apply(place, Input::Join(join), &|_| Ok(())) {
+            hub.disconnect(place, true);
+            return Err(problem);
+        }
+        self.places.insert(topic, place);
+        Ok(())
+    }
+
+    fn publish(&self, topic: &RoomName, text: &str) -> Result<(), Problem> {
+        let place = self.places.get(topic).ok_or(Problem::NotJoined)?;
+        let body: Box<RawValue> = serde_json::from_str(text).map_err(|_| Problem::BadMessage)?;
+        let signal = Signal {
+            label: "publish",
+            body: body.into(),
+        };
+        let input = Input::Publish { signal, echo: true };
+        self.topics.context.hub.apply(*place, input, &|_| Ok(()))
+    }
+}
+
+impl Talk for Subscriptions {
+    /// Their protocol has no word for a problem: it is counted, and the message has no effect.
+    fn hear(&mut self, text: &str) {
+        if let Err(problem) = self.take(text) {
+            self.topics.context.hub.metrics.drop(problem.code());
+        }
+    }
+
+    fn farewell(&mut self) {}
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for place in self.places.values().chain([&self.own]) {
+            self.topics.context.hub.disconnect(*place, true);
+        }
+    }
+}
+
+/// Hears what is published, in all topics of one connection.
+struct Subscriber(Arc<Line>);
+
+impl Outbox for Subscriber {
+    fn tell(&self, told: &Output) -> Result<(), Clogged> {
+        let Notice::Signal { signal, members, .. } = &told.notice else {
+            return Ok(());
+        };
+        // The publisher's own object, which has fields, with the count as its last.
+        let object = signal.body.get().trim_end().strip_suffix('}');
+        let text = object.map(|object| format!("{object},\"clients\":{members}}}"));
+        text.map_or(Ok(()), |text| self.0.send(text))
+    }
+
+    fn close(&self, reason: Problem) {
+        self.0.close(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_of_the_protocol_is_not_published() {
+        for text in [
+            "",
+            "[]",
+            "null",
+            r#"["publish","a"]"#,
+            r#"{"type":"publish"}"#,
+            r#"{"type":"hello"}"#,
+        ] {
+            assert!(Message::parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a member was told last, in case it has to be told again.
+
+use std::collections::VecDeque;
+
+use super::notice::Notice;
+
+/// Bounds what is kept for one member.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryLimits {
+    /// Notices.
+    pub messages: usize,
+    /// Bytes, roughly.
+    pub bytes: usize,
+    /// Bytes kept for all members together; when they are used up, each keeps what it has place for.
+    pub total: usize,
+}
+
+/// Numbers notices from 1 and keeps the newest.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    kept: VecDeque<Notice>,
+    bytes: usize,
+    /// The number of the newest.
+    last: u64,
+}
+
+impl History {
+    /// Numbers and keeps a notice; the oldest give way to it.
+    pub(super) fn push(&mut self, notice: &Notice, limits: HistoryLimits) -> u64 {
+        self.last += 1;
+        self.bytes += notice.weight();
+        self.kept.push_back(notice.clone());
+        while self.kept.len() > limits.messages || self.bytes > limits.bytes {
+            let Some(oldest) = self.kept.pop_front() else {
+                break;
+            };
+            self.bytes -= oldest.weight();
+        }
+        self.last
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Tells whether everything after `seen` is still there.
+    pub(super) fn reaches(&self, seen: u64) -> bool {
+        seen <= self.last && self.last - seen <= self.kept.len() as u64
+    }
+
+    /// What came after `seen`, with its numbers; `None` when some of it is gone or `seen` was never told.
+    pub(super) fn after(&self, seen: u64) -> Option<Vec<(u64, Notice)>> {
+        if !self.reaches(seen) {
+            return None;
+        }
+        let missed = usize::try_from(self.last - seen).ok()?;
+        let notices = self.kept.iter().skip(self.kept.len() - missed).cloned();
+        Some((seen + 1..).zip(notices).collect())
+    }
+}

@@ -1,0 +1,182 @@
+//! How members come, go, get lost and come back.
+
+use std::time::Instant;
+
+use super::{
+    Rooms,
+    history::History,
+    member::{Holder, Member, Presence},
+    notice::{Join, Notice, Output, Refusal},
+};
+use crate::names::MemberId;
+
+impl Rooms {
+    pub(super) fn join(
+        &mut self,
+        id: MemberId,
+        join: Join,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let Join {
+            room,
+            capacity,
+            name,
+            permissions,
+            holder,
+        } = join;
+        if self.members.contains_key(&id) {
+            return Err(Refusal::AlreadyJoined);
+        }
+        let present = self.rooms.get(&room).map_or(0, Vec::len);
+        if present == 0 && self.rooms.len() >= self.limits.rooms {
+            return Err(Refusal::TooManyRooms);
+        }
+        if present >= capacity {
+            return Err(Refusal::RoomFull);
+        }
+
+        self.rooms.entry(room.clone()).or_default().push(id);
+        let member = Member {
+            room,
+            name,
+            permissions,
+            holder,
+            presence: Presence::Here,
+            history: History::default(),
+            received: 0,
+        };
+        let this = member.peer(id);
+        self.members.insert(id, member);
+        self.welcome(id, outputs);
+        self.announce(id, &Notice::PeerJoined(this), outputs);
+        for letter in self.mailbox.take(id) {
+            // Who has left since, or is in another room, says nothing here.
+            let same = |from| self.members.get(&from).map(|from| &from.room);
+            if same(letter.from) == same(id) {
+                self.pass_on(letter.from, &[id], &letter.signal, outputs);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, id: MemberId, outputs: &mut Vec<Output>) -> Result<(), Refusal> {
+        let member = self.members.remove(&id).ok_or(Refusal::NotJoined)?;
+        self.kept -= member.history.bytes();
+        if let Presence::Away { until, .. } = member.presence {
+            self.due.remove(&(until, id));
+        }
+        let Some(members) = self.rooms.get_mut(&member.room) else {
+            return Ok(());
+        };
+        members.retain(|member| *member != id);
+        if members.is_empty() {
+            self.rooms.remove(&member.room);
+            return Ok(());
+        }
+        let others = self.others(&member.room, id);
+        for other in &others {
+            self.tell(*other, Notice::PeerLeft(id), outputs);
+        }
+        if let [last] = others[..] {
+            self.tell(last, Notice::Waiting, outputs);
+        }
+        Ok(())
+    }
+
+    pub(super) fn lose(
+        &mut self,
+        now: Instant,
+        id: MemberId,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let within = self.limits.resume_within;
+        let member = self.members.get_mut(&id).ok_or(Refusal::NotJoined)?;
+        if member.holder.is_none() || within.is_zero() {
+            return self.leave(id, outputs);
+        }
+        if member.is_away() {
+            return Ok(());
+        }
+        let until = now + within;
+        let heard = member.history.last();
+        member.presence = Presence::Away { until, heard };
+        self.due.insert((until, id));
+        self.announce(id, &Notice::PeerReconnecting(id), outputs);
+        Ok(())
+    }
+
+    pub(super) fn resume(
+        &mut self,
+        id: MemberId,
+        holder: &Holder,
+        seen: Option<u64>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let member = self.members.get_mut(&id).ok_or(Refusal::CannotResume)?;
+        if member.holder.as_ref() != Some(holder) {
+            return Err(Refusal::Taken);
+        }
+        let heard = match member.presence {
+            Presence::Here => member.history.last(),
+            Presence::Away { heard, .. } => heard,
+        };
+        let missed = member
+            .history
+            .after(seen.unwrap_or(heard))
+            .ok_or(Refusal::CannotResume)?;
+        let room = member.room.clone();
+        let before = std::mem::replace(&mut member.presence, Presence::Here);
+        if let Presence::Away { until, .. } = before {
+            self.due.remove(&(until, id));
+        }
+
+        self.welcome(id, outputs);
+        outputs.extend(missed.into_iter().map(|(number, notice)| Output {
+            to: id,
+            room: room.clone(),
+            number: Some(number),
+            notice,
+        }));
+        if before != Presence::Here {
+            self.announce(id, &Notice::PeerReconnected(id), outputs);
+        }
+        Ok(())
+    }
+
+    /// Takes leave of those who missed too much or were waited for in vain.
+    pub(super) fn give_up_lost(&mut self, outputs: &mut Vec<Output>) {
+        while let Some(id) = self.lost.pop() {
+            let Some(member) = self.members.get(&id) else {
+                continue;
+            };
+            outputs.push(Output {
+                to: id,
+                room: member.room.clone(),
+                number: None,
+                notice: Notice::Forgotten,
+            });
+            // It is a member, as was just seen.
+            let _ = self.leave(id, outputs);
+        }
+    }
+
+    /// Tells a member where it is; not numbered, because it answers what came over the present connection.
+    fn welcome(&self, id: MemberId, outputs: &mut Vec<Output>) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let peers = self.others(&member.room, id).into_iter();
+        let peers = peers.filter_map(|peer| Some(self.members.get(&peer)?.peer(peer)));
+        outputs.push(Output {
+            to: id,
+            room: member.room.clone(),
+            number: None,
+            notice: Notice::Joined {
+                this: member.peer(id),
+                peers: peers.collect(),
+                permissions: member.permissions,
+                received: member.received,
+            },
+        });
+    }
+}
