@@ -11,7 +11,7 @@ case "$("$bin/turn-server" --version)" in
 esac
 
 flood=${WATARI_E2E_HELLOS:-200000}
-read -r turn peer metrics lossy < <(free_ports 4)
+read -r turn peer metrics lossy late late_tls late_metrics < <(free_ports 7)
 
 # An authority, and two servers' certificates by it: ECDSA for the first name, RSA for the second.
 authority() {
@@ -84,6 +84,45 @@ refused() {
 }
 refused dtls1 "s_client gets no DTLS 1.0 (-dtls1)" -dtls1 -cipher 'ALL:@SECLEVEL=0' "${at[@]}"
 refused other_alpn "s_client gets no session for another protocol (-alpn h2)" -dtls1_2 -alpn h2 "${at[@]}"
+
+# Another server, whose certificate comes after the start.
+cat >"$scratch/late.toml" <<TOML
+[turn]
+listen = ["127.0.0.1:$late"]
+listen_tls = ["127.0.0.1:$late_tls"]
+users.alice = "wonderland"
+tls.certificates = [{ certificate = "$scratch/live/late.crt", key = "$scratch/live/late.key", awaited = true }]
+[metrics]
+listen = "127.0.0.1:$late_metrics"
+TOML
+start late "$bin/turn-server" --config "$scratch/late.toml"
+wait_ready late "$pid" "$late_metrics"
+if grep -q 'late.crt and .*late.key are not there yet' "$scratch/late.log"; then
+    ok "a server without its awaited certificate starts, and says what it waits for"
+else
+    not_ok "a server without its awaited certificate starts, and says what it waits for" "$scratch/late.log"
+fi
+timeout 2 openssl s_client -dtls1_2 -connect "127.0.0.1:$late" </dev/null >"$scratch/early.out" 2>&1 || true
+early=$(http "$late_metrics" /metrics | awk '/^turn_dropped_datagrams_total.*no_certificate/ { print $NF }')
+if [ "${early:-0}" -gt 0 ] && ! grep -q 'Verify return code: 0' "$scratch/early.out"; then
+    ok "until then, ClientHellos are dropped and counted"
+else
+    not_ok "until then, ClientHellos are dropped and counted" "$scratch/early.out"
+fi
+refused early_tls "and TLS is refused" -connect "127.0.0.1:$late_tls"
+mkdir "$scratch/live"
+for kind in crt key; do cp "$scratch/one.example.$kind" "$scratch/live/late.$kind"; done
+for _ in $(seq 200); do
+    grep -q 'new handshakes use the new certificate' "$scratch/late.log" && break
+    sleep 0.05
+done
+shakes late "a certificate that comes after the start switches DTLS on" 'Verify return code: 0' \
+    -connect "127.0.0.1:$late"
+if s_client late_tls -connect "127.0.0.1:$late_tls"; then
+    ok "and TLS"
+else
+    not_ok "and TLS" "$scratch/late_tls.out"
+fi
 
 if command -v gnutls-cli >/dev/null; then
     if timeout 60 gnutls-cli --udp --x509cafile "$scratch/ca.crt" -p "$turn" localhost \

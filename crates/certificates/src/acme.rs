@@ -69,6 +69,7 @@ impl Acme {
         let pair = PairConfig {
             certificate: path.clone(),
             key: path.clone(),
+            awaited: false,
         };
         if Pair::read(&pair).is_err() {
             let made = rcgen::generate_simple_self_signed(config.domains.clone())?;
@@ -145,6 +146,7 @@ impl Acme {
         let pair = Pair::read(&PairConfig {
             certificate: path.clone(),
             key: path,
+            awaited: false,
         });
         let is_for_all = |pair: &Pair| self.config.domains.iter().all(|domain| pair.covers(domain));
         pair.ok().filter(|pair| is_for_all(pair) && !is_self_signed(pair))

@@ -135,6 +135,7 @@ impl Authority {
         let files = PairConfig {
             certificate: path.clone(),
             key: path.clone(),
+            awaited: false,
         };
         let names = self.names(host);
         if !self.is_good(&files, &names) {

@@ -15,6 +15,9 @@ pub struct PairConfig {
     pub certificate: PathBuf,
     /// The leaf's private key.
     pub key: PathBuf,
+    /// Whether the files may come after the start; without it, a missing file is a mistake.
+    #[serde(default)]
+    pub awaited: bool,
 }
 
 /// The oldest version of TLS that is spoken.
@@ -93,6 +96,15 @@ mod tests {
             assert!(said.contains(part), "{part} is missing in: {said}");
         }
         assert_eq!(said.lines().count(), 3, "{said}");
+    }
+
+    #[test]
+    fn only_awaited_files_may_be_missing() {
+        let pair = |more: &str| {
+            format!("certificates = [{{ certificate = \"/nowhere/x.crt\", key = \"/nowhere/x.key\"{more} }}]")
+        };
+        assert!(load(&pair(", awaited = true")).unwrap().certificates[0].awaited);
+        load(&pair("")).unwrap_err();
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tracing::warn;
 
 use crate::{MinVersion, Mistake, Pair, PairConfig, tls};
 
@@ -31,18 +32,30 @@ struct Shared {
 #[derive(Default)]
 struct Live {
     pairs: Arc<Vec<Pair>>,
+    /// Which of the files they are from.
+    places: Vec<usize>,
     generation: u64,
 }
 
 impl Certificates {
-    /// Reads all pairs, or names everything wrong with any of them.
+    /// Reads all pairs, or names everything wrong with any of them. Awaited ones that are not there yet are served from
+    /// when they come; see [`Certificates::watch`].
     ///
     /// An expired certificate is served all the same, with a warning: some clients do not look, and the relay
     /// is worth more to them than no relay.
     pub fn load(files: &[PairConfig]) -> Result<Self, Vec<Mistake>> {
-        let pairs = read_all(files)?;
+        let (places, pairs) = read_all(files, &[])?;
+        for (place, files) in files.iter().enumerate() {
+            if !places.contains(&place) {
+                let (certificate, key) = (files.certificate.display(), files.key.display());
+                warn!(
+                    "{certificate} and {key} are not there yet: nobody is shown this certificate until they have come"
+                );
+            }
+        }
         let live = Live {
             pairs: Arc::new(pairs),
+            places,
             generation: 0,
         };
         let shared = Shared {
@@ -55,9 +68,9 @@ impl Certificates {
         })
     }
 
-    /// Whether there is nothing to serve.
+    /// Whether there is nothing to serve, neither now nor later.
     pub fn is_empty(&self) -> bool {
-        self.shared.live.load().pairs.is_empty()
+        self.shared.files.is_empty()
     }
 
     /// Settings of a TLS listener that speaks these application protocols, the preferred one first; with none a
@@ -81,12 +94,13 @@ impl Certificates {
     /// Says whether anything changed; with a mistake everything stays as it is.
     pub fn reload(&self) -> Result<bool, Vec<Mistake>> {
         self.shared.tried.fetch_add(1, Relaxed);
-        let pairs = read_all(&self.shared.files).inspect_err(|_| {
+        let served = self.shared.live.load();
+        let (places, pairs) = read_all(&self.shared.files, &served.places).inspect_err(|_| {
             self.shared.failed.fetch_add(1, Relaxed);
         })?;
-        let is_same = same(&pairs, &self.pairs());
+        let is_same = same(&pairs, &served.pairs);
         if !is_same {
-            self.replace(pairs);
+            self.replace(places, pairs);
         }
         Ok(!is_same)
     }
@@ -115,10 +129,11 @@ impl Certificates {
     }
 
     /// Serves these pairs from the next handshake on.
-    fn replace(&self, pairs: Vec<Pair>) {
+    fn replace(&self, places: Vec<usize>, pairs: Vec<Pair>) {
         let pairs = Arc::new(pairs);
         self.shared.live.rcu(|live| Live {
             pairs: pairs.clone(),
+            places: places.clone(),
             generation: live.generation + 1,
         });
     }
@@ -133,19 +148,22 @@ impl fmt::Debug for Certificates {
     }
 }
 
-fn read_all(files: &[PairConfig]) -> Result<Vec<Pair>, Vec<Mistake>> {
-    let (mut pairs, mut mistakes) = (Vec::new(), Vec::new());
-    for (pair, files) in files.iter().enumerate() {
+/// Pairs, and which of the files they are from. Awaited ones may be missing until they have been served once.
+fn read_all(files: &[PairConfig], served: &[usize]) -> Result<(Vec<usize>, Vec<Pair>), Vec<Mistake>> {
+    let (mut places, mut pairs, mut mistakes) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, files) in files.iter().enumerate() {
         match Pair::read(files) {
             Ok(read) => {
                 read.warn_about(files);
+                places.push(place);
                 pairs.push(read);
             }
-            Err(problem) => mistakes.push(Mistake { pair, problem }),
+            Err(problem) if problem.is_absence() && files.awaited && !served.contains(&place) => {}
+            Err(problem) => mistakes.push(Mistake { pair: place, problem }),
         }
     }
     if mistakes.is_empty() {
-        Ok(pairs)
+        Ok((places, pairs))
     } else {
         Err(mistakes)
     }

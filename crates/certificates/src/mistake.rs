@@ -46,6 +46,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether there is no such file.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the key's file is the one to look at.
     pub(crate) fn is_in_key(&self, files: &PairConfig) -> bool {
         match self {

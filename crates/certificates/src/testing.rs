@@ -40,6 +40,7 @@ pub(crate) fn write_with(
     PairConfig {
         certificate: put(folder, &format!("{stem}.crt"), &certificate.pem()),
         key: put(folder, &format!("{stem}.key"), &key.serialize_pem()),
+        awaited: false,
     }
 }
 

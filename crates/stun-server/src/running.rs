@@ -44,7 +44,8 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// Speaks TLS with these certificates; without any in them, as if they were not given.
+    /// Speaks TLS with these certificates, from when the first has come; where there are to be none, as if they were not
+    /// given.
     #[must_use]
     pub fn with_certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates).filter(|certificates| !certificates.is_empty());

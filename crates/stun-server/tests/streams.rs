@@ -105,6 +105,7 @@ fn both_families_learn_their_address_over_tcp_and_tls() {
     let pair = PairConfig {
         certificate: folder.path().join("certificate.pem"),
         key: folder.path().join("key.pem"),
+        awaited: false,
     };
     fs::write(&pair.certificate, minted.cert.pem()).unwrap();
     fs::write(&pair.key, minted.signing_key.serialize_pem()).unwrap();

@@ -12,6 +12,7 @@ use prometheus::Registry;
 use stream_io::Door;
 use telemetry::Health;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use crate::{Config, StartError, alternates::Checks, drain::Draining, hosts::Watch, upstream::Upstream};
 
@@ -39,7 +40,8 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// Speaks TLS and DTLS with these certificates; without any in them, as if they were not given.
+    /// Speaks TLS and DTLS with these certificates, from when the first has come; where there are to be none, as if they
+    /// were not given.
     #[must_use]
     pub fn with_certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates).filter(|certificates| !certificates.is_empty());
@@ -63,7 +65,14 @@ impl<'a> Surroundings<'a> {
 pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let built = build::build(config, &surroundings)?;
     let has_certificate = surroundings.certificates.is_some();
-    let speaks_dtls = cfg!(feature = "dtls") && config.dtls.enabled && has_certificate;
+    let wants_dtls = config.dtls.enabled && has_certificate;
+    let speaks_dtls = cfg!(feature = "dtls") && wants_dtls;
+    if wants_dtls && !speaks_dtls {
+        warn!(
+            "there are certificates, but this program was built without DTLS: build it with the feature `dtls`, or set \
+             turn.dtls.enabled = false"
+        );
+    }
     let Surroundings { health, shutdown, .. } = surroundings;
     let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {

@@ -79,6 +79,7 @@ fn a_stolen_key_certifies_nothing_outside() {
         let files = PairConfig {
             certificate: path.clone(),
             key: path,
+            awaited: false,
         };
         assert_eq!(
             is_trusted(&authority, &files, name),

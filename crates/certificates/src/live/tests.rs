@@ -8,6 +8,7 @@ fn every_bad_pair_is_named_at_once() {
     let absent = |stem: &str| PairConfig {
         certificate: folder.path().join(format!("{stem}.crt")),
         key: good.key.clone(),
+        awaited: false,
     };
     let mistakes = Certificates::load(&[absent("x"), good.clone(), absent("y")]).unwrap_err();
     let pairs: Vec<_> = mistakes.iter().map(|mistake| mistake.pair).collect();
@@ -38,6 +39,47 @@ fn a_bad_pair_leaves_the_old_ones_in_place() {
     certificates.reload().unwrap_err();
     assert_eq!(certificates.pairs()[0].names, ["before.example"]);
     assert_eq!(certificates.generation(), 0);
+}
+
+#[test]
+fn an_awaited_pair_is_served_when_it_has_come_and_is_missed_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = testing::write(folder.path(), "there", &["there.example"]);
+    let awaited = PairConfig {
+        certificate: folder.path().join("a.crt"),
+        key: folder.path().join("a.key"),
+        awaited: true,
+    };
+    let certificates = Certificates::load(&[awaited.clone(), there]).unwrap();
+    let served = || {
+        let pairs = certificates.pairs();
+        pairs
+            .iter()
+            .flat_map(|pair| pair.names.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(served(), ["there.example"]);
+    assert!(!certificates.reload().unwrap());
+
+    let came = testing::write(folder.path(), "a", &["late.example"]);
+    assert!(certificates.reload().unwrap());
+    assert_eq!(served(), ["late.example", "there.example"]);
+
+    std::fs::remove_file(came.key).unwrap();
+    certificates.reload().unwrap_err();
+    assert_eq!(served(), ["late.example", "there.example"]);
+}
+
+#[test]
+fn a_set_that_is_only_awaited_is_not_empty() {
+    let awaited = PairConfig {
+        certificate: "/nowhere/a.crt".into(),
+        key: "/nowhere/a.key".into(),
+        awaited: true,
+    };
+    let certificates = Certificates::load(&[awaited]).unwrap();
+    assert!(certificates.pairs().is_empty());
+    assert!(!certificates.is_empty());
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn refusal(certificate: &Path, key: &Path) -> String {
     let files = PairConfig {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
+        awaited: false,
     };
     Pair::read(&files).unwrap_err().to_string()
 }

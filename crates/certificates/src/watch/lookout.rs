@@ -78,13 +78,15 @@ fn is_change(event: &Event) -> bool {
     }
 }
 
-/// The directories in which an entry decides what `file` is: its own, and those of symbolic links on the way.
+/// The directories in which an entry decides what `file` is: its own, and those of symbolic links on the way. For a
+/// directory that is not there yet, the one in which it or what leads to it would appear.
 fn directories(file: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     for _ in 0..MAX_LINKS {
         let Some((link, rest)) = first_link(&path) else {
-            found.extend(path.parent().map(Path::to_owned));
+            let there = path.ancestors().skip(1).find(|directory| directory.is_dir());
+            found.extend(there.map(Path::to_owned));
             return found;
         };
         let parent = link.parent().unwrap_or(Path::new("/")).to_owned();
@@ -140,6 +142,16 @@ mod tests {
         let found = directories(&root.join("current/site/chain.pem"));
         let wanted = [root.clone(), root.join("live/site"), root.join("archive/site")];
         assert_eq!(found, BTreeSet::from(wanted));
+    }
+
+    #[test]
+    fn for_what_is_not_there_yet_the_directory_is_looked_at_in_which_it_would_appear() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        assert_eq!(
+            directories(&root.join("live/site/chain.pem")),
+            BTreeSet::from([root])
+        );
     }
 
     #[test]

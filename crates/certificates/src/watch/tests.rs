@@ -12,7 +12,11 @@ const BRISK: Pace = Pace {
 /// Waits until this name is served.
 fn wait_for(certificates: &Certificates, name: &str) {
     let start = Instant::now();
-    while certificates.pairs()[0].names != [name] {
+    while certificates
+        .pairs()
+        .first()
+        .is_none_or(|pair| pair.names != [name])
+    {
         assert!(
             start.elapsed() < Duration::from_secs(10),
             "{name} is not served after 10 s"
@@ -29,6 +33,7 @@ fn named(folder: &Path, link: &str) -> PairConfig {
     PairConfig {
         certificate: folder.join(link).join("a.crt"),
         key: folder.join(link).join("a.key"),
+        awaited: false,
     }
 }
 
@@ -41,6 +46,21 @@ fn files_that_are_written_over_are_served() {
         testing::write(folder.path(), "a", &[name]);
         wait_for(&certificates, name);
     }
+}
+
+#[test]
+fn awaited_files_are_served_when_they_come_in_a_folder_that_was_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let awaited = PairConfig {
+        awaited: true,
+        ..named(folder.path(), "live")
+    };
+    let certificates = load(&awaited);
+    let _watch = certificates.watch_at(BRISK).unwrap();
+    let live = folder.path().join("live");
+    fs::create_dir(&live).unwrap();
+    testing::write(&live, "a", &["late.example"]);
+    wait_for(&certificates, "late.example");
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Identity {
         let files = PairConfig {
             certificate: folder.join(format!("{name}.crt")),
             key: folder.join(format!("{name}.key")),
+            awaited: false,
         };
         let chain: Vec<u8> = self.chain.iter().flat_map(|one| one.to_pem().unwrap()).collect();
         fs::write(&files.certificate, chain).unwrap();

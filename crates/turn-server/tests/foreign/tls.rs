@@ -38,6 +38,7 @@ impl Identity {
         Certificates::load(&[PairConfig {
             certificate: self.file("chain.pem"),
             key: self.file("key.pem"),
+            awaited: false,
         }])
         .unwrap()
     }

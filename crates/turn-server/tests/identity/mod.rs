@@ -33,6 +33,7 @@ fn write(folder: &TempDir) -> PairConfig {
     let files = PairConfig {
         certificate: folder.path().join("server.crt"),
         key: folder.path().join("server.key"),
+        awaited: false,
     };
     fs::write(&files.certificate, identity.cert.pem()).unwrap();
     fs::write(&files.key, identity.signing_key.serialize_pem()).unwrap();

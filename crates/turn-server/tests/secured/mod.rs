@@ -29,6 +29,7 @@ impl Secured {
         let files = PairConfig {
             certificate: folder.path().join("certificate.pem"),
             key: folder.path().join("key.pem"),
+            awaited: false,
         };
         fs::write(&files.certificate, minted.cert.pem()).unwrap();
         fs::write(&files.key, minted.signing_key.serialize_pem()).unwrap();

@@ -32,6 +32,7 @@ impl Server {
         let pair = PairConfig {
             certificate: path.clone(),
             key: path,
+            awaited: false,
         };
         let certificates = Certificates::load(&[pair]).unwrap();
         let tls = certificates.server_config(&[b"http/1.1"], MinVersion::Tls12);
