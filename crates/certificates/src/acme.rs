@@ -2,6 +2,7 @@
 
 mod challenges;
 mod config;
+mod nonces;
 mod order;
 mod schedule;
 

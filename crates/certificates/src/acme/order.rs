@@ -11,7 +11,7 @@ use rustls::crypto::aws_lc_rs;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{ACCOUNT, Acme, AcmeError, Challenge, challenges::Answer, schedule::Window};
+use super::{ACCOUNT, Acme, AcmeError, Challenge, challenges::Answer, nonces::asked_again, schedule::Window};
 use crate::{Pair, files};
 
 /// How long all of it may take.
@@ -47,14 +47,8 @@ impl Acme {
         let mut params = CertificateParams::new(self.config.domains.clone())?;
         params.distinguished_name = DistinguishedName::new();
         let request = params.serialize_request(&key)?;
-        order
-            .finalize_csr(request.der())
-            .await
-            .map_err(|error| self.failed(error))?;
-        let chain = order
-            .poll_certificate(&RETRIES)
-            .await
-            .map_err(|error| self.failed(error))?;
+        asked_again!(order.finalize_csr(request.der())).map_err(|error| self.failed(error))?;
+        let chain = asked_again!(order.poll_certificate(&RETRIES)).map_err(|error| self.failed(error))?;
         Ok(key.serialize_pem() + &chain)
     }
 
@@ -69,19 +63,19 @@ impl Acme {
         };
         let id = replaced.and_then(|pair| CertificateIdentifier::try_from(pair.chain.first()?).ok());
         if let Some(id) = id {
-            match account.new_order(&new().replaces(id)).await {
+            let new = new().replaces(id);
+            match asked_again!(account.new_order(&new)) {
                 Ok(order) => return Ok(order),
                 Err(error) => debug!(%error, "ordering without naming what is replaced"),
             }
         }
-        account
-            .new_order(&new())
-            .await
-            .map_err(|error| self.failed(error))
+        let new = new();
+        asked_again!(account.new_order(&new)).map_err(|error| self.failed(error))
     }
 
     /// Answers for every domain until the directory has looked at all of them.
     async fn prove(&self, order: &mut Order) -> Result<(), AcmeError> {
+        asked_again!(read_authorizations(order)).map_err(|error| self.failed(error))?;
         let mut answers = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
@@ -90,7 +84,7 @@ impl Acme {
                 answers.push(self.answer(authorization).await?);
             }
         }
-        let status = order.poll_ready(&RETRIES).await;
+        let status = asked_again!(order.poll_ready(&RETRIES));
         drop(answers);
         match status {
             Ok(OrderStatus::Ready) => Ok(()),
@@ -115,7 +109,7 @@ impl Acme {
             Challenge::TlsAlpn01 => self.challenges.answer_handshake(&domain, &key)?,
         };
         debug!(domain, challenge = %self.config.challenge, "the directory may look");
-        challenge.set_ready().await.map_err(|error| self.failed(error))?;
+        asked_again!(challenge.set_ready()).map_err(|error| self.failed(error))?;
         Ok(answer)
     }
 
@@ -124,7 +118,7 @@ impl Acme {
         let mut authorizations = order.authorizations();
         while let Some(Ok(mut authorization)) = authorizations.next().await {
             // What cannot be refreshed has nothing to tell.
-            let _ = authorization.refresh().await;
+            let _ = asked_again!(async { authorization.refresh().await.map(drop) });
             let problem = authorization
                 .challenges
                 .iter()
@@ -144,15 +138,15 @@ impl Acme {
         // Another provider may be in the process already; each is good enough for the directory.
         let _ = aws_lc_rs::default_provider().install_default();
         let path = self.folder.join(ACCOUNT);
-        let builder = match &self.config.directory_ca {
+        let builder = || match &self.config.directory_ca {
             Some(root) => Account::builder_with_root(root),
             None => Account::builder(),
         };
-        let builder = builder.map_err(|error| self.failed(error))?;
         if path.exists() {
             files::refuse_if_open(&path)?;
             let kept = serde_json::from_str::<Kept>(&files::read(&path)?).ok();
             if let Some(kept) = kept.filter(|kept| kept.directory == self.config.directory) {
+                let builder = builder().map_err(|error| self.failed(error))?;
                 let account = builder.from_credentials(kept.credentials).await;
                 return account.map_err(|error| self.failed(error));
             }
@@ -169,10 +163,11 @@ impl Acme {
             terms_of_service_agreed: true,
             only_return_existing: false,
         };
-        let made = builder.create(&new, self.config.directory.clone(), None).await;
+        let directory = || self.config.directory.clone();
+        let made = asked_again!(async { builder()?.create(&new, directory(), None).await });
         let (account, credentials) = made.map_err(|error| self.failed(error))?;
         let kept = Kept {
-            directory: self.config.directory.clone(),
+            directory: directory(),
             credentials,
         };
         let text = serde_json::to_string_pretty(&kept).map_err(|error| self.failed(error.into()))?;
@@ -193,6 +188,15 @@ impl Acme {
 struct Kept {
     directory: String,
     credentials: AccountCredentials,
+}
+
+/// Has the order know all of its authorizations, so that looking at them asks for nothing more.
+async fn read_authorizations(order: &mut Order) -> Result<(), Error> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        authorization?;
+    }
+    Ok(())
 }
 
 fn identifier(domain: &str) -> Identifier {
