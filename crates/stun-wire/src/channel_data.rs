@@ -16,10 +16,10 @@ impl ChannelNumber {
         }
     }
 
-    /// Takes 0x4000–0x7FFE, as clients of RFC 5766 §11 may choose.
+    /// Takes 0x4000–0x7FFF, as RFC 5766 §11 has it. Its §11.2 ends at 0x7FFE, but coturn's client draws from all of them.
     pub const fn new_rfc5766(number: u16) -> Option<Self> {
         match number {
-            0x4000..=0x7FFE => Some(Self(number)),
+            0x4000..=0x7FFF => Some(Self(number)),
             _ => None,
         }
     }

@@ -363,7 +363,7 @@ fn channel_data_is_read_within_its_length_and_padding_is_not_payload() {
 
 #[test]
 fn channel_numbers_end_at_0x4fff_unless_rfc_5766_clients_are_admitted() {
-    let numbers = [0x3FFF, 0x4000, 0x4FFF, 0x5000, 0x7FFE, 0x7FFF];
+    let numbers = [0x3FFF, 0x4000, 0x4FFF, 0x5000, 0x7FFF, 0x8000];
     let new = numbers.map(|number| ChannelNumber::new(number).is_some());
     assert_eq!(new, [false, true, true, false, false, false]);
     let old = numbers.map(|number| ChannelNumber::new_rfc5766(number).is_some());

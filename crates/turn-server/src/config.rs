@@ -100,7 +100,7 @@ pub enum Channels {
     /// 0x4000–0x4FFF.
     #[default]
     Rfc8656,
-    /// 0x4000–0x7FFE, for older clients.
+    /// 0x4000–0x7FFF, for older clients.
     Rfc5766,
 }
 

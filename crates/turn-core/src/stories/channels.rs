@@ -116,8 +116,8 @@ fn numbers_outside_the_range_are_a_bad_request() {
         (0x4000, 0, 0),
         (0x4fff, 0, 0),
         (0x5000, 400, 0),
-        (0x7ffe, 400, 0),
-        (0x7fff, 400, 400),
+        (0x7fff, 400, 0),
+        (0x8000, 400, 400),
     ] {
         for (world, expected) in [(&mut strict, by_8656), (&mut lenient, by_5766)] {
             let mut client = Client::alice(1000);
