@@ -42,6 +42,8 @@ pub struct Received {
     pub source: SocketAddr,
     /// The local address and port, never an unspecified address.
     pub destination: SocketAddr,
+    /// Whether the client set up a connection or session, so that its address is not forged.
+    pub connected: bool,
 }
 
 /// A reply that stands at the start of the buffer.

@@ -9,6 +9,10 @@ use crate::{Config, Received, Refused};
 const NEVER_ANSWERED: [u16; 5] = [0, 17, 19, 53, 123];
 
 pub(crate) fn check(config: &Config, received: Received) -> Result<(), Refused> {
+    // Who set up a connection is no reflector, whatever its port.
+    if received.connected {
+        return Ok(());
+    }
     let source = received.source;
     if NEVER_ANSWERED.contains(&source.port()) {
         return Err(Refused::SourcePort);

@@ -46,6 +46,7 @@ fn ask(destination: &str, build: impl FnOnce(&mut MessageWriter<'_>)) -> (Reply,
     let received = Received {
         source: address(CLIENT),
         destination: address(destination),
+        connected: false,
     };
     let reply = answer(&config(), received, &mut buffer, len).unwrap();
     buffer.truncate(reply.len);
@@ -192,6 +193,7 @@ fn an_answer_never_goes_to_another_of_our_listeners() {
     let received = Received {
         source: address("10.0.0.2:40000"),
         destination: address("10.0.0.1:3479"),
+        connected: false,
     };
     let reply = answer(&config, received, &mut buffer, len).unwrap();
     assert_eq!(
@@ -221,6 +223,7 @@ fn a_classic_client_is_told_the_same_in_its_own_words() {
     let received = Received {
         source: address(CLIENT),
         destination: address("10.0.0.1:3479"),
+        connected: false,
     };
     let reply = answer(&config, received, &mut buffer, 28).unwrap();
     assert_eq!(reply.from, address("10.0.0.2:3480"));

@@ -15,6 +15,7 @@ fn received((source, destination): (&str, &str)) -> Received {
     Received {
         source: source.parse().unwrap(),
         destination: destination.parse().unwrap(),
+        connected: false,
     }
 }
 
@@ -194,6 +195,17 @@ fn our_own_answer_sent_back_to_us_is_not_answered() {
         ask(&Config::default(), received(V4), &bytes).unwrap_err(),
         Refused::NotRequest
     );
+}
+
+#[test]
+fn who_set_up_a_connection_is_answered_whatever_his_port() {
+    for port in [0, 17, 19, 53, 123] {
+        let received = Received {
+            connected: true,
+            ..received((&format!("192.0.2.7:{port}"), V4.1))
+        };
+        ask(&Config::default(), received, &request(|_| {})).unwrap();
+    }
 }
 
 #[test]

@@ -42,8 +42,19 @@ fn ten_thousand_answers_allocate_nothing() {
             buffer[..64].copy_from_slice(&request);
             // Every byte of the request is spoilt now and then.
             buffer[at % 64] ^= u8::from(at % 3 == 0) << (at % 8);
-            answered +=
-                usize::from(answer(&config, Received { source, destination }, &mut buffer, good).is_ok());
+            answered += usize::from(
+                answer(
+                    &config,
+                    Received {
+                        source,
+                        destination,
+                        connected: false,
+                    },
+                    &mut buffer,
+                    good,
+                )
+                .is_ok(),
+            );
         }
     });
     assert_eq!(count, 0);

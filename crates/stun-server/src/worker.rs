@@ -114,6 +114,7 @@ impl Worker {
         let received = Received {
             source: slot.source(),
             destination: slot.destination(),
+            connected: matches!(slot.origin(), Origin::Connection(_)),
         };
         let (origin, window) = (slot.origin(), slot.window());
         let bytes = &mut slot.buffer_mut()[window.start..];

@@ -240,6 +240,7 @@ impl Server {
         let received = stun_core::Received {
             source: from.client,
             destination: from.server,
+            connected: from.is_connected(),
         };
         packet
             .answer_in_place(|buffer, len| {

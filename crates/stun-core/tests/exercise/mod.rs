@@ -55,6 +55,7 @@ fn scene(setup: u8) -> (Config, Received) {
         Received {
             source: address(client),
             destination: here,
+            connected: false,
         },
     )
 }

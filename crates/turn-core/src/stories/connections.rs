@@ -113,3 +113,12 @@ fn connections_are_answered_beyond_the_limit_for_strangers_and_whatever_their_po
         Heard::Dropped(DropReason::ReflectingPort)
     );
 }
+
+#[test]
+fn a_binding_request_over_a_connection_is_answered_whatever_its_port() {
+    let mut world = World::new();
+    let mut client = connected(Transport::Tcp, 53);
+    let request = client.plain(stun_wire::Class::Request, stun_wire::Method::BINDING, |_| {});
+    let heard = world.hear(client.five_tuple, &request);
+    assert_eq!(error_code(&heard), 0, "{heard:?}");
+}
