@@ -1,18 +1,21 @@
 //! Prometheus metrics: the workers' figures, summed when someone asks.
 
+mod connections;
+mod relaying;
+mod requests;
+mod series;
+
 use std::{collections::HashMap, sync::Arc};
 
 use prometheus::{
     core::{Collector, Desc},
     proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
-use stream_io::Ending;
-use turn_core::{
-    AuthFailure, CountedMethod, Direction, DropReason, Durations, ERROR_CODES, Family, PeerRefusal, Transport,
-};
+use turn_core::Durations;
 
+use self::series::{Series, def};
 use crate::{
-    figures::{Figure, Loss, Published},
+    figures::{Figure, Published},
     worker::dtls,
 };
 
@@ -29,8 +32,7 @@ struct MetricDef {
     help: &'static str,
     labels: &'static [&'static str],
     kind: MetricType,
-    /// Values of the labels, and where the number comes from.
-    series: Vec<(Vec<&'static str>, Source)>,
+    series: Vec<Series>,
 }
 
 /// A metric that another module describes, with at most one label.
@@ -51,7 +53,10 @@ enum Source {
 
 impl Metrics {
     pub(crate) fn new(workers: Vec<Arc<Published>>) -> Result<Self, prometheus::Error> {
-        let mut families = families();
+        let mut families = relaying::families();
+        families.extend(requests::families());
+        families.extend(connections::families());
+        families.push(build_info());
         families.extend(dtls::Figure::shapes().into_iter().map(MetricDef::of_dtls));
         let descs = families
             .iter()
@@ -175,185 +180,14 @@ fn durations(sums: &[(Figure, u64)]) -> Histogram {
     histogram
 }
 
-fn families() -> Vec<MetricDef> {
-    use MetricType::{COUNTER, GAUGE, HISTOGRAM};
-    let plain = |figure| vec![(vec![], Source::Sum(figure))];
-    let methods = || CountedMethod::ALL.iter().copied();
-    let transports = || Transport::ALL.into_iter();
-    let drops = DropReason::ALL
-        .iter()
-        .map(|&reason| (vec![reason.name()], Source::Sum(Figure::Dropped(reason))));
-    let losses = Loss::ALL
-        .iter()
-        .map(|&loss| (vec![loss.name()], Source::Sum(Figure::Lost(loss))));
-    let dtls_drops = dtls::Figure::drops().into_iter();
-    let dtls_drops = dtls_drops.map(|(name, figure)| (vec![name], Source::Sum(Figure::Dtls(figure))));
-    let def = |name, help, labels, kind, series| MetricDef {
-        name,
-        help,
-        labels,
-        kind,
-        series,
-    };
-    vec![
-        def(
-            "turn_allocations",
-            "Allocations now, by the client's transport and the relay's address family.",
-            &["transport", "family"],
-            GAUGE,
-            transports()
-                .flat_map(|transport| {
-                    Family::ALL.map(|family| {
-                        (
-                            vec![transport.name(), family.name()],
-                            Source::Sum(Figure::Allocations(transport, family)),
-                        )
-                    })
-                })
-                .collect(),
-        ),
-        def(
-            "turn_allocations_created_total",
-            "Allocations made.",
-            &[],
-            COUNTER,
-            plain(Figure::AllocationsCreated),
-        ),
-        def(
-            "turn_allocations_resumed_total",
-            "Allocations whose client came with its mobility ticket from another address.",
-            &[],
-            COUNTER,
-            plain(Figure::AllocationsResumed),
-        ),
-        def(
-            "turn_relay_bytes_total",
-            "Bytes of application data relayed.",
-            &["direction"],
-            COUNTER,
-            each(Direction::ALL, |direction| {
-                (vec![direction.name()], Figure::RelayBytes(direction))
-            }),
-        ),
-        def(
-            "turn_relay_packets_total",
-            "Datagrams relayed.",
-            &["direction"],
-            COUNTER,
-            each(Direction::ALL, |direction| {
-                (vec![direction.name()], Figure::RelayPackets(direction))
-            }),
-        ),
-        def(
-            "turn_icmp_relayed_total",
-            "ICMP errors about relayed datagrams that clients were told of.",
-            &[],
-            COUNTER,
-            plain(Figure::IcmpRelayed),
-        ),
-        def(
-            "turn_dropped_datagrams_total",
-            "Datagrams that died, by reason.",
-            &["reason"],
-            COUNTER,
-            drops.chain(losses).chain(dtls_drops).collect(),
-        ),
-        def(
-            "turn_requests_total",
-            "Requests and indications, by method.",
-            &["method", "transport"],
-            COUNTER,
-            transports()
-                .flat_map(|transport| {
-                    methods().map(move |method| {
-                        (
-                            vec![method.name(), transport.name()],
-                            Source::Sum(Figure::Requests(method, transport)),
-                        )
-                    })
-                })
-                .collect(),
-        ),
-        def(
-            "turn_errors_total",
-            "Error responses, by method and code.",
-            &["method", "code"],
-            COUNTER,
-            methods().flat_map(errors).collect(),
-        ),
-        def(
-            "turn_auth_failures_total",
-            "Requests that did not authenticate; missing is the ordinary first one.",
-            &["reason"],
-            COUNTER,
-            each(AuthFailure::ALL, |failure| {
-                (vec![failure.name()], Figure::AuthFailures(failure))
-            }),
-        ),
-        def(
-            "turn_allocation_duration_seconds",
-            "How long allocations lived.",
-            &[],
-            HISTOGRAM,
-            vec![(vec![], Source::Durations)],
-        ),
-        def(
-            "turn_relay_ports_in_use",
-            "Relay ports taken or reserved.",
-            &[],
-            GAUGE,
-            plain(Figure::RelayPortsInUse),
-        ),
-        def(
-            "turn_tcp_peer_connections",
-            "Connections between TCP relays and peers, those included that are still being made.",
-            &[],
-            GAUGE,
-            plain(Figure::PeerConnections),
-        ),
-        def(
-            "turn_tcp_peers_refused_total",
-            "Connections of peers to TCP relays that were closed at once, by reason.",
-            &["reason"],
-            COUNTER,
-            each(PeerRefusal::ALL, |refusal| {
-                (vec![refusal.name()], Figure::PeersRefused(refusal))
-            }),
-        ),
-        def(
-            "turn_connections",
-            "Connections of clients now.",
-            &["transport"],
-            GAUGE,
-            each(
-                &[(Transport::Tcp, false), (Transport::Tls, true)],
-                |(transport, secure)| (vec![transport.name()], Figure::Connections { secure }),
-            ),
-        ),
-        def(
-            "turn_connections_ended_total",
-            "Connections that ended or were turned away, by reason.",
-            &["reason"],
-            COUNTER,
-            each(Ending::ALL, |ending| {
-                (vec![ending.name()], Figure::ConnectionsEnded(ending))
-            }),
-        ),
-        def(
-            "turn_accept_failures_total",
-            "Times that the system had no descriptor or memory for a connection, which then waited.",
-            &[],
-            COUNTER,
-            plain(Figure::AcceptFailed),
-        ),
-        def(
-            "turn_build_info",
-            "Always 1; the labels say what is running.",
-            &["version", "revision"],
-            GAUGE,
-            vec![(vec![env!("CARGO_PKG_VERSION"), REVISION], Source::One)],
-        ),
-    ]
+fn build_info() -> MetricDef {
+    def(
+        "turn_build_info",
+        "Always 1; the labels say what is running.",
+        &["version", "revision"],
+        MetricType::GAUGE,
+        vec![(vec![env!("CARGO_PKG_VERSION"), REVISION], Source::One)],
+    )
 }
 
 /// The commit this was built from, if whoever built it said so.
@@ -361,49 +195,6 @@ const REVISION: &str = match option_env!("WATARI_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
-
-type Series = (Vec<&'static str>, Source);
-
-fn each<T: Copy>(all: &[T], series: impl Fn(T) -> (Vec<&'static str>, Figure)) -> Vec<Series> {
-    all.iter()
-        .map(|&one| {
-            let (labels, figure) = series(one);
-            (labels, Source::Sum(figure))
-        })
-        .collect()
-}
-
-fn errors(method: CountedMethod) -> impl Iterator<Item = Series> {
-    let series = move |code| {
-        (
-            vec![method.name(), code_name(code)],
-            Source::Sum(Figure::Errors(method, code)),
-        )
-    };
-    ERROR_CODES.into_iter().map(series)
-}
-
-fn code_name(code: u16) -> &'static str {
-    match code {
-        300 => "300",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        405 => "405",
-        420 => "420",
-        437 => "437",
-        438 => "438",
-        440 => "440",
-        441 => "441",
-        442 => "442",
-        443 => "443",
-        446 => "446",
-        447 => "447",
-        486 => "486",
-        508 => "508",
-        _ => "other",
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -448,14 +239,5 @@ mod tests {
                 "{line} is missing in\n{text}"
             );
         }
-    }
-
-    #[test]
-    fn every_error_code_has_a_label_of_its_own() {
-        assert!(
-            ERROR_CODES
-                .iter()
-                .all(|&code| code_name(code) == code.to_string())
-        );
     }
 }
