@@ -1,8 +1,8 @@
 //! The TURN server as a state machine: allocations, permissions, channels, authentication, quota, peer policy.
 //!
-//! It implements RFC 8656 over UDP and touches neither socket nor clock: datagrams, time and seed come in as
-//! arguments, verdicts and outputs go out as data. A shell owns one [`Server`] per worker, hands it each
-//! datagram in a [`Packet`], does what the [`Verdict`] says, and performs every [`Output`].
+//! It implements RFC 8656 for clients over any transport, RFC 6062 and RFC 8016, and touches neither socket nor clock:
+//! datagrams, time and seed come in as arguments, verdicts and outputs go out as data. A shell owns one [`Server`] per
+//! worker, hands it each datagram in a [`Packet`], does what the [`Verdict`] says, and performs every [`Output`].
 //!
 //! **Drain [`Server::poll_output`] to `None` after every call that takes [`Now`].**
 #![warn(clippy::iter_over_hash_type)]
