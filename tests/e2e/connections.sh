@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Five thousand idle TLS clients: what they weigh. Then connections that begin with garbage or stop half-way: they
-# leave descriptors and memory where they were. WATARI_E2E_GARBAGE sets their number.
+# leave descriptors and memory where they were. WATARI_E2E_GARBAGE sets their number. And a server with few descriptors.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 openssl
@@ -14,7 +14,7 @@ ulimit -n "$(ulimit -H -n)"
 [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge $((count + 200)) ] ||
     skip "$count connections need more than the $(ulimit -n) descriptors that are allowed here"
 
-read -r turn tls metrics < <(free_ports 3)
+read -r turn tls metrics few few_metrics < <(free_ports 5)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=turn.example.org" \
     -addext "subjectAltName=DNS:turn.example.org" -keyout "$scratch/turn.key" -out "$scratch/turn.pem" 2>/dev/null
 cat >"$scratch/turn.toml" <<TOML
@@ -55,4 +55,28 @@ holds "$garbage connections of garbage or less leave no descriptor" \
     "$(value descriptors_after_garbage)" "$(value descriptors_before)"
 grew=$(($(value resident_after_garbage_kb) - $(value resident_after_idle_kb)))
 holds "and $grew kB of memory" "$grew" 4096
+
+cat >"$scratch/few.toml" <<TOML
+[turn]
+listen = ["127.0.0.1:$few"]
+workers = 2
+users.alice = "wonderland"
+streams = { connections_per_address = 1000, handshake = 300 }
+[metrics]
+listen = "127.0.0.1:$few_metrics"
+TOML
+start few bash -c 'ulimit -n 120; exec "$@"' few "$bin/turn-server" --config "$scratch/few.toml"
+wait_ready few "$pid" "$few_metrics"
+if python3 "$e2e/few_descriptors.py" 127.0.0.1 "$few" 300 >"$scratch/few.out" 2>&1; then
+    ok "where descriptors run out, clients wait and are served when others leave, and UDP is served all the time"
+    sed 's/^/    /' "$scratch/few.out"
+else
+    not_ok "where descriptors run out, clients wait and are served when others leave" "$scratch/few.out"
+fi
+failed=$(metric "$few_metrics" turn_accept_failures_total)
+if [ "$failed" -gt 0 ]; then
+    ok "the $failed times that no descriptor was left are counted"
+else
+    not_ok "the times that no descriptor was left are counted" "$scratch/few.log"
+fi
 done_checking
