@@ -12,7 +12,7 @@ use turn_core::{
     RelayAddresses, ReservationToken, Secret, Server, Share, ThirdParty, TokenAlgorithm, TokenKey,
 };
 
-use crate::client::{Client, KID, SECRET, SERVER_NAME, TOKEN_KEY};
+use crate::client::{Client, FIRST_PORT, KID, SECRET, SERVER_NAME, TOKEN_KEY};
 use crate::peer::PEERS;
 use crate::plan::{INSIDE, LISTEN_PORT, Plan, SERVER, ip, nat};
 
@@ -39,9 +39,10 @@ pub(crate) fn add_client(net: &mut Internet, rng: &mut StdRng, plan: &Plan, inde
             (net.add_host_behind(home, &[inside], Link::perfect()), inside)
         }
     };
-    let address = SocketAddr::new(address, 40_000);
+    let address = SocketAddr::new(address, FIRST_PORT);
     let speaks = (rng.random(), rng.random_bool(0.3));
-    Client::new(host, address, server, &user, speaks, net.now())
+    let wanders = plan.mobility && rng.random();
+    Client::new(host, (address, server), &user, speaks, wanders, net.now())
 }
 
 /// The hosts behind [`PEERS`].
@@ -76,6 +77,7 @@ pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mute
     config.software = Some("Watari".to_owned());
     (config.permission_lifetime, config.channel_lifetime) = plan.lifetimes;
     config.ports = PortRange::new(plan.ports.0, plan.ports.1).unwrap();
+    config.mobility = plan.mobility;
     config.share = Share::new(index, plan.workers).unwrap();
     let [v4, v6] = SERVER.map(ip);
     let local_v4 = if plan.mapped { ip(INSIDE) } else { v4 };

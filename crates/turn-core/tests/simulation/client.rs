@@ -24,6 +24,8 @@ const CREDENTIAL_LIFETIME: u64 = 6 * 3600;
 /// RFC 8489 §6.2.1 recommends 500 ms, doubled each time, seven transmissions.
 const FIRST_RETRANSMISSION: Duration = Duration::from_millis(500);
 const TRANSMISSIONS: u32 = 7;
+/// Where every client begins.
+pub(crate) const FIRST_PORT: u16 = 40_000;
 
 /// What a client can see of its world when it acts.
 pub(crate) struct Surroundings<'a> {
@@ -49,6 +51,9 @@ pub(crate) struct Client {
     /// What it signs with if an authorization server vouches for it, and the token that says so.
     bearer: Option<(Vec<u8>, Vec<u8>)>,
     bears_tokens: bool,
+    /// Whether it wants to keep its allocation when it moves, and the ticket for that (RFC 8016).
+    wanders: bool,
+    ticket: Option<Vec<u8>>,
     credential: Credential,
     session: Option<Session>,
     pending: Option<Pending>,
@@ -71,10 +76,10 @@ struct Pending {
 impl Client {
     pub(crate) fn new(
         host: HostId,
-        address: SocketAddr,
-        server: SocketAddr,
+        (address, server): (SocketAddr, SocketAddr),
         user: &str,
         (knows_rfc8489, bears_tokens): (bool, bool),
+        wanders: bool,
         now: Instant,
     ) -> Self {
         Self {
@@ -88,6 +93,8 @@ impl Client {
             knows_rfc8489,
             bearer: None,
             bears_tokens,
+            wanders,
+            ticket: None,
             credential: Credential {
                 username: String::new(),
                 password: String::new(),
@@ -173,7 +180,15 @@ impl Client {
             _ => Relay::Any,
         };
         let lifetime = *choose(around.rng, &[None, Some(1), Some(700), Some(100_000)]);
-        self.ask(Ask::Allocate { lifetime, relay }, around)
+        let mobile = self.wanders;
+        self.ask(
+            Ask::Allocate {
+                lifetime,
+                relay,
+                mobile,
+            },
+            around,
+        )
     }
 
     fn act_with_allocation(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
@@ -199,6 +214,7 @@ impl Client {
                 Ask::Allocate {
                     lifetime: None,
                     relay: Relay::Any,
+                    mobile: false,
                 },
                 around,
             ),
@@ -207,8 +223,21 @@ impl Client {
                 self.act_at = around.now + Duration::from_secs(around.rng.random_range(60..500));
                 Vec::new()
             }
+            55..58 => self.move_on(around),
             _ => self.data(around),
         }
+    }
+
+    /// Goes on from another port, or turns back, and wants to keep its allocation.
+    fn move_on(&mut self, around: &mut Surroundings<'_>) -> Vec<Vec<u8>> {
+        let Some(ticket) = self.ticket.clone() else {
+            return Vec::new();
+        };
+        let port = self.address.port();
+        let turns_back = port > FIRST_PORT && around.rng.random_bool(0.3);
+        self.address
+            .set_port(if turns_back { port - 1 } else { port + 1 });
+        self.ask(Ask::Resume { ticket }, around)
     }
 
     /// A burst to any target, permitted or not, by channel where one is bound.
@@ -268,6 +297,7 @@ impl Client {
     }
 
     fn forget_allocation(&mut self) {
+        self.ticket = None;
         self.relayed.clear();
         self.channels.clear();
     }
@@ -285,7 +315,10 @@ impl Client {
         self.succeeded += 1;
         match pending.ask {
             Ask::Binding | Ask::Permit { .. } => {}
-            Ask::Allocate { .. } => {
+            Ask::Resume { .. } => self.ticket = Some(ticket(message).expect("a ticket for a ticket")),
+            Ask::Allocate { mobile, .. } => {
+                self.ticket = ticket(message);
+                assert_eq!(self.ticket.is_some(), mobile, "a ticket for who asks for one");
                 let relayed = message.xor_addresses(AttributeType::XOR_RELAYED_ADDRESS);
                 self.relayed = relayed.map(Result::unwrap).collect();
                 self.token = message
@@ -323,9 +356,11 @@ impl Client {
                 self.assert_signed(message);
                 match pending.ask {
                     Ask::Allocate { .. } => drop(self.start_anew()),
-                    Ask::Binding | Ask::Refresh { .. } | Ask::Permit { .. } | Ask::Channel { .. } => {
-                        self.forget_allocation();
-                    }
+                    Ask::Binding
+                    | Ask::Refresh { .. }
+                    | Ask::Resume { .. }
+                    | Ask::Permit { .. }
+                    | Ask::Channel { .. } => self.forget_allocation(),
                 }
             }
             403 | 440 | 443 | 486 | 508 => self.assert_signed(message),
@@ -365,6 +400,12 @@ impl Client {
             token: self.bearer.as_ref().map(|(_, token)| token.clone()),
         });
     }
+}
+
+fn ticket(answer: &Message<'_>) -> Option<Vec<u8>> {
+    answer
+        .attribute(AttributeType::MOBILITY_TICKET)
+        .map(<[u8]>::to_vec)
 }
 
 /// The authorization server: a new key, and a token that may expire soon.

@@ -86,6 +86,7 @@ fn allocate(
     let ask = Ask::Allocate {
         lifetime: None,
         relay: Relay::Any,
+        mobile: false,
     };
     let mut exchange = |request: &[u8]| -> Vec<u8> {
         let mut emissions = machine.receive(now, rng, client, server, request);

@@ -114,6 +114,7 @@ impl Hostile {
             Ask::Allocate {
                 lifetime: Some(0),
                 relay: Relay::Any,
+                mobile: false,
             },
         ];
         net.send_spoofed(*from, *to, &choose(rng, &asks).write(id(rng), None));
@@ -129,6 +130,7 @@ fn flood(net: &mut Internet, rng: &mut StdRng, server: SocketAddr) {
         let ask = Ask::Allocate {
             lifetime: None,
             relay: Relay::Even { reserve: true },
+            mobile: false,
         };
         net.send_spoofed(anyone(rng), server, &ask.write(id(rng), None));
     }

@@ -1,6 +1,6 @@
 //! The server's machine: workers, relay sockets, and what is on its way between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -9,8 +9,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use stun_wire::{Message, TransactionId};
 use turn_core::{
-    EndReason, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, Quota, RelayId, Server,
-    Verdict, Via,
+    EndReason, Errand, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, Quota, RelayId,
+    Server, Verdict, Via,
 };
 
 use crate::hostile::is_looping_source;
@@ -32,12 +32,15 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     pub(crate) relayed: u64,
     pub(crate) hairpinned: u64,
+    pub(crate) moved: u64,
     pub(crate) created: u64,
     pub(crate) ended: u64,
 }
 
 pub(crate) struct Machine {
     pub(crate) workers: Vec<Server>,
+    /// What each worker wants done.
+    outputs: Vec<VecDeque<Output>>,
     pub(crate) quota: Arc<Mutex<Quota>>,
     pub(crate) oracle: Oracle,
     pub(crate) tally: Tally,
@@ -68,6 +71,7 @@ struct Opening {
 impl Machine {
     pub(crate) fn new(plan: &Plan, workers: Vec<Server>, quota: Arc<Mutex<Quota>>) -> Self {
         Self {
+            outputs: workers.iter().map(|_| VecDeque::new()).collect(),
             workers,
             quota,
             oracle: Oracle::new(plan),
@@ -89,15 +93,14 @@ impl Machine {
         to: SocketAddr,
         bytes: &[u8],
     ) -> Vec<Emission> {
-        let worker = if to.port() == LISTEN_PORT {
-            self.receive_from_client(now, (from, to), bytes)
+        if to.port() == LISTEN_PORT {
+            self.receive_from_client(now, (from, to), bytes);
         } else if let Some(&(worker, relay)) = self.sockets.get(&self.plan.inside(to)) {
             self.receive_from_peer(now, worker, relay, from, to, bytes);
-            worker
         } else {
             return Vec::new();
-        };
-        self.settle(now, rng, worker)
+        }
+        self.settle(now, rng)
     }
 
     /// The next time at which [`Self::wake`] has something to do.
@@ -110,7 +113,6 @@ impl Machine {
 
     /// Runs timeouts and finishes the opening of sockets.
     pub(crate) fn wake(&mut self, now: Now, rng: &mut StdRng) -> Vec<Emission> {
-        let mut emissions = Vec::new();
         for worker in 0..self.workers.len() {
             if self.workers[worker]
                 .poll_timeout()
@@ -122,10 +124,10 @@ impl Machine {
                     next.is_none_or(|at| at > now.instant),
                     "a timeout that does not pass"
                 );
+                self.collect(worker, None);
             }
-            emissions.extend(self.settle(now, rng, worker));
         }
-        emissions
+        self.settle(now, rng)
     }
 
     /// Whether a socket is open, or a client still waits for one.
@@ -142,7 +144,7 @@ impl Machine {
         usize::from(host.wrapping_add(client.port())) % self.workers.len()
     }
 
-    fn receive_from_client(&mut self, now: Now, path: Path, bytes: &[u8]) -> usize {
+    fn receive_from_client(&mut self, now: Now, path: Path, bytes: &[u8]) {
         let fate = self.oracle.fate_from_client(now.instant, path, bytes);
         let worker = self.worker_for(path.0);
         let listener = ListenerId(u16::from(path.1.is_ipv6()));
@@ -150,7 +152,10 @@ impl Machine {
         let mut buffer = buffer_with(bytes);
         let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
         let mut verdict = self.workers[worker].handle_client(now, five_tuple, &mut packet);
-        if let Verdict::Send {
+        self.collect(worker, Some(path));
+        // The worker that has the datagram, and the one that decided where it goes.
+        let (mut at, mut holder) = (worker, worker);
+        while let Verdict::Send {
             via: Via::Worker {
                 worker: other,
                 errand,
@@ -158,9 +163,13 @@ impl Machine {
             ..
         } = verdict
         {
-            let other = &mut self.workers[usize::from(other)];
-            verdict = other.handle_errand(now, worker as u16, errand, &mut packet);
-            other.check_invariants();
+            let other = usize::from(other);
+            verdict = self.workers[other].handle_errand(now, at as u16, errand, &mut packet);
+            self.collect(other, Some(path));
+            at = other;
+            if !matches!(errand, Errand::Hairpin { .. }) {
+                holder = other;
+            }
         }
         let out = packet.payload().to_vec();
         if is_looping_source(path.0) {
@@ -169,12 +178,17 @@ impl Machine {
                 "{path:?} may loop for ever, but: {verdict:?}"
             );
         }
+        if matches!(fate, Fate::ToPeer { .. } | Fate::ToOwnRelay { .. }) {
+            assert!(
+                self.oracle.is_home(path),
+                "{path:?} has sent data and is not where its client is"
+            );
+        }
         if fate == Fate::Request {
             self.judge_request(now, path, bytes, verdict, out);
         } else {
-            self.judge(now, worker, &fate, verdict, out);
+            self.judge(now, holder, &fate, verdict, out);
         }
-        worker
     }
 
     fn receive_from_peer(
@@ -196,26 +210,60 @@ impl Machine {
         let mut buffer = buffer_with(bytes);
         let mut packet = Packet::new(&mut buffer, HEADROOM, bytes.len());
         let verdict = self.workers[worker].handle_peer(now, relay, self.plan.inside(from), &mut packet);
+        self.collect(worker, None);
         let out = packet.payload().to_vec();
         self.judge(now, worker, &fate, verdict, out);
     }
 
-    /// Checks the books, performs all outputs, and hands over what is to be sent.
-    fn settle(&mut self, now: Now, rng: &mut StdRng, worker: usize) -> Vec<Emission> {
-        loop {
-            self.workers[worker].check_invariants();
-            while let Some(output) = self.workers[worker].poll_output() {
-                self.perform(now, rng, worker, output);
+    /// Takes what a worker wants done after a call, with the path of the client whose datagram it was about. That a
+    /// client has moved is noted before its datagram is judged.
+    fn collect(&mut self, worker: usize, path: Option<Path>) {
+        self.workers[worker].check_invariants();
+        while let Some(output) = self.workers[worker].poll_output() {
+            if let Output::ClientMoved { from, to, .. } = &output {
+                let (from, to) = (self.path(*from), self.path(*to));
+                assert_eq!(Some(to), path, "only its own datagram moves a client");
+                self.oracle.moved(from, to);
+                self.tally.moved += 1;
             }
-            let done = |opening: &Opening| opening.worker == worker && opening.done_at <= now.instant;
+            self.outputs[worker].push_back(output);
+        }
+    }
+
+    /// Performs all outputs, and hands over what is to be sent.
+    fn settle(&mut self, now: Now, rng: &mut StdRng) -> Vec<Emission> {
+        loop {
+            let waiting = self.outputs.iter().position(|outputs| !outputs.is_empty());
+            if let Some(worker) = waiting {
+                let output = self.outputs[worker].pop_front().unwrap();
+                self.perform(now, rng, worker, output);
+                continue;
+            }
+            let done = |opening: &Opening| opening.done_at <= now.instant;
             let Some(at) = self.opening.iter().position(done) else {
                 break;
             };
-            let Opening { relay, address, .. } = self.opening.remove(at);
+            let Opening {
+                worker,
+                relay,
+                address,
+                ..
+            } = self.opening.remove(at);
             let result = self.open(rng, worker, relay, address);
             self.workers[worker].relay_opened(now, relay, result);
+            self.collect(worker, None);
         }
         std::mem::take(&mut self.emissions)
+    }
+
+    /// Brings another worker a word without a datagram.
+    fn tell(&mut self, now: Now, sender: usize, worker: u16, errand: Errand) {
+        let worker = usize::from(worker);
+        let mut buffer = buffer_with(&[]);
+        let mut packet = Packet::new(&mut buffer, HEADROOM, 0);
+        let verdict = self.workers[worker].handle_errand(now, sender as u16, errand, &mut packet);
+        assert!(matches!(verdict, Verdict::Done), "{errand:?} became {verdict:?}");
+        self.collect(worker, None);
     }
 
     fn perform(&mut self, now: Now, rng: &mut StdRng, worker: usize, output: Output) {
@@ -255,9 +303,13 @@ impl Machine {
             Output::ConnectPeer { .. } | Output::ConnectRelay { .. } | Output::ClosePeer { .. } => {
                 panic!("TCP relays are off")
             }
-            Output::Tell { .. } | Output::ClientMoved { .. } | Output::HoldConnection { .. } => {
-                panic!("nobody has a ticket")
-            }
+            Output::Tell {
+                worker: other,
+                errand,
+            } => self.tell(now, worker, other, errand),
+            // It was noted when it came.
+            Output::ClientMoved { .. } => {}
+            Output::HoldConnection { .. } => panic!("nobody has a connection"),
             Output::AllocationCreated { .. } => self.tally.created += 1,
             Output::AllocationEnded {
                 reason: EndReason::NotOpened,

@@ -48,9 +48,22 @@ pub(crate) struct Oracle {
 #[derive(Debug)]
 struct Allocation {
     relayed: Vec<SocketAddr>,
+    /// What the client may redeem at another address, and what it has redeemed last.
+    ticket: Option<Vec<u8>>,
+    redeemed: Option<Redeemed>,
+    /// Where the client redeemed its ticket, and has sent nothing from since.
+    next: Option<Path>,
     expires_at: Instant,
     permissions: BTreeMap<IpAddr, Instant>,
     channels: BTreeMap<u16, (SocketAddr, Instant)>,
+}
+
+/// A Refresh that redeemed a ticket: copies of it may be answered again.
+#[derive(Debug, PartialEq, Eq)]
+struct Redeemed {
+    ticket: Vec<u8>,
+    path: Path,
+    transaction: [u8; 12],
 }
 
 impl Oracle {
@@ -82,7 +95,10 @@ impl Oracle {
         }
         match request.method() {
             Method::ALLOCATE => self.allocated(now, asked_at, path, answer),
-            Method::REFRESH => self.refreshed(now, path, answer),
+            Method::REFRESH => match request.attribute(AttributeType::MOBILITY_TICKET) {
+                Some(ticket) => self.resumed(now, path, ticket, answer),
+                None => self.refreshed(now, path, answer),
+            },
             Method::CREATE_PERMISSION => {
                 for peer in request.xor_addresses(AttributeType::XOR_PEER_ADDRESS) {
                     self.permit(now, path, peer.unwrap().ip());
@@ -112,6 +128,18 @@ impl Oracle {
     /// Notes what the server says it freed.
     pub(crate) fn freed(&mut self, path: Path) {
         self.allocations.remove(&path);
+    }
+
+    /// Notes that the server sends to the client at its new address from now on (RFC 8016 §3.2.2).
+    pub(crate) fn moved(&mut self, from: Path, to: Path) {
+        let mut allocation = self.allocations.remove(&from).expect("somebody who moves");
+        assert_eq!(allocation.next.take(), Some(to), "a move that was not announced");
+        self.allocations.insert(to, allocation);
+    }
+
+    /// Whether data for the client of a live allocation go there.
+    pub(crate) fn is_home(&self, path: Path) -> bool {
+        self.allocations.contains_key(&path)
     }
 
     /// Says what must become of a datagram from a client's address.
@@ -173,10 +201,13 @@ impl Oracle {
             .any(|a| a.expires_at > now && a.relayed.contains(&relay))
     }
 
+    /// The allocation that a path leads to: of the client that is there, or has said that it will be.
     fn live(&self, now: Instant, path: Path) -> Option<&Allocation> {
-        self.allocations
-            .get(&path)
-            .filter(|allocation| allocation.expires_at > now)
+        let here = self.allocations.get(&path).filter(|one| one.expires_at > now);
+        here.or_else(|| {
+            let mut all = self.allocations.values();
+            all.find(|one| one.expires_at > now && one.next == Some(path))
+        })
     }
 
     fn request_or(&self, datagram: &[u8]) -> Fate {
@@ -205,8 +236,14 @@ impl Oracle {
         }
         // The time the machine takes to open a socket is part of the lifetime.
         let expires_at = asked_at + granted(answer);
+        let ticket = answer
+            .attribute(AttributeType::MOBILITY_TICKET)
+            .map(<[u8]>::to_vec);
         let allocation = Allocation {
             relayed,
+            ticket,
+            redeemed: None,
+            next: None,
             expires_at,
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
@@ -223,6 +260,41 @@ impl Oracle {
         } else {
             self.expect_live(now, path).expires_at = now + lifetime;
         }
+    }
+
+    /// A ticket serves once, wherever its client comes from; a copy of the request that redeemed it gets the same.
+    fn resumed(&mut self, now: Instant, path: Path, ticket: &[u8], answer: &Message<'_>) {
+        let given = answer
+            .attribute(AttributeType::MOBILITY_TICKET)
+            .expect("another ticket");
+        let redeemed = Redeemed {
+            ticket: ticket.to_vec(),
+            path,
+            transaction: answer.transaction_id().0,
+        };
+        let is_of = |one: &Allocation| {
+            let is_copy = one.redeemed.as_ref() == Some(&redeemed);
+            one.expires_at > now && (one.ticket.as_deref() == Some(ticket) || is_copy)
+        };
+        let mut all = self.allocations.iter_mut();
+        let (&home, allocation) = all.find(|(_, one)| is_of(one)).expect("a ticket of nobody");
+        if allocation.redeemed.as_ref() == Some(&redeemed) {
+            return assert_eq!(
+                allocation.ticket.as_deref(),
+                Some(given),
+                "a copy gets the same ticket"
+            );
+        }
+        assert_ne!(
+            allocation.next.unwrap_or(home),
+            path,
+            "a ticket of one who has not moved"
+        );
+        assert_ne!(given, ticket, "a ticket that serves twice");
+        allocation.next = Some(path).filter(|next| *next != home);
+        allocation.ticket = Some(given.to_vec());
+        allocation.redeemed = Some(redeemed);
+        allocation.expires_at = now + granted(answer);
     }
 
     fn permit(&mut self, now: Instant, path: Path, peer: IpAddr) {
@@ -245,10 +317,7 @@ impl Oracle {
     }
 
     fn expect_live(&mut self, now: Instant, path: Path) -> &mut Allocation {
-        let allocation = self
-            .allocations
-            .get_mut(&path)
-            .filter(|allocation| allocation.expires_at > now);
+        let allocation = self.allocations.get_mut(&path).filter(|one| one.expires_at > now);
         allocation.unwrap_or_else(|| panic!("success without an allocation for {path:?}"))
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) hostile_pause: Duration,
     pub(crate) clock_jumps: bool,
     pub(crate) user_quota: u32,
+    /// Whether clients may keep their allocation when they move (RFC 8016).
+    pub(crate) mobility: bool,
 }
 
 impl Plan {
@@ -60,6 +62,7 @@ impl Plan {
             hostile_pause: *choose(rng, &[Duration::from_millis(500), Duration::from_secs(3)]),
             clock_jumps: rng.random_bool(0.5),
             user_quota: *choose(rng, &[2, 10]),
+            mobility: rng.random(),
         }
     }
 

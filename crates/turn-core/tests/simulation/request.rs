@@ -12,10 +12,26 @@ use stun_wire::{WriteError, write_channel_header};
 #[derive(Debug, Clone)]
 pub(crate) enum Ask {
     Binding,
-    Allocate { lifetime: Option<u32>, relay: Relay },
-    Refresh { lifetime: u32 },
-    Permit { peers: Vec<SocketAddr> },
-    Channel { number: u16, peer: SocketAddr },
+    Allocate {
+        lifetime: Option<u32>,
+        relay: Relay,
+        /// Whether a ticket is asked for.
+        mobile: bool,
+    },
+    Refresh {
+        lifetime: u32,
+    },
+    /// A Refresh from another address.
+    Resume {
+        ticket: Vec<u8>,
+    },
+    Permit {
+        peers: Vec<SocketAddr>,
+    },
+    Channel {
+        number: u16,
+        peer: SocketAddr,
+    },
 }
 
 /// Which relay an Allocate asks for.
@@ -105,7 +121,7 @@ impl Ask {
         match self {
             Self::Binding => Method::BINDING,
             Self::Allocate { .. } => Method::ALLOCATE,
-            Self::Refresh { .. } => Method::REFRESH,
+            Self::Refresh { .. } | Self::Resume { .. } => Method::REFRESH,
             Self::Permit { .. } => Method::CREATE_PERMISSION,
             Self::Channel { .. } => Method::CHANNEL_BIND,
         }
@@ -120,7 +136,9 @@ impl Ask {
                 writer.text(AttributeType::REALM, &session.realm)?;
                 writer.attribute(AttributeType::NONCE, &session.nonce)?;
                 // RFC 7635: in Allocate and Refresh.
-                if let (Self::Allocate { .. } | Self::Refresh { .. }, Some(token)) = (self, &session.token) {
+                if let (Self::Allocate { .. } | Self::Refresh { .. } | Self::Resume { .. }, Some(token)) =
+                    (self, &session.token)
+                {
                     writer.attribute(AttributeType::ACCESS_TOKEN, token)?;
                 }
                 session.key.seal(writer)?;
@@ -132,13 +150,21 @@ impl Ask {
     fn write_attributes(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
         match self {
             Self::Binding => {}
-            Self::Allocate { lifetime, relay } => {
+            Self::Allocate {
+                lifetime,
+                relay,
+                mobile,
+            } => {
                 writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])?;
                 if let Some(lifetime) = lifetime {
                     writer.u32(AttributeType::LIFETIME, *lifetime)?;
                 }
                 relay.write(writer)?;
+                if *mobile {
+                    writer.attribute(AttributeType::MOBILITY_TICKET, &[])?;
+                }
             }
+            Self::Resume { ticket } => drop(writer.attribute(AttributeType::MOBILITY_TICKET, ticket)?),
             Self::Refresh { lifetime } => drop(writer.u32(AttributeType::LIFETIME, *lifetime)?),
             Self::Permit { peers } => {
                 for peer in peers {
