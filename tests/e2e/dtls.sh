@@ -2,6 +2,7 @@
 # Foreign clients over DTLS, lost datagrams, and a flood of ClientHellos.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uclient.sh"
 need python3 openssl turnutils_uclient turnutils_peer
 
 case "$("$bin/turn-server" --version)" in
@@ -145,28 +146,8 @@ for seed in 1 2 3; do
     kill "$lossy_pid"
 done
 
-# uclient NAME ARGUMENTS...: a client in the background.
-declare -A clients
-uclient() {
-    local name=$1
-    shift
-    {
-        status=0
-        timeout 60 turnutils_uclient -S -u alice -w wonderland -p "$turn" -n 20 -z 5 "$@" || status=$?
-        echo "exit status $status"
-    } >"$scratch/$name.out" 2>&1 &
-    clients[$name]=$!
-}
-no_loss() {
-    local out="$scratch/$1.out"
-    wait "${clients[$1]}"
-    if grep -q '^exit status 0$' "$out" && grep -q 'Total lost packets 0 ' "$out" &&
-        grep -qE 'tot_recv_msgs=[1-9]' "$out"; then
-        ok "$2"
-    else
-        not_ok "$2" "$out"
-    fi
-}
+always=(-S -u alice -w wonderland -p "$turn")
+
 uclient channel -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
 uclient send -m 2 -s -e 127.0.0.1 -r "$peer" 127.0.0.1
 uclient ipv6 -m 2 -x -e ::1 -r "$peer" ::1

@@ -2,6 +2,7 @@
 # Third-party authorization (RFC 7635): coturn's client with tokens of its own, and tokens that coturn's tool makes.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uclient.sh"
 need python3 turnutils_uclient turnutils_peer turnutils_oauth
 
 read -r turn peer metrics < <(free_ports 3)
@@ -33,30 +34,7 @@ start turn "$bin/turn-server" --config "$scratch/turn.toml"
 wait_ready turn "$pid" "$metrics"
 start peer turnutils_peer -L 127.0.0.1 -p "$peer"
 
-# uclient NAME ARGUMENTS...: runs coturn's client in the background.
-declare -A clients
-uclient() {
-    local name=$1
-    shift
-    {
-        status=0
-        timeout 60 turnutils_uclient -J -p "$turn" -n 20 -z 5 "$@" || status=$?
-        echo "exit status $status"
-    } >"$scratch/$name.out" 2>&1 &
-    clients[$name]=$!
-}
-
-# no_loss NAME SENTENCE: waits for a client; each datagram must have come back, and it must be content.
-no_loss() {
-    local out="$scratch/$1.out"
-    wait "${clients[$1]}"
-    if grep -q '^exit status 0$' "$out" && grep -q 'Total lost packets 0 ' "$out" &&
-        grep -qE 'tot_recv_msgs=[1-9]' "$out"; then
-        ok "$2"
-    else
-        not_ok "$2" "$out"
-    fi
-}
+always=(-J -p "$turn")
 
 # It makes a token for each Allocate and Refresh, each with one of its three keys. Of two that reserve and claim a
 # port the keys must be the same, so it is told to reserve none (-c).

@@ -2,6 +2,7 @@
 # coturn's client over TCP and TLS, and openssl s_client, against turn-server and stun-server, IPv4 and IPv6.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uclient.sh"
 need python3 turnutils_uclient turnutils_peer openssl
 
 read -r turn tls peer web metrics stun stun_metrics < <(free_ports 7)
@@ -33,32 +34,9 @@ start peer turnutils_peer -L 127.0.0.1 -L ::1 -p "$peer"
 start web openssl s_server -accept "127.0.0.1:$web" -cert "$scratch/www.pem" -key "$scratch/www.key" -www \
     -alpn http/1.1
 
-# uclient NAME ARGUMENTS...: runs a client in the background, for a minute at most.
-declare -A clients
-uclient() {
-    local name=$1
-    shift
-    {
-        status=0
-        timeout 60 turnutils_uclient -t -u alice -w wonderland -n 20 -z 5 "$@" || status=$?
-        echo "exit status $status"
-    } >"$scratch/$name.out" 2>&1 &
-    clients[$name]=$!
-}
+always=(-t -u alice -w wonderland)
 over_tcp() { uclient "$1" -p "$turn" "${@:2}"; }
 over_tls() { uclient "$1" -S -i "$scratch/www.pem" -k "$scratch/www.key" "${@:2}"; }
-
-# no_loss NAME SENTENCE: waits for a client; each datagram must have come back, and it must be content.
-no_loss() {
-    local out="$scratch/$1.out"
-    wait "${clients[$1]}"
-    if grep -q '^exit status 0$' "$out" && grep -q 'Total lost packets 0 ' "$out" &&
-        grep -qE 'tot_recv_msgs=[1-9]' "$out"; then
-        ok "$2"
-    else
-        not_ok "$2" "$out"
-    fi
-}
 
 over_tcp channel -m 4 -e 127.0.0.1 -r "$peer" 127.0.0.1
 over_tcp send -m 4 -s -e 127.0.0.1 -r "$peer" 127.0.0.1

@@ -5,6 +5,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/namespaces.sh"
+. "$(dirname "$0")/uclient.sh"
 need python3 openssl turnutils_uclient
 
 read -r turn tls metrics closed closed_metrics < <(free_ports 5)
@@ -42,37 +43,13 @@ closed_pid=$pid
 wait_ready open "$open_pid" "$metrics"
 wait_ready closed "$closed_pid" "$closed_metrics"
 
-# uclient NAME PORT ARGUMENTS...: runs coturn's client in the background, for a minute at most.
-declare -A clients
-uclient() {
-    local name=$1 port=$2
-    shift 2
-    {
-        status=0
-        timeout 60 turnutils_uclient -p "$port" -u alice -w wonderland -n 20 -z 5 "$@" || status=$?
-        echo "exit status $status"
-    } >"$scratch/$name.out" 2>&1 &
-    clients[$name]=$!
-}
-
-# lost NAME PERCENT SENTENCE: waits for a client; so much, and no more, must have been lost.
-lost() {
-    local out="$scratch/$1.out"
-    wait "${clients[$1]}"
-    if grep -q '^exit status 0$' "$out" && grep -q "Total lost packets [0-9]* ($2.000000%)" "$out" &&
-        grep -qE 'tot_recv_msgs=[1-9]' "$out"; then
-        ok "$3"
-    else
-        not_ok "$3" "$out"
-    fi
-}
-
-uclient active "$turn" -T -m 2 127.0.0.1
-uclient active_v6 "$turn" -T -x ::1
-uclient active_tls "$tls" -T -S 127.0.0.1
-uclient active_many "$turn" -T -m 10 127.0.0.1
-uclient active_closed "$closed" -T 127.0.0.1
-uclient passive "$turn" -P 127.0.0.1
+always=(-u alice -w wonderland)
+uclient active -p "$turn" -T -m 2 127.0.0.1
+uclient active_v6 -p "$turn" -T -x ::1
+uclient active_tls -p "$tls" -T -S 127.0.0.1
+uclient active_many -p "$turn" -T -m 10 127.0.0.1
+uclient active_closed -p "$closed" -T 127.0.0.1
+uclient passive -p "$turn" -P 127.0.0.1
 lost active 0 "uclient connects relay to relay (-T)"
 lost active_v6 0 "uclient connects relay to relay over IPv6 (-T -x)"
 lost active_tls 0 "uclient connects relay to relay within TLS (-T -S)"

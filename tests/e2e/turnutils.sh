@@ -2,6 +2,7 @@
 # coturn's client programs against turn-server and stun-server.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uclient.sh"
 need python3 turnutils_uclient turnutils_peer turnutils_stunclient turnutils_natdiscovery
 
 read -r turn peer metrics stun stun_alternate stun_metrics < <(free_ports 6)
@@ -24,30 +25,7 @@ turn_pid=$pid
 wait_ready turn "$turn_pid" "$metrics"
 start peer turnutils_peer -L 127.0.0.1 -L ::1 -p "$peer"
 
-# uclient NAME ARGUMENTS...: runs a client in the background, for $limit seconds at most.
-limit=60
-uclient() {
-    local name=$1
-    shift
-    {
-        status=0
-        timeout "$limit" turnutils_uclient -v -p "$turn" -n 20 -z 5 "$@" || status=$?
-        echo "exit status $status"
-    } >"$scratch/$name.out" 2>&1 &
-    clients[$name]=$!
-}
-
-# no_loss NAME SENTENCE: waits for a client; each datagram must have come back, and it must be content.
-no_loss() {
-    local out="$scratch/$1.out"
-    wait "${clients[$1]}"
-    if grep -q '^exit status 0$' "$out" && grep -q 'Total lost packets 0 ' "$out" &&
-        grep -qE 'tot_recv_msgs=[1-9]' "$out"; then
-        ok "$2"
-    else
-        not_ok "$2" "$out"
-    fi
-}
+always=(-v -p "$turn")
 
 # refused NAME SENTENCE: waits for a client that must not get an allocation.
 refused() {
@@ -60,7 +38,6 @@ refused() {
     fi
 }
 
-declare -A clients
 alice=(-u alice -w wonderland)
 uclient channel "${alice[@]}" -m 2 -e 127.0.0.1 -r "$peer" 127.0.0.1
 uclient send "${alice[@]}" -m 2 -s -e 127.0.0.1 -r "$peer" 127.0.0.1
