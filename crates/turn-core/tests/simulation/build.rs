@@ -41,7 +41,7 @@ pub(crate) fn add_client(net: &mut Internet, rng: &mut StdRng, plan: &Plan, inde
     };
     let address = SocketAddr::new(address, FIRST_PORT);
     let speaks = (rng.random(), rng.random_bool(0.3));
-    let wanders = plan.mobility && rng.random();
+    let wanders = plan.mobility && rng.random_bool(0.8);
     Client::new(host, (address, server), &user, speaks, wanders, net.now())
 }
 

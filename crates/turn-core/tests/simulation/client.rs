@@ -223,7 +223,7 @@ impl Client {
                 self.act_at = around.now + Duration::from_secs(around.rng.random_range(60..500));
                 Vec::new()
             }
-            55..58 => self.move_on(around),
+            55..70 if self.ticket.is_some() => self.move_on(around),
             _ => self.data(around),
         }
     }
@@ -351,6 +351,11 @@ impl Client {
             401 | 438 if pending.challenges < 4 => {
                 self.authenticate(message, around);
                 return self.transmit(pending.ask, pending.challenges + 1, around);
+            }
+            // From elsewhere, the token must be the one that the allocation has.
+            441 if self.bears_tokens && matches!(pending.ask, Ask::Resume { .. }) => {
+                self.assert_signed(message);
+                drop(self.start_anew());
             }
             437 => {
                 self.assert_signed(message);
