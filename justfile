@@ -35,6 +35,10 @@ fuzz seconds="60":
 bench:
     cargo bench -p stun-wire -p turn-core -p datagram-io
 
+# our server and Debian's coturn in turns, every row with its target: just bench-coturn --rounds 5
+bench-coturn *options:
+    scripts/bench-coturn {{options}}
+
 # licences, duplicate and banned crates
 deny:
     cargo deny check bans licenses sources

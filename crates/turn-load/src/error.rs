@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum Error {
     /// The server refused a request.
-    #[error("{server} refused {refusal}{}", after(*allocations))]
+    #[error("{server} refused {refusal}{}{}", after(*allocations), refusal.advice())]
     Refused {
         /// Who refused.
         server: SocketAddr,
@@ -87,17 +87,20 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {} {}", self.method, self.code, self.reason)?;
-        match self.advice() {
-            "" => Ok(()),
-            advice => write!(f, ".\n{}", advice.replace("PEER", &self.peer_network())),
-        }
+        write!(f, "{} with {} {}", self.method, self.code, self.reason)
     }
 }
 
 impl Refusal {
-    /// What to do about it.
-    fn advice(&self) -> &'static str {
+    /// What to do about it, on a line of its own, where there is something to do.
+    fn advice(&self) -> String {
+        match self.remedy() {
+            "" => String::new(),
+            remedy => format!(".\n{}", remedy.replace("PEER", &self.peer_network())),
+        }
+    }
+
+    fn remedy(&self) -> &'static str {
         match self.code {
             300 => "It sends new clients to another server: load that one, or switch ALTERNATE-SERVER off",
             401 => "It does not know this user and password: correct --user and --password, or --secret-file",
@@ -142,29 +145,33 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_settings_that_caused_it() {
-        let refusal = |method, peer: Option<&str>, code| Refusal {
-            method,
-            peer: peer.map(|peer| peer.parse().unwrap()),
-            code,
-            reason: "Words".to_owned(),
+        let error = |method, peer: Option<&str>, code| {
+            let refusal = Refusal {
+                method,
+                peer: peer.map(|peer| peer.parse().unwrap()),
+                code,
+                reason: "Words".to_owned(),
+            };
+            let server = "192.0.2.1:3478".parse().unwrap();
+            Error::Refused {
+                server,
+                refusal,
+                allocations: 2,
+            }
+            .to_string()
         };
-        let forbidden = refusal("ChannelBind", Some("127.0.0.1:9"), 403).to_string();
-        for part in [
-            "ChannelBind with 403 Words",
-            "[\"127.0.0.0/8\"]",
-            "--allow-loopback-peers",
-            "--peer",
-        ] {
+        let forbidden = error("ChannelBind", Some("127.0.0.1:9"), 403);
+        for part in ["[\"127.0.0.0/8\"]", "--allow-loopback-peers", "--peer"] {
             assert!(forbidden.contains(part), "{forbidden}");
         }
-        let quota = refusal("Allocate", None, 486).to_string();
+        let quota = error("Allocate", None, 486);
         assert!(
             quota.contains("allocations_per_user") && quota.contains("--user-quota"),
             "{quota}"
         );
         assert_eq!(
-            refusal("Allocate", None, 499).to_string(),
-            "Allocate with 499 Words"
+            error("Allocate", None, 499),
+            "192.0.2.1:3478 refused Allocate with 499 Words, after 2 allocations"
         );
     }
 }

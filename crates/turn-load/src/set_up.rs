@@ -36,6 +36,7 @@ pub(crate) struct Clients {
 /// A client that waits for an answer.
 struct Waiting {
     client: u32,
+    asked: Instant,
     due: Instant,
     wait: Duration,
     tries: u32,
@@ -51,7 +52,8 @@ impl Clients {
         }
     }
 
-    /// Has each client ask what `wish` says, until all are granted it.
+    /// Has each client ask what `wish` says, until all are granted it, or one is refused; what was asked by then is waited
+    /// for, so that no allocation is left that nobody knows of.
     pub(crate) fn perform(
         &mut self,
         ends: &mut Ends,
@@ -63,11 +65,12 @@ impl Clients {
         let mut waiting: VecDeque<Waiting> = VecDeque::with_capacity(UNDER_WAY);
         let mut steps: Vec<(u32, Step)> = Vec::new();
         let count = self.all.len() as u32;
-        while next < count || !waiting.is_empty() {
-            if conductor.is_over() {
-                return Err(Error::Cancelled);
+        let mut failed = None;
+        while (failed.is_none() && next < count) || !waiting.is_empty() {
+            if failed.is_none() && conductor.is_over() {
+                failed = Some(Error::Cancelled);
             }
-            while next < count && waiting.len() < UNDER_WAY {
+            while failed.is_none() && next < count && waiting.len() < UNDER_WAY {
                 let client = next;
                 next += 1;
                 let Some(ask) = wish(&self.all, client) else {
@@ -87,6 +90,7 @@ impl Clients {
             for (client, step) in steps.drain(..) {
                 match step {
                     Step::Ignored => {}
+                    Step::Again if failed.is_some() => waiting.retain(|one| one.client != client),
                     Step::Again => {
                         self.send(ends, client)?;
                         if let Some(one) = waiting.iter_mut().find(|one| one.client == client) {
@@ -98,7 +102,8 @@ impl Clients {
                         conductor.granted();
                     }
                     Step::Refused(refusal) => {
-                        return Err(Error::Refused {
+                        waiting.retain(|one| one.client != client);
+                        failed.get_or_insert_with(|| Error::Refused {
                             server: ends.server(),
                             refusal,
                             allocations: self.allocations(),
@@ -106,9 +111,15 @@ impl Clients {
                     }
                 }
             }
-            self.repeat(ends, &mut waiting)?;
+            if failed.is_some() {
+                let now = Instant::now();
+                waiting.retain(|one| now < one.due.min(one.asked + FIRST_WAIT));
+            } else {
+                self.repeat(ends, &mut waiting)?;
+            }
         }
-        ends.flush()
+        ends.flush()?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// Gives allocations back, as far as the server answers.
@@ -175,9 +186,11 @@ impl Waiting {
         } else {
             (PATIENCE, 1)
         };
+        let asked = Instant::now();
         Self {
             client,
-            due: Instant::now() + wait,
+            asked,
+            due: asked + wait,
             wait,
             tries,
         }

@@ -60,6 +60,8 @@ pub(crate) enum Failure {
     Load(#[from] turn_load::Error),
     #[error("cannot write {}: {error}", .path.display())]
     Write { path: PathBuf, error: io::Error },
+    #[error("cannot read a report from {}: {error}", .path.display())]
+    Read { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Everything has been said already; only the code is left.
@@ -101,6 +103,7 @@ impl Failure {
             | Self::Unusable(_)
             | Self::Load(_)
             | Self::Write { .. }
+            | Self::Read { .. }
             | Self::Io(_)
             | Self::Told(_) => String::new(),
         }
@@ -124,7 +127,9 @@ impl Failure {
             | Self::Nat(_)
             | Self::Unusable(_)
             | Self::Load(_) => exit::UNAVAILABLE,
-            Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Io(_) => exit::FAILURE,
+            Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Read { .. } | Self::Io(_) => {
+                exit::FAILURE
+            }
             Self::Told(code) => *code,
         }
     }

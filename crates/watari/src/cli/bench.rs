@@ -27,6 +27,13 @@ pub(crate) struct BenchArgs {
     /// What reports call the server [default: its URL]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Words that reports put in front of each row's name, for instance over which network it went
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) title: Option<String>,
+    /// What the first server's CPU per datagram or allocation is to be at most, as a multiple of the second's; reports
+    /// tell whether it is
+    #[arg(long, value_name = "RATIO", requires = "against")]
+    pub(crate) target_ratio: Option<f64>,
     /// Address of this machine that the bench's own peers take [default: the one that reaches the server]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) peer: Option<IpAddr>,
@@ -42,6 +49,12 @@ pub(crate) struct BenchArgs {
     /// Write everything as JSON to a file, or with `-` to standard output in place of the table
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) json: Option<PathBuf>,
+    /// Write a page with plots to a file; it needs nothing beside it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Put the rows of an earlier --json file in front, so that one report tells of several runs
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) continues: Option<PathBuf>,
 }
 
 /// Who the clients are.
@@ -146,7 +159,7 @@ Examples:
   watari bench turn:127.0.0.1 --user u --password p --pid $(pidof turnserver) -n 100 --duration 5s
   watari bench turns:turn.example.org --secret-file /etc/turn.secret --rate 20000/s
   watari bench turn:127.0.0.1:3478 --pid 71 --against turn:127.0.0.1:3479 --against-pid 72 \\
-      --user u --password p --rounds 5 --json out.json
+      --user u --password p --rounds 5 --json out.json --html out.html
 
 The server's CPU per datagram bears a busy machine better than datagrams per second; compare figures of one run only.
 Servers refuse peers on loopback unless they are told: Watari [turn.peers] allow = [\"127.0.0.0/8\"], coturn

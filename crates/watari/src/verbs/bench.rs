@@ -1,5 +1,6 @@
 //! `watari bench`: loads any TURN server, alone or in turns with another, and reports what it costs.
 
+mod html;
 mod progress;
 mod report;
 mod rows;
@@ -40,12 +41,16 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
     let servers = servers::of(arguments)?;
     let rows = rows::chosen(arguments);
+    let earlier = arguments.continues.as_deref().map(read).transpose()?;
     make_room(&rows)?;
     let control = Arc::new(Control::default());
     cancel_on_signal(Arc::clone(&control))?;
     let mut report = Report::new(&servers);
     let ended = measure_all(arguments, &servers, &rows, &control, &mut report);
     if !report.rows.is_empty() {
+        if let Some(earlier) = earlier {
+            report.put_before(earlier);
+        }
         publish(arguments, &report)?;
     }
     match ended {
@@ -146,6 +151,9 @@ fn cancel_on_signal(control: Arc<Control>) -> io::Result<()> {
 }
 
 fn publish(arguments: &BenchArgs, report: &Report) -> Result<(), Failure> {
+    if let Some(path) = &arguments.html {
+        write(path, &html::page(report))?;
+    }
     let json = || serde_json::to_string_pretty(report).map_err(io::Error::other);
     match arguments.json.as_deref() {
         Some(path) if path == Path::new("-") => say::lines(&json()?)?,
@@ -156,6 +164,15 @@ fn publish(arguments: &BenchArgs, report: &Report) -> Result<(), Failure> {
         None => say::lines(&table::words(report, Colours::on(&io::stdout())))?,
     }
     Ok(())
+}
+
+fn read(path: &Path) -> Result<Report, Failure> {
+    let unread = |error: io::Error| Failure::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let text = fs::read(path).map_err(unread)?;
+    serde_json::from_slice(&text).map_err(|error| unread(error.into()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -18,6 +18,22 @@ use super::{
 };
 use crate::cli::VERSION;
 
+/// Shown only where there was some.
+const OF_TROUBLE: [Metric; 5] = [
+    Metric::LostAtGenerator,
+    Metric::Unsent,
+    Metric::Reordered,
+    Metric::Duplicated,
+    Metric::Damaged,
+];
+
+/// Left to the JSON.
+const LEFT_OUT: [Metric; 3] = [
+    Metric::MegabitsPerSecond,
+    Metric::LatencyP90Us,
+    Metric::LatencyP999Us,
+];
+
 /// Everything.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
@@ -104,6 +120,12 @@ impl Report {
         }
     }
 
+    /// Puts the rows of an earlier report of the same servers in front.
+    pub(super) fn put_before(&mut self, earlier: Self) {
+        self.began = earlier.began;
+        self.rows.splice(..0, earlier.rows);
+    }
+
     /// Datagrams of all rounds that came with other bytes than were sent, or elsewhere.
     pub(super) fn damaged(&self) -> f64 {
         let measured = self.rows.iter().flat_map(|row| &row.servers);
@@ -126,6 +148,21 @@ impl RowReport {
 
     pub(super) fn has_figures(&self) -> bool {
         self.servers.iter().any(|server| !server.rounds.is_empty())
+    }
+
+    /// Figures to show, in order: those that some server has, and counts of trouble only where there was trouble.
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let summaries = || self.servers.iter().map(|server| &server.summary);
+        let mut metrics: Vec<Metric> = summaries().flat_map(|summary| summary.keys().copied()).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        let has_some = |metric: &Metric| {
+            summaries().any(|summary| summary.get(metric).is_some_and(|spread| spread.max > 0.0))
+        };
+        metrics.retain(|metric| {
+            !LEFT_OUT.contains(metric) && (!OF_TROUBLE.contains(metric) || has_some(metric))
+        });
+        metrics
     }
 
     /// Takes a round of a server.
@@ -212,4 +249,81 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     }
     let point = |part| (part, histogram.value_at_quantile(part) as f64 / 1e3);
     PARTS.into_iter().map(point).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use turn_load::{Subject, Transport};
+
+    use super::*;
+
+    const CPU: Metric = Metric::ServerCpuNsPerDatagram;
+
+    fn round(figures: &[(Metric, f64)]) -> Round {
+        let mut latency = Histogram::new(3).unwrap();
+        latency.record(5000).unwrap();
+        Round {
+            figures: figures.iter().copied().collect(),
+            latency: Some(latency),
+            generator_was_limit: false,
+        }
+    }
+
+    /// Two servers in two rounds: the first one costs half, and loses a datagram once.
+    pub(in super::super) fn row() -> RowReport {
+        let target = |metric, limit| Target { metric, limit };
+        let row = Row {
+            name: "a <row>".to_owned(),
+            plan: Plan {
+                subject: Subject::Idle,
+                transport: Transport::Udp,
+                allocations: 1,
+                seconds: 1.0,
+                warm_up_seconds: 1.0,
+                threads: 1,
+            },
+            targets: vec![
+                target(CPU, Limit::Ratio(0.5)),
+                target(CPU, Limit::Ratio(0.4)),
+                target(Metric::Lost, Limit::Value(0.0)),
+                target(Metric::SetUpCpuUs, Limit::Value(1.0)),
+            ],
+            once: false,
+        };
+        let mut told = RowReport::new(&row, 2);
+        told.add(0, round(&[(CPU, 1000.0), (Metric::Lost, 0.0)]));
+        told.add(1, round(&[(CPU, 2000.0), (Metric::Lost, 0.0)]));
+        told.add(1, round(&[(CPU, 4000.0), (Metric::Lost, 0.0)]));
+        told.add(0, round(&[(CPU, 2000.0), (Metric::Lost, 1.0)]));
+        told.conclude(&row);
+        told
+    }
+
+    #[test]
+    fn targets_are_judged_by_the_median_ratio_or_the_worst_round() {
+        let verdicts: Vec<_> = row().targets.iter().map(|one| (one.found, one.met)).collect();
+        let expected = [
+            (Some(0.5), Some(true)),
+            (Some(0.5), Some(false)),
+            (Some(1.0), Some(false)),
+            (None, None),
+        ];
+        assert_eq!(verdicts, expected);
+    }
+
+    #[test]
+    fn a_row_survives_its_json() {
+        let text = serde_json::to_string(&row()).unwrap();
+        assert!(
+            text.contains(r#""server_cpu_ns_per_datagram":{"median":1500.0"#),
+            "{text}"
+        );
+        let again: RowReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+    }
+
+    #[test]
+    fn counts_of_trouble_are_shown_where_there_is_some() {
+        assert_eq!(row().metrics(), [CPU, Metric::Lost]);
+    }
 }

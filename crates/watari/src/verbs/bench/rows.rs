@@ -86,7 +86,16 @@ fn of_flags(scenario: Scenario, arguments: &BenchArgs) -> Row {
     };
     let allocations = flags.allocations.unwrap_or(default);
     let transport = flags.transport.unwrap_or(arguments.server.transport);
-    row(arguments, subject, transport, allocations)
+    let mut row = row(arguments, subject, transport, allocations);
+    let cost = match subject {
+        Subject::Load(_) => Some(Metric::ServerCpuNsPerDatagram),
+        Subject::SetUp => Some(Metric::SetUpCpuUs),
+        Subject::Idle => None,
+    };
+    let target = cost.zip(arguments.target_ratio);
+    row.targets
+        .extend(target.map(|(metric, ratio)| Limit::Ratio(ratio).of(metric)));
+    row
 }
 
 /// The list of `--scenario all`, with the project's targets against coturn.
@@ -168,8 +177,12 @@ fn row(arguments: &BenchArgs, subject: Subject, transport: Transport, allocation
         warm_up_seconds: arguments.load.warm_up,
         threads: arguments.load.threads.unwrap_or((processors / 4).max(1)),
     };
+    let name = match &arguments.title {
+        Some(title) => format!("{title}: {}", name(&plan)),
+        None => name(&plan),
+    };
     Row {
-        name: name(&plan),
+        name,
         plan,
         targets: Vec::new(),
         once: subject == Subject::Idle,

@@ -14,22 +14,6 @@ use crate::say::Colours;
 const NAME: usize = 34;
 const COLUMN: usize = 26;
 
-/// Shown only where there was some.
-const OF_TROUBLE: [Metric; 5] = [
-    Metric::LostAtGenerator,
-    Metric::Unsent,
-    Metric::Reordered,
-    Metric::Duplicated,
-    Metric::Damaged,
-];
-
-/// Left to the JSON.
-const LEFT_OUT: [Metric; 3] = [
-    Metric::MegabitsPerSecond,
-    Metric::LatencyP90Us,
-    Metric::LatencyP999Us,
-];
-
 /// The report as text.
 pub(super) fn words(report: &Report, colours: Colours) -> String {
     let mut text = String::new();
@@ -52,7 +36,7 @@ fn row_words(text: &mut String, report: &Report, row: &RowReport, colours: Colou
         let _ = write!(head, "{:>COLUMN$}", "ratio");
         lines.push(format!("{faint}{head}{plain}"));
     }
-    for metric in metrics(row) {
+    for metric in row.metrics() {
         lines.push(figure(row, metric));
     }
     lines.extend(row.notes.iter().map(|note| format!("  {faint}{note}{plain}")));
@@ -60,23 +44,6 @@ fn row_words(text: &mut String, report: &Report, row: &RowReport, colours: Colou
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = writeln!(text);
-}
-
-/// Figures that some server has and that say something: counts of trouble only where there was trouble.
-fn metrics(row: &RowReport) -> Vec<Metric> {
-    let mut metrics: Vec<Metric> = row
-        .servers
-        .iter()
-        .flat_map(|one| one.summary.keys().copied())
-        .collect();
-    metrics.sort_unstable();
-    metrics.dedup();
-    let has_some = |metric: &Metric| {
-        let spreads = row.servers.iter().filter_map(|one| one.summary.get(metric));
-        spreads.into_iter().any(|spread| spread.max > 0.0)
-    };
-    metrics.retain(|metric| !LEFT_OUT.contains(metric) && (!OF_TROUBLE.contains(metric) || has_some(metric)));
-    metrics
 }
 
 fn figure(row: &RowReport, metric: Metric) -> String {
