@@ -67,6 +67,12 @@ labels! {
         Repeated => "dtls_repeated",
         /// A handshake too many: for the server or for this address.
         Full => "dtls_full",
+        /// Another handshake at a path where one has just begun.
+        TooSoon => "dtls_too_soon",
+        /// A handshake too many for this turn of the worker's loop.
+        Busy => "dtls_busy",
+        /// A part of a handshake that has no place in it yet.
+        Unexpected => "dtls_unexpected",
         /// A record that is forged, broken, replayed or too late.
         Unreadable => "dtls_unreadable",
         /// Plaintext for a session that is gone, or too long for a record.

@@ -9,6 +9,7 @@ use crate::{
     counters::{DropReason, Outcome},
     session::{Progress, Session},
     sessions::{Next, Sessions, Transmit, transmit},
+    sieve::Sieve,
     table::Stage,
 };
 
@@ -16,8 +17,7 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// OpenSSL has a clock of its own; a flight is sent again when both agree that it is time.
 pub(crate) const SLACK: Duration = Duration::from_millis(20);
-/// Datagrams of one handshake. It takes two to four; more only when the network repeats them, and each may make
-/// OpenSSL keep something.
+/// Datagrams of one handshake. It takes two to four; more only when they are sent again.
 const MAX_DATAGRAMS: u32 = 32;
 
 impl Sessions {
@@ -42,16 +42,35 @@ impl Sessions {
         match tenants.opening {
             Some(opening) if is_same(opening) => Next::Handshake(opening),
             Some(opening) => {
+                if self.settles(now, opening) {
+                    return Next::Drop(DropReason::TooSoon);
+                }
                 // The client has begun anew, from the same address.
-                self.give_up(opening, Outcome::Evicted);
-                self.admit(path)
+                self.admit(path, Some(opening))
             }
-            None => self.admit(path),
+            None => self.admit(path, None),
         }
     }
 
-    /// Makes room for one more handshake, if there may be one.
-    fn admit(&mut self, path: &Path) -> Next {
+    /// Whether a handshake is so young that no other one may take its place. Who has two cookies could have a
+    /// signature for each datagram otherwise; a client that did begin anew says so again after this time.
+    fn settles(&self, now: Instant, id: SessionId) -> bool {
+        let entry = self.table.entry(id);
+        entry.is_some_and(|entry| match entry.stage {
+            Stage::Opening { settles_at, .. } => now < settles_at,
+            Stage::Open { .. } => false,
+        })
+    }
+
+    /// Makes room for one more handshake, in place of `former`, if there may be one.
+    fn admit(&mut self, path: &Path, former: Option<SessionId>) -> Next {
+        if self.beginnings == 0 {
+            return Next::Drop(DropReason::Busy);
+        }
+        self.beginnings -= 1;
+        if let Some(former) = former {
+            self.give_up(former, Outcome::Evicted);
+        }
         let crowded = self.table.of_address(path.client.ip()) >= self.limits.per_address;
         if crowded || self.table.len() >= self.limits.sessions {
             return Next::Drop(DropReason::Full);
@@ -73,6 +92,12 @@ impl Sessions {
         datagram: &[u8],
         out: &mut impl Transmit,
     ) {
+        let mut sieve = Sieve::new(hello.message_sequence());
+        let passed = sieve.pass(datagram);
+        if passed < datagram.len() {
+            self.counters.count_drop(DropReason::Unexpected);
+        }
+        let datagram = &datagram[..passed];
         let ssl = self.contexts.session().ok().flatten();
         let begun = ssl.and_then(|ssl| Session::begin(ssl, hello, datagram, &mut self.wire).ok());
         transmit(&mut self.wire, path, out);
@@ -84,6 +109,8 @@ impl Sessions {
             give_up_at: now + self.limits.handshake,
             pause: FIRST_PAUSE,
             datagrams: 1,
+            sieve,
+            settles_at: now + FIRST_PAUSE,
         };
         let mut cookie = [0; COOKIE];
         cookie.copy_from_slice(hello.cookie());
@@ -104,13 +131,20 @@ impl Sessions {
         let Some(entry) = self.table.entry_mut(id) else {
             return false;
         };
-        let Stage::Opening { datagrams, .. } = &mut entry.stage else {
+        let Stage::Opening { datagrams, sieve, .. } = &mut entry.stage else {
             return false;
         };
         *datagrams += 1;
         let mut progress = Progress::Failed;
         if *datagrams <= MAX_DATAGRAMS {
-            progress = entry.session.handshake(datagram, &mut self.wire);
+            let passed = sieve.pass(datagram);
+            if passed < datagram.len() {
+                self.counters.count_drop(DropReason::Unexpected);
+            }
+            if passed == 0 {
+                return false;
+            }
+            progress = entry.session.handshake(&datagram[..passed], &mut self.wire);
             transmit(&mut self.wire, &entry.path, out);
         }
         match progress {

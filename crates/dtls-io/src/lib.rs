@@ -9,6 +9,8 @@
 //! application data ──▶ receive ──▶ Data ──▶ the core          the core ──▶ seal ──▶ one datagram
 //! ```
 //!
+//! **Call [`Sessions::begin_round`] once in each turn of the loop, or no handshake begins.**
+//!
 //! **Drain [`Sessions::poll_ended`] to `None` after every `receive`, `next` and `handle_timeout`.**
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
@@ -19,6 +21,7 @@ mod ending;
 mod handshake;
 mod session;
 mod sessions;
+mod sieve;
 mod table;
 mod wire;
 

@@ -19,6 +19,10 @@ use crate::{
     wire::Wire,
 };
 
+/// Handshakes that begin in one turn of the worker's loop: a signature each, up to a millisecond. Connections over TLS
+/// have as many.
+const BEGINNINGS: u32 = 4;
+
 /// How many sessions, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -77,6 +81,8 @@ pub struct Sessions {
     pub(crate) wire: Wire,
     pub(crate) ended: VecDeque<(SessionId, Path)>,
     pub(crate) counters: Counters,
+    /// Handshakes that may still begin in this turn of the worker's loop.
+    pub(crate) beginnings: u32,
 }
 
 impl Sessions {
@@ -92,7 +98,13 @@ impl Sessions {
             wire: Wire::default(),
             ended: VecDeque::new(),
             counters: Counters::default(),
+            beginnings: 0,
         }
+    }
+
+    /// Lets some handshakes begin; those beyond them are dropped and come again.
+    pub fn begin_round(&mut self) {
+        self.beginnings = BEGINNINGS;
     }
 
     /// Takes the datagram that lies in `buffer` at `datagram`; plaintext or an answer begins where it began.

@@ -9,7 +9,7 @@ use std::{
 use dtls_cookie::COOKIE;
 use slab::Slab;
 
-use crate::{Path, session::Session};
+use crate::{Path, session::Session, sieve::Sieve};
 
 /// Names a session. The index is dense; the generation tells a place's present tenant from its former ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,8 +39,12 @@ pub(crate) enum Stage {
         give_up_at: Instant,
         /// How long to wait before the last flight is sent again.
         pause: Duration,
-        /// Datagrams it has taken; each may make OpenSSL keep something.
+        /// Datagrams it has taken.
         datagrams: u32,
+        /// What OpenSSL gets to see of the next.
+        sieve: Sieve,
+        /// Until then no other handshake takes its place.
+        settles_at: Instant,
     },
     /// The handshake is done.
     Open {

@@ -3,6 +3,7 @@
 mod client;
 mod endings;
 mod handshakes;
+mod hoarding;
 mod identities;
 mod strangers;
 

@@ -176,6 +176,7 @@ impl Worker {
             }
             self.streams.handle_timeout(now.instant);
             self.handle_dtls_timeout(now);
+            self.dtls.begin_round();
             self.serve_peers(now);
             self.receive(now);
             if self.unpublished && now.instant >= self.published_at + PUBLISH_EVERY {

@@ -66,8 +66,14 @@ impl Internet {
         }
     }
 
-    /// Hands the server a datagram; gives the session that had plaintext in it.
+    /// Hands the server a datagram in a round of its own; gives the session that had plaintext in it.
     pub(super) fn arrive(&mut self, path: &Path, datagram: &[u8]) -> Option<SessionId> {
+        self.sessions.begin_round();
+        self.arrive_too(path, datagram)
+    }
+
+    /// Hands the server one more datagram of this round.
+    pub(super) fn arrive_too(&mut self, path: &Path, datagram: &[u8]) -> Option<SessionId> {
         self.buffer[AT..AT + datagram.len()].copy_from_slice(datagram);
         let at = AT..AT + datagram.len();
         let mut received = self

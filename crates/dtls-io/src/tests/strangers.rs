@@ -3,7 +3,7 @@
 use super::*;
 
 /// Bytes of a record of this content and epoch that nobody has the key for.
-fn forged(content: u8, epoch: u8, fragment: &[u8]) -> Vec<u8> {
+pub(super) fn forged(content: u8, epoch: u8, fragment: &[u8]) -> Vec<u8> {
     let mut record = vec![
         content,
         0xfe,
@@ -24,7 +24,7 @@ fn forged(content: u8, epoch: u8, fragment: &[u8]) -> Vec<u8> {
 }
 
 /// The hello of a new client that has its cookie.
-fn hello_with_cookie(internet: &mut Internet, client: &mut Client) -> Vec<u8> {
+pub(super) fn hello_with_cookie(internet: &mut Internet, client: &mut Client) -> Vec<u8> {
     let hello = hello_of(client);
     internet.arrive(&client.path, &hello);
     internet.carry(client);
@@ -154,10 +154,56 @@ fn a_client_that_begins_anew_within_its_handshake_gets_another_one() {
     let hello = hello_with_cookie(&mut internet, &mut first);
     internet.arrive(&first.path, &hello);
     internet.sent.0.clear();
-    connected(&mut internet, 4000);
+    let mut anew = Client::new(4000);
+    let hello = hello_with_cookie(&mut internet, &mut anew);
+    internet.arrive(&anew.path, &hello);
+    assert_eq!(internet.sessions.counters().dropped(DropReason::TooSoon), 1);
+    internet.wait(Duration::from_secs(1));
+    internet.arrive(&anew.path, &hello);
+    internet.connect(&mut anew);
     let counters = internet.sessions.counters();
     assert_eq!((counters.open, counters.half_open), (1, 0));
     assert_eq!(counters.handshakes(Outcome::Evicted), 1);
+}
+
+/// Each new handshake costs a signature.
+#[test]
+fn two_hellos_in_turn_begin_one_handshake_a_second() {
+    let mut internet = internet();
+    let hellos = [(); 2].map(|()| hello_with_cookie(&mut internet, &mut Client::new(4000)));
+    let path = Client::new(4000).path;
+    for second in 0..3 {
+        for _ in 0..20 {
+            for hello in &hellos {
+                internet.arrive(&path, hello);
+            }
+        }
+        let counters = internet.sessions.counters();
+        assert_eq!(counters.half_open, 1);
+        assert_eq!(counters.handshakes(Outcome::Evicted), second);
+        internet.wait(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_round_begins_a_few_handshakes_and_the_next_one_a_few_more() {
+    let mut internet = internet();
+    let mut clients: Vec<_> = (0..6).map(|port| Client::new(4000 + port)).collect();
+    let hellos = clients
+        .iter_mut()
+        .map(|client| (client.path, hello_with_cookie(&mut internet, client)));
+    let hellos: Vec<_> = hellos.collect();
+    internet.sessions.begin_round();
+    for (path, hello) in &hellos {
+        internet.arrive_too(path, hello);
+    }
+    let counters = internet.sessions.counters();
+    assert_eq!((counters.half_open, counters.dropped(DropReason::Busy)), (4, 2));
+    internet.sessions.begin_round();
+    for (path, hello) in &hellos {
+        internet.arrive_too(path, hello);
+    }
+    assert_eq!(internet.sessions.counters().half_open, 6);
 }
 
 #[test]

@@ -72,6 +72,13 @@ impl Dtls {
         self.sessions.as_ref()?.poll_timeout()
     }
 
+    /// Lets some handshakes begin in this turn of the loop.
+    pub(super) fn begin_round(&mut self) {
+        if let Some(sessions) = &mut self.sessions {
+            sessions.begin_round();
+        }
+    }
+
     /// Notes that a session has an allocation, or has it no more.
     pub(crate) fn hold(&mut self, now: Now, id: ConnectionId, has_allocation: bool) {
         if let (Some(session), Some(sessions)) = (self.session(id), &mut self.sessions) {

@@ -55,6 +55,8 @@ impl Dtls {
         None
     }
 
+    pub(super) fn begin_round(&mut self) {}
+
     pub(crate) fn hold(&mut self, _: Now, _: ConnectionId, _: bool) {}
 
     pub(crate) fn send<'a>(
