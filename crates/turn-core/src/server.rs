@@ -142,6 +142,13 @@ impl Server {
         self.addresses.set_hosts(addresses);
     }
 
+    /// Tells whether a shell may answer what came from there and is not for [`Server::handle_client`]; if not, that is
+    /// counted as a datagram that died.
+    pub fn may_answer(&mut self, from: FiveTuple) -> bool {
+        let checked = self.check_source(from);
+        checked.map_err(|reason| self.counters.count_drop(reason)).is_ok()
+    }
+
     /// Gives the next effect. **Drain it to `None` after every call that takes `now`.**
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -19,6 +19,7 @@ use client::{Client, Relayed};
 use dtls_client::{Session, connect};
 use identity::Identity;
 use server::{Server, config, peer};
+use socket2::{Domain, Socket, Type};
 use stun_wire::AddressFamily;
 use turn_server::{Config, Dtls, Relay, RelayAddress};
 
@@ -206,6 +207,24 @@ fn without_certificates_or_when_switched_off_dtls_is_a_counted_drop() {
         peer("127.0.0.1:0").send_to(hello, server.udp()).unwrap();
         server.wait_for("turn_dropped_datagrams_total", reason, 1.0);
     }
+}
+
+/// Two servers that answer each other would do so for ever.
+#[test]
+fn a_hello_from_a_listener_of_ours_is_not_answered() {
+    let identity = Identity::new();
+    // Several workers share an address, and so can a forger.
+    let mut config = config("127.0.0.1:0", 2);
+    config.listen.push("127.0.0.2:0".parse().unwrap());
+    let server = start(&config, &identity.certificates);
+    let there = server.running.listeners()[1];
+    let forger = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    forger.set_reuse_port(true).unwrap();
+    forger.bind(&there.into()).unwrap();
+    let hello = include_bytes!("../../../fuzz/seeds/client_hello/openssl-first");
+    forger.send_to(hello, &server.udp().into()).unwrap();
+    server.wait_for("turn_dropped_datagrams_total", "own_listener", 1.0);
+    assert_eq!(server.metric("turn_dtls_cookies_total", ""), 0.0);
 }
 
 /// Whatever is not of a session costs a counter; a first hello is answered with less, and begins nothing.

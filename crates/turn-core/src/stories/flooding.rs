@@ -279,6 +279,22 @@ fn those_who_answer_anything_are_never_answered() {
     );
 }
 
+/// A shell answers what is not STUN by itself, a ClientHello for one.
+#[test]
+fn a_shell_is_told_whom_not_to_answer() {
+    let mut world = World::new();
+    for (address, reason) in [
+        ("198.51.100.7:53", DropReason::ReflectingPort),
+        ("192.0.2.1:3478", DropReason::OwnListener),
+    ] {
+        let mut from = Client::alice(1000).five_tuple;
+        assert!(world.server.may_answer(from));
+        from.client = address.parse().unwrap();
+        assert!(!world.server.may_answer(from), "{address}");
+        assert_eq!(world.server.counters().dropped(reason), 1);
+    }
+}
+
 #[test]
 fn a_binding_request_is_answered_and_stays_small() {
     let mut world = World::new();

@@ -19,6 +19,8 @@ pub(crate) use figures::Figure;
 use super::{BINDING_REQUEST, Worker, names::listener};
 use crate::config;
 
+/// The first byte of a record of a handshake: only such are answered to whoever has no session.
+const HANDSHAKE: u8 = 22;
 /// Tells sessions from connections over TCP, whose numbers begin at 0.
 const SESSION: u32 = 1 << 31;
 
@@ -130,6 +132,9 @@ impl Worker {
         let (Some(sessions), Some(path)) = (&mut self.dtls.sessions, path(slot, self.listeners)) else {
             return false;
         };
+        if slot.payload().first() == Some(&HANDSHAKE) && !self.core.may_answer(stranger(&path)) {
+            return true;
+        }
         let mut out = Out {
             sockets: &mut self.sockets,
             slot: &mut self.deferred,
@@ -210,6 +215,11 @@ impl Worker {
             self.perform_outputs(now);
         }
     }
+}
+
+/// Whoever has no session there, or none yet.
+fn stranger(path: &Path) -> FiveTuple {
+    FiveTuple::udp(ListenerId(path.listener as u16), path.client, path.server)
 }
 
 /// The way a datagram came, if it is one of DTLS: RFC 7983 §7 gives it first bytes from 20 to 63.
