@@ -130,10 +130,7 @@ impl Flow {
         }
         let len = from.read(&mut tools.scratch)?;
         let bytes = &tools.scratch[..len];
-        let written = match to.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            written => written?,
-        };
+        let written = given(to.write(bytes))?;
         if written < len {
             self.held = Held::Bytes(bytes[written..].to_vec(), 0);
         }
@@ -175,6 +172,22 @@ impl Flow {
     }
 }
 
+/// How many bytes were given on. Those that were taken and not given on are held until it can be tried again.
+fn given(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Err(error) if is_for_later(&error) => Ok(0),
+        written => written,
+    }
+}
+
+/// Whether nothing was done and nothing is broken.
+pub(crate) fn is_for_later(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
 /// False if it is to be done again, at once or, as is noted, once the side is ready.
 fn proceed(ready: &mut bool, outcome: io::Result<()>) -> io::Result<bool> {
     match outcome {
@@ -185,5 +198,19 @@ fn proceed(ready: &mut bool, outcome: io::Result<()>) -> io::Result<bool> {
             Ok(false)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_a_signal_kept_from_being_given_on_are_not_lost() {
+        for later in [io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock] {
+            assert_eq!(given(Err(later.into())).unwrap(), 0);
+        }
+        assert_eq!(given(Ok(5)).unwrap(), 5);
+        given(Err(io::ErrorKind::BrokenPipe.into())).unwrap_err();
     }
 }

@@ -1,14 +1,15 @@
 //! One end of a relayed stream: a socket, plain or within TLS, and whether it can be read and written now.
 
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::{
     io::{self, Read, Write},
     net::Shutdown,
-    os::fd::{AsFd, BorrowedFd},
 };
 
 use rustls::ServerConnection;
 
-use crate::stream::Stream;
+use crate::{flow::is_for_later, stream::Stream};
 
 pub(crate) struct Side {
     pub(crate) io: Stream,
@@ -66,7 +67,7 @@ impl Side {
         };
         let taken = session.writer().write(bytes)?;
         match self.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Err(error) if !is_for_later(&error) => Err(error),
             Ok(()) | Err(_) => Ok(taken),
         }
     }
