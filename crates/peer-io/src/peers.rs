@@ -27,6 +27,8 @@ pub struct Peers {
     peers: Vec<Place<Peer>>,
     ready_relays: ReadyList,
     ready_peers: ReadyList,
+    /// Peers that had a turn and can do more.
+    again: Vec<u32>,
     /// Relays that rest.
     resting: usize,
     happenings: VecDeque<Happening>,
@@ -111,6 +113,7 @@ impl Peers {
             peers: Vec::new(),
             ready_relays: ReadyList::default(),
             ready_peers: ReadyList::default(),
+            again: Vec::new(),
             resting: 0,
             happenings: VecDeque::new(),
             tools: Tools::new(),

@@ -226,3 +226,37 @@ fn a_client_whose_tls_is_broken_is_cut_off() {
     assert!(matches!(world.happening(), Happening::Ended { .. }));
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
 }
+
+/// Datagrams have their turn after a megabyte, and nobody waits for those who never stop.
+#[test]
+fn a_round_carries_about_a_megabyte_and_everybody_has_a_turn() {
+    const MANY: u32 = 24;
+    let mut world = World::new();
+    let relayed = world.open_relay(id(0));
+    let pairs: Vec<_> = (0..MANY)
+        .map(|index| world.joined_by_arrival(relayed, id(index)))
+        .collect();
+    for (peer, client) in &pairs {
+        peer.set_nonblocking(true).unwrap();
+        client.set_nonblocking(true).unwrap();
+    }
+    world.counts();
+    let bytes = vec![7; 1 << 20];
+    let mut buffer = vec![0; 1 << 20];
+    let mut most = 0;
+    for _ in 0..MANY {
+        for (peer, _) in &pairs {
+            while (&*peer).write(&bytes).is_ok() {}
+        }
+        world.run_once();
+        most = most.max(world.counts().iter().sum());
+        // All but the last one have a reader.
+        for (_, client) in &pairs[..pairs.len() - 1] {
+            while (&*client).read(&mut buffer).is_ok_and(|len| len > 0) {}
+        }
+    }
+    assert!(most > 1 << 19, "{most} bytes at most");
+    assert!(most <= (1 << 20) + (1 << 19), "{most} bytes in a round");
+    let (_, last) = &pairs[pairs.len() - 1];
+    assert!((&*last).read(&mut buffer).is_ok_and(|len| len > 0));
+}
