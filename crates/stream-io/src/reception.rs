@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use rustls::ServerConfig;
 
-use crate::{Limits, Rules};
+use crate::{Limits, Rules, census::Member};
 
 /// A connection of the web, as it came: its bytes were looked at and not taken. The stream does not block.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Visitor {
     pub local: SocketAddr,
     /// Whether it begins with a TLS handshake.
     pub is_tls: bool,
+    /// Its place among the connections of everybody and of its address, kept for as long as this is.
+    pub member: Member,
 }
 
 /// Hands a connection to whoever serves HTTP; false refuses it. It is called in a worker's loop and must not wait.

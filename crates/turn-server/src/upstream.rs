@@ -112,6 +112,8 @@ impl Passing {
 
 async fn pass(visitor: Visitor, address: SocketAddr, introduces: bool) -> io::Result<()> {
     let (peer, local) = (visitor.peer, visitor.local);
+    // Counted for its address until it ends.
+    let _member = visitor.member;
     let mut client = TcpStream::from_std(visitor.stream)?;
     let mut server = timeout(CONNECT, TcpStream::connect(address)).await??;
     server.set_nodelay(true)?;

@@ -409,3 +409,47 @@ fn web_connections_are_passed_on_to_a_web_server_that_is_named() {
     assert_closed(&mut stream);
     Client::by(Wire::tcp(server.tcp()), server.tcp()).allocate();
 }
+
+#[test]
+fn an_address_has_its_share_of_web_connections_and_gets_it_back() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = Config {
+        shared_port: SharedPort {
+            upstream: Some(upstream.local_addr().unwrap()),
+            ..SharedPort::default()
+        },
+        streams: Streams {
+            connections_per_address: 2,
+            ..Streams::default()
+        },
+        ..config("127.0.0.1:0", 1)
+    };
+    let server = Server::start(&config);
+    let visit = || {
+        let mut client = connect(server.tcp());
+        client.write_all(b"GET /").unwrap();
+        client
+    };
+    let mut visits = [(); 2].map(|()| (visit(), upstream.accept().unwrap().0));
+    server.wait_for(ENDED, "web", 2.0);
+    assert_closed(&mut connect(server.tcp()));
+    server.wait_for(ENDED, "too_many_from_network", 1.0);
+    let (client, web) = &mut visits[0];
+    client.shutdown(std::net::Shutdown::Both).unwrap();
+    web.shutdown(std::net::Shutdown::Both).unwrap();
+    // Its place is free a moment later.
+    for number in 3.. {
+        let mut client = connect(server.tcp());
+        if client.write_all(b"GET /").is_ok() && upstream_is_reached(&upstream) {
+            break;
+        }
+        assert!(number < 1000, "the place does not come back");
+    }
+}
+
+/// Whether somebody is passed on within a moment.
+fn upstream_is_reached(upstream: &TcpListener) -> bool {
+    upstream.set_nonblocking(true).unwrap();
+    std::thread::sleep(Duration::from_millis(10));
+    upstream.accept().is_ok()
+}

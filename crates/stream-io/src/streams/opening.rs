@@ -71,6 +71,7 @@ impl Streams {
                     peer: connection.client,
                     local: connection.server,
                     is_tls,
+                    member: connection.member,
                 });
                 if taken { Ending::Web } else { Ending::WebRefused }
             }
