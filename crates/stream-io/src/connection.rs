@@ -11,6 +11,9 @@ use rustls::ServerConnection;
 
 use crate::{Ending, Limits, census::Member};
 
+/// Bytes that may wait for whoever has no allocation: the answers to a few requests.
+const STRANGERS_QUEUE: usize = 4096;
+
 pub(crate) struct Connection {
     pub(crate) io: TcpStream,
     /// The client.
@@ -110,6 +113,15 @@ impl Connection {
             Awaited::Rest(since) => after(since, limits.frame, Ending::FrameTime),
             Awaited::Next(_) if self.held => None,
             Awaited::Next(since) => after(since, limits.idle, Ending::Idle),
+        }
+    }
+
+    /// How many bytes may wait for a client that is still read: its answers, and what peers send to its allocation.
+    pub(crate) fn patience(&self, limits: &Limits) -> usize {
+        if self.held {
+            limits.send_queue
+        } else {
+            STRANGERS_QUEUE
         }
     }
 

@@ -239,6 +239,45 @@ fn a_client_that_never_reads_is_not_read_either() {
     (0..written / 20).for_each(|_| assert_eq!(wire.receive(&mut bytes), 32));
 }
 
+/// Those who have no allocation are sent nothing but answers, so that few need to wait.
+#[cfg(target_os = "linux")]
+#[test]
+fn strangers_that_never_read_take_little_memory() {
+    const MANY: u64 = 40;
+    let server = Server::start(&config("127.0.0.1:0", 1));
+    let strangers = (0..MANY).map(|_| {
+        let stream = connect(server.tcp());
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        (stream, 0_usize)
+    });
+    let mut strangers: Vec<_> = strangers.collect();
+    server.wait_for("turn_connections", "", MANY as f64);
+    let before = resident_kb();
+    let requests = binding(7).repeat(1000);
+    let mut progressed = Instant::now();
+    while progressed.elapsed() < Duration::from_millis(300) {
+        for (stream, written) in &mut strangers {
+            while let Ok(len) = stream.write(&requests[*written % 20..]) {
+                *written += len;
+                progressed = Instant::now();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let each = (resident_kb() - before) / MANY;
+    assert!(each < 64, "{each} kB for each of them");
+}
+
+#[cfg(target_os = "linux")]
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 #[test]
 fn who_is_slow_or_silent_is_closed_with_its_reason_and_an_allocation_may_be_silent() {
     let server = Server::start(&Config {

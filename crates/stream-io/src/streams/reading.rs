@@ -53,7 +53,6 @@ enum Then {
 impl Streams {
     /// Reads once from a connection; what it cannot take now is kept for the next turn.
     pub(super) fn serve(&mut self, index: u32, now: Instant, batch: &mut Batch) -> Readiness {
-        let pause = self.reception.limits.send_queue + super::sending::RESERVE / 2;
         let Some((id, connection)) = self.places.at(index) else {
             return Readiness::Drained;
         };
@@ -67,7 +66,12 @@ impl Streams {
             return Readiness::Drained;
         };
         // Whoever does not read answers gets no further ones.
-        connection.paused = connection.unsent.len() > pause;
+        let reserve = if connection.held {
+            super::sending::RESERVE / 2
+        } else {
+            0
+        };
+        connection.paused = connection.unsent.len() > connection.patience(&self.reception.limits) + reserve;
         if connection.paused {
             return Readiness::Drained;
         }

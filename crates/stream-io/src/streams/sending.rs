@@ -65,7 +65,8 @@ impl Streams {
             if connection.unsent.is_empty() {
                 self.pool.give_back(std::mem::take(&mut connection.unsent).into());
             }
-            let resumes = connection.paused && connection.unsent.len() <= self.reception.limits.send_queue;
+            let patience = connection.patience(&self.reception.limits);
+            let resumes = connection.paused && connection.unsent.len() <= patience;
             if written.is_err() {
                 self.leave(index, Ending::Reset);
             } else if resumes {
