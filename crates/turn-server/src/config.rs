@@ -14,8 +14,8 @@ use std::{
     path::PathBuf,
 };
 
-use certificates::TlsConfig;
-use datagram_io::overlapping;
+use certificates::{MinVersion, TlsConfig};
+use datagram_io::{host_addresses, overlapping};
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -204,6 +204,31 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether connections of the web would be passed on to where they come from.
+    fn is_upstream_a_listener(&self) -> bool {
+        let Some(upstream) = self.shared_port.upstream else {
+            return false;
+        };
+        let ip = upstream.ip();
+        // To connect to an unspecified address is to connect to oneself.
+        let is_ours = ip.is_loopback() || ip.is_unspecified() || host_addresses().contains(&ip);
+        let reaches = |at: IpAddr| {
+            let is_of_the_family = at.is_ipv4() == ip.is_ipv4();
+            let by_another_name = at.is_unspecified() || (ip.is_unspecified() && at.is_loopback());
+            at == ip || (is_of_the_family && is_ours && by_another_name)
+        };
+        let tcp = self.listen_tcp.as_ref().unwrap_or(&self.listen);
+        let mut listeners = tcp.iter().chain(self.listen_tls.iter().flatten());
+        listeners.any(|at| at.port() == upstream.port() && reaches(at.ip()))
+    }
+
+    /// Whether DTLS is spoken once there is a certificate: in version 1.2 only, so not where that is too old.
+    pub(crate) fn wants_dtls(&self) -> bool {
+        self.dtls.enabled && self.tls.min_version <= MinVersion::Tls12
+    }
+}
+
 impl Check for Config {
     fn check(&self, report: &mut Report<'_>) {
         if self.listen.is_empty() {
@@ -231,6 +256,12 @@ impl Check for Config {
                 let key = format!("alternate.servers[{index}].address");
                 report.mistake(&key, "is this server itself");
             }
+        }
+        if self.is_upstream_a_listener() {
+            report.mistake(
+                "shared_port.upstream",
+                "is this server itself: each web connection would come back for ever",
+            );
         }
         report.within("tls", |report| self.tls.check(report));
         for mistake in plan::mistakes(self) {

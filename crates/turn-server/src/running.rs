@@ -65,12 +65,17 @@ impl<'a> Surroundings<'a> {
 pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
     let built = build::build(config, &surroundings)?;
     let has_certificate = surroundings.certificates.is_some();
-    let wants_dtls = config.dtls.enabled && has_certificate;
-    let speaks_dtls = cfg!(feature = "dtls") && wants_dtls;
-    if wants_dtls && !speaks_dtls {
+    let could_speak_dtls = config.dtls.enabled && has_certificate;
+    let speaks_dtls = cfg!(feature = "dtls") && config.wants_dtls() && has_certificate;
+    if could_speak_dtls && !cfg!(feature = "dtls") {
         warn!(
             "there are certificates, but this program was built without DTLS: build it with the feature `dtls`, or set \
              turn.dtls.enabled = false"
+        );
+    } else if could_speak_dtls && !speaks_dtls {
+        warn!(
+            "DTLS is off: tls.min_version is 1.3, and DTLS is spoken in version 1.2 only; set min_version to 1.2, or \
+             turn.dtls.enabled to false"
         );
     }
     let Surroundings { health, shutdown, .. } = surroundings;

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use certificates::Certificates;
+use certificates::{Certificates, MinVersion};
 use client::{Client, Relayed};
 use dtls_client::{Session, connect};
 use identity::Identity;
@@ -225,6 +225,18 @@ fn a_hello_from_a_listener_of_ours_is_not_answered() {
     forger.send_to(hello, &server.udp().into()).unwrap();
     server.wait_for("turn_dropped_datagrams_total", "own_listener", 1.0);
     assert_eq!(server.metric("turn_dtls_cookies_total", ""), 0.0);
+}
+
+#[test]
+fn where_only_tls_1_3_is_wanted_dtls_1_2_is_not_spoken() {
+    let identity = Identity::new();
+    let mut config = config("127.0.0.1:0", 1);
+    config.tls.min_version = MinVersion::Tls13;
+    let server = start(&config, &identity.certificates);
+    assert_eq!(server.running.dtls_listeners(), []);
+    let hello = include_bytes!("../../../fuzz/seeds/client_hello/openssl-first");
+    peer("127.0.0.1:0").send_to(hello, server.udp()).unwrap();
+    server.wait_for("turn_dropped_datagrams_total", "not_turn", 1.0);
 }
 
 /// Whatever is not of a session costs a counter; a first hello is answered with less, and begins nothing.

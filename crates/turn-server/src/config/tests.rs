@@ -193,6 +193,37 @@ fn listening_twice_on_a_port_is_a_mistake() {
 }
 
 #[test]
+fn web_connections_are_not_passed_on_to_this_server_itself() {
+    let with = |listen: &str, upstream: &str| {
+        load(&format!(
+            "[turn]\nshared_secrets = [\"a\"]\n{listen}\n[turn.shared_port]\nupstream = \"{upstream}\"\n"
+        ))
+    };
+    for (listen, upstream) in [
+        ("", "127.0.0.1:3478"),
+        ("", "[::1]:3478"),
+        ("", "0.0.0.0:3478"),
+        ("listen = [\"127.0.0.1:443\"]", "0.0.0.0:443"),
+        ("listen_tcp = [\"192.0.2.1:443\"]", "192.0.2.1:443"),
+        ("listen_tls = [\"127.0.0.1:443\"]", "127.0.0.1:443"),
+    ] {
+        let message = with(listen, upstream).expect_err(upstream);
+        assert!(
+            message.contains("turn.shared_port.upstream: is this server itself"),
+            "{message}"
+        );
+    }
+    for (listen, upstream) in [
+        ("", "127.0.0.1:8443"),
+        ("", "192.0.2.1:3478"),
+        ("listen = [\"192.0.2.1:443\"]", "127.0.0.1:443"),
+        ("listen_tcp = [\"127.0.0.1:443\"]", "127.0.0.1:3478"),
+    ] {
+        with(listen, upstream).expect(upstream);
+    }
+}
+
+#[test]
 fn a_secret_file_must_exist_and_hold_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");

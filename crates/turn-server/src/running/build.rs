@@ -99,7 +99,10 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         reception,
         news: News::new(hosts.clone(), alternates.clone(), draining.word()),
         binding_requests,
-        dtls: config.dtls.clone(),
+        dtls: config::Dtls {
+            enabled: config.wants_dtls(),
+            ..config.dtls.clone()
+        },
         certificates: surroundings.certificates.clone().unwrap_or_default(),
         cookie_secret: random()?,
     };
@@ -211,7 +214,13 @@ fn report_descriptors(config: &Config, workers: usize) {
         relay if relay.enabled => u64::from(relay.connections) + peer_io::PIPE_DESCRIPTORS * workers as u64,
         _ => 0,
     };
-    let wanted = relays + u64::from(config.streams.connections) + peers + (listeners * workers) as u64 + 128;
+    // A web server's end beside a client's, which is given away and counted no more among those below.
+    let web = match &config.shared_port {
+        shared if shared.upstream.is_some() => 2 * u64::from(shared.upstream_connections),
+        _ => 0,
+    };
+    let wanted =
+        relays + u64::from(config.streams.connections) + peers + web + (listeners * workers) as u64 + 128;
     match raise_descriptor_limit(wanted) {
         Ok(limit) if limit.is_enough() => info!("{limit}"),
         Ok(limit) => warn!("{limit}"),
