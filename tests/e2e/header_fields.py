@@ -4,17 +4,15 @@ usage: header_fields.py PREFIX_OF_THE_NAMESPACES
 """
 
 import contextlib
-import ctypes
 import os
 import socket
 import struct
-import sys
 import time
 import urllib.request
 
+from spaces import check, inside, udp
 from turn_client import Client, Refused, TcpClient
 
-SPACE = sys.argv[1]
 V4, V6 = 4, 6
 SERVER = {V4: "8.8.1.1", V6: "2606:4700:1::1"}
 # A server for each value of turn.relay.header_fields; the first is the default.
@@ -22,31 +20,6 @@ DSCP_ECN, NONE, ALL = 3478, 3479, 3480
 PEER = {V4: "8.8.3.2", V6: "2606:4700:3::2"}
 NOBODY = {V4: "8.8.3.99", V6: "2606:4700:3::99"}
 PEER_PORT, CLOSED_PORT = 5000, 5001
-CLONE_NEWNET = 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-@contextlib.contextmanager
-def inside(name):
-    """Sockets opened here belong to a namespace, and stay there."""
-    with open("/proc/self/ns/net") as home, open(f"/run/netns/{SPACE}-{name}") as there:
-        enter(there)
-        try:
-            yield
-        finally:
-            enter(home)
-
-
-def enter(namespace):
-    if libc.setns(namespace.fileno(), CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-def check(sentence, found, expected):
-    if found == expected:
-        print(f"passed: {sentence}")
-    else:
-        print(f"failed: {sentence}\n    {found} is not {expected}")
 
 
 class Wire:
@@ -68,14 +41,6 @@ class Wire:
                 return {"ttl": packet[8], "tos": packet[1], "df": bool(packet[6] & 0x40)}
             word = struct.unpack_from("!I", packet)[0]
             return {"ttl": packet[7], "tos": word >> 20 & 0xFF, "flow": word & 0xFFFFF}
-
-
-def udp(name, address, port):
-    with inside(name):
-        opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    opened.bind((address, port))
-    opened.settimeout(5)
-    return opened
 
 
 def client(at, port=DSCP_ECN, kind=Client, **wanted):

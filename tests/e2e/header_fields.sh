@@ -8,33 +8,8 @@ set -euo pipefail
 . "$(dirname "$0")/namespaces.sh"
 need python3 ip
 [ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
-ip netns add "$space-client" 2>/dev/null || skip "network namespaces are not to be had here"
-ip netns del "$space-client"
-
-spaces=(client server router peer)
-demolish() {
-    local name
-    for name in "${spaces[@]}"; do ip netns del "$space-$name" 2>/dev/null || true; done
-}
-trap 'demolish; cleanup' EXIT
-
-for name in "${spaces[@]}"; do
-    ip netns add "$space-$name"
-    in_space "$name" ip link set lo up
-done
-link client c0 8.8.1.2/24 2606:4700:1::2/64 -- server s0 8.8.1.1/24 2606:4700:1::1/64
-link server s1 8.8.2.1/24 2606:4700:2::1/64 -- router r0 8.8.2.2/24 2606:4700:2::2/64
-link router r1 8.8.3.1/24 2606:4700:3::1/64 -- peer p0 8.8.3.2/24 2606:4700:3::2/64
-in_space router ip link set r1 mtu 1300
-in_space peer ip link set p0 mtu 1300
-in_space server ip route add default via 8.8.2.2
-in_space server ip route add default via 2606:4700:2::2
-in_space peer ip route add default via 8.8.3.1
-in_space peer ip route add default via 2606:4700:3::1
-# However often a router is asked, it tells.
-in_space router sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 \
-    net.ipv6.icmp.ratelimit=0
-in_space peer sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+trap 'demolish_row; cleanup' EXIT
+build_row || skip "network namespaces are not to be had here"
 
 # One server for each setting, on ports of its own.
 port=3478
@@ -59,11 +34,5 @@ done
 if ! python3 "$e2e/header_fields.py" "$space" >"$scratch/fields.out" 2>"$scratch/fields.err"; then
     not_ok "the checks end well" "$scratch/fields.err"
 fi
-while read -r verdict sentence; do
-    case $verdict in
-        passed:) ok "$sentence" ;;
-        failed:) not_ok "$sentence" ;;
-        *) echo "    $verdict $sentence" ;;
-    esac
-done <"$scratch/fields.out"
+report "$scratch/fields.out"
 done_checking

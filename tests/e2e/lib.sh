@@ -30,6 +30,18 @@ not_ok() {
     [ -z "${2:-}" ] || tail -n 12 "$2" | sed 's/^/    /'
 }
 
+# report FILE: counts the lines "passed: SENTENCE" and "failed: SENTENCE" that a program wrote; the others explain them.
+report() {
+    local verdict sentence
+    while read -r verdict sentence; do
+        case $verdict in
+            passed:) ok "$sentence" ;;
+            failed:) not_ok "$sentence" ;;
+            *) echo "    $verdict $sentence" ;;
+        esac
+    done <"$1"
+}
+
 # skip WHY: ends the script, which then counts as skipped.
 skip() {
     echo "skipped: $1"

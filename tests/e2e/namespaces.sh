@@ -43,6 +43,34 @@ plug() {
     in_space "$name" ip link set "$device" up
 }
 
+# build_row: client, server, router and peer one behind the other; the last cable takes 1300 bytes. Fails where there are no
+# namespaces.
+build_row() {
+    local name
+    for name in client server router peer; do
+        ip netns add "$space-$name" 2>/dev/null || return 1
+        in_space "$name" ip link set lo up
+    done
+    link client c0 8.8.1.2/24 2606:4700:1::2/64 -- server s0 8.8.1.1/24 2606:4700:1::1/64
+    link server s1 8.8.2.1/24 2606:4700:2::1/64 -- router r0 8.8.2.2/24 2606:4700:2::2/64
+    link router r1 8.8.3.1/24 2606:4700:3::1/64 -- peer p0 8.8.3.2/24 2606:4700:3::2/64
+    in_space router ip link set r1 mtu 1300
+    in_space peer ip link set p0 mtu 1300
+    in_space server ip route add default via 8.8.2.2
+    in_space server ip route add default via 2606:4700:2::2
+    in_space peer ip route add default via 8.8.3.1
+    in_space peer ip route add default via 2606:4700:3::1
+    # However often a router is asked, it tells.
+    in_space router sysctl -q net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 \
+        net.ipv6.icmp.ratelimit=0
+    in_space peer sysctl -q net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+}
+
+demolish_row() {
+    local name
+    for name in client server router peer; do ip netns del "$space-$name" 2>/dev/null || true; done
+}
+
 build_internet() {
     local name
     for name in client nat world edge site; do
