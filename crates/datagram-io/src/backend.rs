@@ -60,6 +60,10 @@ pub trait Backend: Send {
 pub struct Received {
     /// Slots filled.
     pub datagrams: usize,
+    /// Datagrams of runs that [`Batch::clear`] puts into slots.
+    pub waiting: usize,
+    /// Runs that came in one piece.
+    pub runs: u64,
     /// Datagrams left in the kernel, perhaps: it was not seen to be empty.
     pub more: bool,
     /// Errors the kernel reported in place of a datagram, and datagrams without a usable address.
@@ -71,6 +75,10 @@ pub struct Received {
 pub struct Sent {
     /// Datagrams the kernel took.
     pub datagrams: u64,
+    /// Runs among them: messages of several datagrams that the kernel took in one piece.
+    pub runs: u64,
+    /// Runs the kernel would not take in one piece; their datagrams were sent one by one.
+    pub refused_runs: u64,
     /// Datagrams dropped because the socket's send buffer or a queue behind it was full.
     pub blocked: u64,
     /// Datagrams the kernel refused: no route, forbidden by a firewall.

@@ -5,12 +5,12 @@ use std::{
     ops::Range,
 };
 
-use crate::{SocketId, buffer::Buffer};
+use crate::{SocketId, buffer::Buffer, trains::Trains};
 
 /// Bytes in front of every received datagram, so that a header can be put before it in place.
 pub const HEADROOM: usize = 48;
 
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A fixed number of slots, filled from the front by receiving and emptied by [`Batch::clear`].
 ///
@@ -18,6 +18,8 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 pub struct Batch {
     slots: Box<[Slot]>,
     filled: usize,
+    /// What the last receive brought and no slot has taken yet.
+    pub(crate) trains: Trains,
 }
 
 impl Batch {
@@ -26,6 +28,7 @@ impl Batch {
         Self {
             slots: Buffer::several(slots).into_iter().map(Slot::new).collect(),
             filled: 0,
+            trains: Trains::new(slots),
         }
     }
 
@@ -66,12 +69,26 @@ impl Batch {
         self.filled += count;
     }
 
-    /// Forgets all datagrams and what was marked for sending.
+    /// Gives each datagram of the messages in the first free slots one of its own, and returns how many slots these are.
+    /// For each message `segments` has the length of its datagrams, or 0 if it is one datagram.
+    pub(crate) fn lay_out(&mut self, segments: &[usize]) -> usize {
+        let free = &mut self.slots[self.filled..];
+        for (slot, &segment) in free.iter_mut().zip(segments) {
+            let whole = slot.window.len();
+            self.trains.take(slot, if segment == 0 { whole } else { segment });
+        }
+        self.trains.lay_out(free)
+    }
+
+    /// Forgets all datagrams in slots and what was marked for sending.
+    ///
+    /// When runs arrived in one piece, the slots may be filled again at once, with datagrams there was no slot for:
+    /// **decide about these and clear again, until [`Batch::is_empty`], before anything else is received.**
     pub fn clear(&mut self) {
         for slot in &mut self.slots[..self.filled] {
             slot.outgoing = None;
         }
-        self.filled = 0;
+        self.filled = self.trains.lay_out(&mut self.slots);
     }
 }
 
@@ -259,8 +276,13 @@ impl Slot {
 
     /// Notes what a back end received into [`Slot::receive_area`].
     pub(crate) fn fill(&mut self, len: usize, source: SocketAddr, destination: SocketAddr) {
-        debug_assert!(len <= self.buffer.len() - HEADROOM);
-        self.window = HEADROOM..HEADROOM + len;
+        self.fill_at(HEADROOM..HEADROOM + len, source, destination);
+    }
+
+    /// Notes where in the buffer a datagram lies.
+    pub(crate) fn fill_at(&mut self, window: Range<usize>, source: SocketAddr, destination: SocketAddr) {
+        debug_assert!(window.end <= self.buffer.len());
+        self.window = window;
         self.source = source;
         self.destination = destination;
         self.fields = HeaderFields::default();

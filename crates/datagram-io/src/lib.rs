@@ -25,6 +25,7 @@ mod ready;
 mod route;
 mod socket;
 mod sockets;
+mod trains;
 mod worker;
 
 pub use backend::{Backend, Native, Received, Sent};

@@ -5,8 +5,9 @@ mod errors;
 mod name;
 mod options;
 mod pipe;
+mod sending;
 
-use std::{io, mem::size_of, net::SocketAddr, os::fd::AsRawFd, ptr};
+use std::{io, mem::size_of, net::SocketAddr, ops::Range, os::fd::AsRawFd, ptr};
 
 pub(crate) use self::options::{allow_fragments, report_destinations};
 pub use self::pipe::Pipe;
@@ -14,7 +15,7 @@ use self::{
     control::{Control, Told},
     errors::take_error,
     name::Name,
-    options::{report_errors, report_fields, set_dont_fragment},
+    options::{can_segment, join_runs, report_errors, report_fields, set_dont_fragment},
 };
 use crate::{Backend, Batch, Icmp, Received, Reported, Sent, Slot, Socket, open_relay};
 
@@ -25,6 +26,10 @@ const CALL: usize = 64;
 pub struct Mmsg {
     scratch: Box<Scratch>,
     reported: Reported,
+    /// Whether the kernel knows of runs at all: one that does not would send a run as one long datagram.
+    segments: bool,
+    /// Whether sockets ask for runs in one piece.
+    joins: bool,
 }
 
 /// What the kernel reads and writes beside the payloads. Filled anew for each call, so that no pointer
@@ -34,6 +39,8 @@ struct Scratch {
     payloads: [libc::iovec; CALL],
     names: [Name; CALL],
     controls: [Control; CALL],
+    /// The length of the datagrams of a received run; 0 for one datagram.
+    segments: [usize; CALL],
 }
 
 // SAFETY: the pointers in a scratch are written right before each system call and not read after it;
@@ -49,6 +56,8 @@ impl Mmsg {
         Self {
             scratch,
             reported: Reported::default(),
+            segments: can_segment(),
+            joins: false,
         }
     }
 
@@ -58,6 +67,11 @@ impl Mmsg {
             reported,
             ..Self::new()
         }
+    }
+
+    /// Lets runs arrive in one piece, where the kernel can; [`Batch::clear`] tells what that asks of the caller.
+    pub fn joining_runs(self) -> Self {
+        Self { joins: true, ..self }
     }
 }
 
@@ -81,6 +95,7 @@ impl Backend for Mmsg {
     fn adopt(&mut self, socket: &mut Socket) -> io::Result<()> {
         report_fields(socket, self.reported)?;
         socket.reported = self.reported;
+        socket.joins_runs = self.joins && join_runs(socket);
         Ok(())
     }
 
@@ -94,8 +109,10 @@ impl Backend for Mmsg {
                 ..Received::default()
             };
         }
-        self.scratch
-            .prepare_receive(slots, socket.is_wildcard() || socket.reported.any());
+        self.scratch.prepare_receive(
+            slots,
+            socket.is_wildcard() || socket.reported.any() || socket.joins_runs,
+        );
         // SAFETY: `prepare_receive` pointed the first `wanted` headers at names, controls and payload
         // areas that live until the call returns, each with its true length.
         let count = unsafe {
@@ -110,17 +127,24 @@ impl Backend for Mmsg {
         let Ok(count) = usize::try_from(count) else {
             let empty = io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock;
             return Received {
-                datagrams: 0,
                 more: !empty,
                 // An ICMP error that stands in the queue too is told once here; no datagram died of it.
                 errors: u64::from(!empty && !socket.reports_errors),
+                ..Received::default()
             };
         };
-        let datagrams = self.scratch.collect(&mut slots[..count], socket);
+        let (messages, runs) = self.scratch.collect(&mut slots[..count], socket);
+        let datagrams = if runs == 0 {
+            messages
+        } else {
+            batch.lay_out(&self.scratch.segments[..messages])
+        };
         Received {
             datagrams,
+            waiting: batch.trains.waiting(),
+            runs,
             more: count == wanted,
-            errors: (count - datagrams) as u64,
+            errors: (count - messages) as u64,
         }
     }
 
@@ -149,10 +173,7 @@ impl Backend for Mmsg {
                 sent.failed += chosen.len() as u64;
                 continue;
             }
-            for chosen in chosen.chunks(CALL) {
-                self.scratch.prepare_send(slots, chosen, socket.is_wildcard());
-                self.scratch.send(socket, chosen.len(), &mut sent);
-            }
+            self.scratch.send(socket, slots, chosen, self.segments, &mut sent);
         }
         sent
     }
@@ -166,13 +187,17 @@ impl Scratch {
                 iov_base: area.as_mut_ptr().cast(),
                 iov_len: area.len(),
             };
-            self.point(index, size_of::<Name>() as libc::socklen_t, with_control);
+            self.point(index, index..index + 1, size_of::<Name>() as libc::socklen_t);
+            if with_control {
+                self.allow_control(index, Control::LEN);
+            }
         }
     }
 
-    /// Reads source and destination of each received datagram; slots without them are moved to the end.
-    fn collect(&mut self, slots: &mut [Slot], socket: &Socket) -> usize {
-        let mut kept = 0;
+    /// Reads source and destination of each received message; slots without them are moved to the end. Returns how many
+    /// there are, and how many of these are runs.
+    fn collect(&mut self, slots: &mut [Slot], socket: &Socket) -> (usize, u64) {
+        let (mut kept, mut runs) = (0, 0);
         for index in 0..slots.len() {
             let header = &self.headers[index];
             // A name of no length would be an earlier datagram's.
@@ -195,123 +220,31 @@ impl Scratch {
             slots[index].fill(header.msg_len as usize, source, destination);
             slots[index].fields = told.fields;
             slots.swap(kept, index);
+            let length = header.msg_len as usize;
+            self.segments[kept] = told.segment.filter(|&segment| segment < length).unwrap_or(0);
+            runs += u64::from(self.segments[kept] > 0);
             kept += 1;
         }
-        kept
+        (kept, runs)
     }
 
-    fn prepare_send(&mut self, slots: &[Slot], chosen: &[u16], with_source: bool) {
-        for (index, &slot) in chosen.iter().enumerate() {
-            let slot = &slots[usize::from(slot)];
-            let Some(outgoing) = &slot.outgoing else {
-                unreachable!("only marked slots are chosen");
-            };
-            let payload = &slot.buffer[outgoing.window.clone()];
-            // The kernel only reads what sendmmsg is given, although iovec has no const form.
-            self.payloads[index] = libc::iovec {
-                iov_base: payload.as_ptr().cast_mut().cast(),
-                iov_len: payload.len(),
-            };
-            let length = self.names[index].write(outgoing.to);
-            let mut writer = self.controls[index].writer();
-            if with_source {
-                writer.source(outgoing.from);
-            }
-            writer.fields(outgoing.fields, outgoing.to);
-            let control = writer.len();
-            self.point(index, length, control > 0);
-            self.headers[index].msg_hdr.msg_controllen = control as _;
-        }
-    }
-
-    /// Sends the first `count` headers; a refused datagram does not keep those behind it.
-    fn send(&mut self, socket: &Socket, count: usize, sent: &mut Sent) {
-        let mut done = 0;
-        let mut tries = tries(socket);
-        while done < count {
-            // SAFETY: `prepare_send` pointed headers `0..count` at names, controls and payloads that
-            // live until the call returns, each with its true length; `done < count <= CALL`.
-            let took = unsafe {
-                libc::sendmmsg(
-                    socket.io.as_raw_fd(),
-                    self.headers.as_mut_ptr().add(done),
-                    (count - done) as libc::c_uint,
-                    libc::MSG_DONTWAIT as _,
-                )
-            };
-            if let Ok(took) = usize::try_from(took) {
-                sent.datagrams += took as u64;
-                done += took;
-                tries = self::tries(socket);
-                continue;
-            }
-            match Refusal::of(&io::Error::last_os_error()) {
-                Refusal::Interrupted => continue,
-                Refusal::Blocked => {
-                    sent.blocked += (count - done) as u64;
-                    return;
-                }
-                Refusal::Dropped => sent.blocked += 1,
-                Refusal::TooLong | Refusal::Other if tries > 1 => {
-                    tries -= 1;
-                    continue;
-                }
-                Refusal::TooLong => {
-                    sent.too_long += 1;
-                    if socket.dont_fragment.get() {
-                        socket.too_long_for.set(self.names[done].read());
-                    }
-                }
-                Refusal::Other => sent.failed += 1,
-            }
-            done += 1;
-            tries = self::tries(socket);
-        }
-    }
-
-    /// Points the header at its own name and payload and, if asked, at its control buffer.
-    fn point(&mut self, index: usize, name_length: libc::socklen_t, with_control: bool) {
+    /// Points the header at its own name and at these payloads.
+    fn point(&mut self, index: usize, payloads: Range<usize>, name_length: libc::socklen_t) {
         let header = &mut self.headers[index].msg_hdr;
+        let payloads = &mut self.payloads[payloads];
         header.msg_name = ptr::from_mut(&mut self.names[index]).cast();
         header.msg_namelen = name_length;
-        header.msg_iov = &raw mut self.payloads[index];
-        header.msg_iovlen = 1;
+        header.msg_iov = payloads.as_mut_ptr();
+        header.msg_iovlen = payloads.len() as _;
         header.msg_control = ptr::null_mut();
         header.msg_controllen = 0;
         header.msg_flags = 0;
-        if with_control {
-            header.msg_control = ptr::from_mut(&mut self.controls[index]).cast();
-            header.msg_controllen = Control::LEN as _;
-        }
     }
-}
 
-/// How often a datagram is tried. On a socket that reports ICMP errors, one that came in for an earlier datagram is told
-/// in place of sending this one.
-fn tries(socket: &Socket) -> u32 {
-    if socket.reports_errors { 3 } else { 1 }
-}
-
-/// Why a datagram did not leave.
-enum Refusal {
-    /// A signal came first.
-    Interrupted,
-    /// The socket's buffer is full, and would be for the next one.
-    Blocked,
-    /// A queue behind the socket was full; only sockets that report errors are told.
-    Dropped,
-    TooLong,
-    Other,
-}
-
-impl Refusal {
-    fn of(error: &io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(libc::EINTR) => Self::Interrupted,
-            Some(libc::EAGAIN) => Self::Blocked,
-            Some(libc::ENOBUFS) => Self::Dropped,
-            Some(libc::EMSGSIZE) => Self::TooLong,
-            _ => Self::Other,
-        }
+    /// Points the header at the first `len` bytes of its control buffer.
+    fn allow_control(&mut self, index: usize, len: usize) {
+        let header = &mut self.headers[index].msg_hdr;
+        header.msg_control = ptr::from_mut(&mut self.controls[index]).cast();
+        header.msg_controllen = len as _;
     }
 }

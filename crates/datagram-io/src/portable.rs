@@ -36,6 +36,11 @@ impl Portable {
         Self::new()
     }
 
+    /// Makes no difference here: each datagram arrives by itself.
+    pub fn joining_runs(self) -> Self {
+        self
+    }
+
     fn destination(&self, socket: &Socket, source: SocketAddr) -> SocketAddr {
         if !socket.is_wildcard() {
             return socket.local;

@@ -29,6 +29,10 @@ pub struct Socket {
     pub(crate) dont_fragment: Cell<bool>,
     /// To whom the last datagram was that was too long to leave with DF, until the kernel has told why.
     pub(crate) too_long_for: Cell<Option<SocketAddr>>,
+    /// Whether runs arrive in one piece.
+    pub(crate) joins_runs: bool,
+    /// How many runs were refused since the last one that was sent.
+    pub(crate) runs_refused: Cell<u8>,
 }
 
 impl Socket {
@@ -56,6 +60,8 @@ impl Socket {
             reported: Reported::default(),
             dont_fragment: Cell::new(false),
             too_long_for: Cell::new(None),
+            joins_runs: false,
+            runs_refused: Cell::new(0),
         }
     }
 }

@@ -35,8 +35,14 @@ pub enum Readiness {
 pub struct IoCounters {
     /// Datagrams received.
     pub received: u64,
+    /// Runs among them, each of several datagrams that the kernel gave in one piece.
+    pub received_runs: u64,
     /// Datagrams the kernel took for sending.
     pub sent: u64,
+    /// Runs among them, each of several datagrams that the kernel took in one piece.
+    pub sent_runs: u64,
+    /// Runs the kernel would not take in one piece; their datagrams were sent one by one.
+    pub refused_runs: u64,
     /// Errors reported in place of a received datagram.
     pub receive_errors: u64,
     /// Dropped because the kernel's send buffer was full.
@@ -147,7 +153,8 @@ impl<B: Backend> Sockets<B> {
             if received.datagrams == 0 && received.more && received.errors > 0 {
                 continue;
             }
-            self.counters.received += received.datagrams as u64;
+            self.counters.received += (received.datagrams + received.waiting) as u64;
+            self.counters.received_runs += received.runs;
             let id = SocketId {
                 index,
                 generation: *generation,
@@ -155,6 +162,7 @@ impl<B: Backend> Sockets<B> {
             for slot in &mut batch.free_mut()[..received.datagrams] {
                 slot.origin = Origin::Socket(id);
             }
+            batch.trains.origin = Origin::Socket(id);
             batch.commit(received.datagrams);
             return if received.more {
                 Readiness::More
@@ -223,6 +231,8 @@ impl<B: Backend> Sockets<B> {
                 }
             };
             self.counters.sent += sent.datagrams;
+            self.counters.sent_runs += sent.runs;
+            self.counters.refused_runs += sent.refused_runs;
             self.counters.send_blocked += sent.blocked;
             self.counters.send_failed += sent.failed;
             self.counters.send_too_long += sent.too_long;

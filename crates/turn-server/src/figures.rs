@@ -22,6 +22,7 @@ pub(crate) enum Figure {
     RelayPackets(Direction),
     Dropped(DropReason),
     Lost(Loss),
+    Runs(Runs),
     Requests(CountedMethod, Transport),
     Errors(CountedMethod, u16),
     AuthFailures(AuthFailure),
@@ -77,6 +78,27 @@ impl Loss {
     }
 }
 
+/// What became of runs, each of several datagrams of one flow in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runs {
+    Received,
+    Sent,
+    Refused,
+}
+
+impl Runs {
+    pub(crate) const ALL: [Self; 3] = [Self::Received, Self::Sent, Self::Refused];
+
+    /// As the metric labels it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The counters of one worker, where it alone may look.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
@@ -118,6 +140,7 @@ impl Figure {
         }
         all.extend(DropReason::ALL.iter().map(|&reason| Self::Dropped(reason)));
         all.extend(Loss::ALL.map(Self::Lost));
+        all.extend(Runs::ALL.map(Self::Runs));
         for &method in CountedMethod::ALL {
             all.extend(ERROR_CODES.map(|code| Self::Errors(method, code)));
         }
@@ -146,6 +169,9 @@ impl Figure {
             Self::Lost(Loss::WorkerBusy) => from.worker_busy,
             Self::Lost(Loss::ReceiveError) => from.io.receive_errors,
             Self::Lost(Loss::ClientQueueFull) => from.streams.queue_full,
+            Self::Runs(Runs::Received) => from.io.received_runs,
+            Self::Runs(Runs::Sent) => from.io.sent_runs,
+            Self::Runs(Runs::Refused) => from.io.refused_runs,
             Self::Requests(method, transport) => from.core.requests(method, transport),
             Self::Errors(method, code) => from.core.errors(method, code),
             Self::AuthFailures(failure) => from.core.auth_failures(failure),

@@ -222,6 +222,7 @@ mod tests {
             "turn_allocations_resumed_total 0",
             "turn_relay_bytes_total{direction=\"to_peer\"} 0",
             "turn_relay_packets_total{direction=\"to_client\"} 0",
+            "turn_datagram_runs_total{outcome=\"sent\"} 0",
             "turn_icmp_relayed_total 0",
             "turn_dropped_datagrams_total{reason=\"no_permission\"} 0",
             "turn_dropped_datagrams_total{reason=\"send_blocked\"} 0",

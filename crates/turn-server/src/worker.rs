@@ -271,16 +271,17 @@ impl Worker {
         self.decide(now);
     }
 
-    /// Asks the core about each datagram of the batch, then sends what it marked.
+    /// Asks the core about each datagram of the batch, then sends what it marked; until there is none left of the runs
+    /// in it.
     fn decide(&mut self, now: Now) {
-        if !self.batch.is_empty() {
+        while !self.batch.is_empty() {
             for index in 0..self.batch.filled().len() {
                 self.decide_one(now, index);
                 self.perform_outputs(now);
             }
             self.sockets.send(&mut self.batch);
-            self.batch.clear();
             self.notes.clear();
+            self.batch.clear();
             self.unpublished = true;
         }
         self.finish_streams(now);

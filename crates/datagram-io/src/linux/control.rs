@@ -92,6 +92,11 @@ impl Writer<'_> {
         }
     }
 
+    /// Has the message cut into datagrams of this length.
+    pub(super) fn segment(&mut self, length: u16) {
+        self.push(libc::SOL_UDP, libc::UDP_SEGMENT, &length.to_ne_bytes());
+    }
+
     /// How many bytes were written.
     pub(super) fn len(&self) -> usize {
         self.len
@@ -123,6 +128,8 @@ pub(super) struct Told {
     /// Its destination, on the socket's port.
     pub(super) destination: Option<SocketAddr>,
     pub(super) fields: HeaderFields,
+    /// The length of its datagrams, if it is a run.
+    pub(super) segment: Option<usize>,
 }
 
 impl Told {
@@ -138,6 +145,7 @@ impl Told {
                 (libc::IPPROTO_IP, libc::IP_TOS) | (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                     told.fields.traffic_class = number(value);
                 }
+                (libc::SOL_UDP, libc::UDP_GRO) => told.segment = length(value),
                 _ => {}
             }
         }
@@ -151,6 +159,11 @@ fn number(value: &[u8]) -> Option<u8> {
         [byte] => Some(*byte),
         _ => u8::try_from(libc::c_int::from_ne_bytes(value.try_into().ok()?)).ok(),
     }
+}
+
+/// Reads a length, which the kernel passes as an int.
+fn length(value: &[u8]) -> Option<usize> {
+    usize::try_from(libc::c_int::from_ne_bytes(value.try_into().ok()?)).ok()
 }
 
 /// `in_pktinfo` and `in6_pktinfo`: which local address a datagram came to or leaves from.
@@ -217,6 +230,7 @@ mod tests {
             let told = Told {
                 destination: Some(address),
                 fields: fields(255, 0xb9),
+                segment: None,
             };
             assert_eq!(Told::by(control.messages(len), 9), told);
         }

@@ -72,6 +72,17 @@ pub(super) fn report_errors(socket: &Socket) -> io::Result<()> {
     }
 }
 
+/// Asks for runs in one piece; tells whether they will come so. Kernels before 5.0 know nothing of it.
+pub(super) fn join_runs(socket: &Socket) -> bool {
+    set_option(&socket.io, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok()
+}
+
+/// Whether the kernel can cut a message into datagrams. Kernels before 4.18 would take no notice of the wish.
+pub(super) fn can_segment() -> bool {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None);
+    socket.is_ok_and(|socket| set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok())
+}
+
 fn set_option(
     socket: &impl AsRawFd,
     level: libc::c_int,

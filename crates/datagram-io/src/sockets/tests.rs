@@ -14,6 +14,8 @@ use crate::{HEADROOM, Portable, Slot, open_listeners};
 mod header_fields;
 #[cfg(target_os = "linux")]
 mod icmp;
+#[cfg(target_os = "linux")]
+mod runs;
 
 /// The longest payload of a UDP datagram over IPv4.
 const LONGEST: usize = 65_507;

@@ -8,7 +8,7 @@ use super::{
     series::{def, each, one},
 };
 use crate::{
-    figures::{Figure, Loss},
+    figures::{Figure, Loss, Runs},
     worker::dtls,
 };
 
@@ -84,6 +84,13 @@ pub(super) fn families() -> Vec<MetricDef> {
             each(Direction::ALL, |direction| {
                 (vec![direction.name()], Figure::RelayPackets(direction))
             }),
+        ),
+        def(
+            "turn_datagram_runs_total",
+            "Runs of datagrams of one flow that the kernel gave or took in one piece, or refused to take.",
+            &["outcome"],
+            COUNTER,
+            each(&Runs::ALL, |runs| (vec![runs.name()], Figure::Runs(runs))),
         ),
         def(
             "turn_icmp_relayed_total",

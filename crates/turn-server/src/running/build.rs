@@ -340,7 +340,7 @@ struct Tables {
 
 fn tables(poll: &Poll, listeners: Listeners, reported: Reported, shared: &Shared) -> io::Result<Tables> {
     let registry = || poll.registry().try_clone();
-    let mut sockets = Sockets::new(Native::reporting(reported), registry()?);
+    let mut sockets = Sockets::new(Native::reporting(reported).joining_runs(), registry()?);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         sockets.insert(
             SocketId {
