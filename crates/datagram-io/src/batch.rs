@@ -283,6 +283,7 @@ impl Slot {
     pub(crate) fn fill_at(&mut self, window: Range<usize>, source: SocketAddr, destination: SocketAddr) {
         debug_assert!(window.end <= self.buffer.len());
         self.window = window;
+        self.buffer.note_written(self.window.end);
         self.source = source;
         self.destination = destination;
         self.fields = HeaderFields::default();

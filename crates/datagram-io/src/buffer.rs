@@ -18,6 +18,8 @@ pub const SLOT_CAPACITY: usize = 66_112;
 /// [`SLOT_CAPACITY`] zero bytes at first; they can change places with another buffer without being copied.
 pub(crate) struct Buffer {
     first: NonNull<u8>,
+    /// How far it was written since it last gave memory back; what lies beyond may not be resident.
+    written: usize,
     /// Keeps the memory.
     _piece: Arc<Piece>,
 }
@@ -36,12 +38,31 @@ impl Buffer {
                 let first = unsafe { NonNull::new_unchecked(start.add(index * SLOT_CAPACITY)) };
                 Self {
                     first,
+                    written: 0,
                     _piece: Arc::clone(&piece),
                 }
             })
             .collect()
     }
+
+    /// Notes that it was written so far.
+    pub(crate) fn note_written(&mut self, end: usize) {
+        self.written = self.written.max(end);
+    }
+
+    /// Gives back the memory of large datagrams, so that a buffer that waits holds what common ones need. The bytes are
+    /// lost.
+    pub(crate) fn shed(&mut self) {
+        if self.written > KEPT {
+            #[cfg(target_os = "linux")]
+            crate::linux::give_back(&mut self[KEPT..]);
+            self.written = 0;
+        }
+    }
 }
+
+/// Bytes that a waiting buffer keeps: datagrams of an Ethernet's length, jumbo frames too but for their ends.
+const KEPT: usize = 2 * 4096;
 
 impl Deref for Buffer {
     type Target = [u8];
@@ -102,5 +123,42 @@ mod tests {
         assert!(buffers[0].iter().all(|byte| *byte == 1) && buffers[1].iter().all(|byte| *byte == 2));
         drop(buffers);
         assert!(last.iter().all(|byte| *byte == 3));
+    }
+
+    /// Pages of this process that are resident.
+    #[cfg(target_os = "linux")]
+    fn resident() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_large_datagrams_made_resident_is_given_back_and_neighbours_keep_theirs() {
+        let mut buffers = Buffer::several(256);
+        let empty = resident();
+        for buffer in &mut buffers {
+            buffer.fill(7);
+            buffer.note_written(SLOT_CAPACITY);
+        }
+        assert!(resident() > empty + 200 * 16, "16 pages each");
+        for buffer in buffers.iter_mut().step_by(2) {
+            buffer.shed();
+        }
+        assert!(
+            resident() < empty + 256 * 10,
+            "half of them are back but for three pages each"
+        );
+        assert!(
+            buffers
+                .iter()
+                .skip(1)
+                .step_by(2)
+                .all(|buffer| buffer.iter().all(|byte| *byte == 7))
+        );
+        let common = &mut buffers[1];
+        common.written = KEPT;
+        common.shed();
+        assert!(common.iter().all(|byte| *byte == 7), "nothing to give back");
     }
 }

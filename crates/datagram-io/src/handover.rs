@@ -117,7 +117,9 @@ impl<N> Inbox<N> {
             let Some(parcel) = self.ring.waiting.pop() else {
                 break;
             };
-            let spare = std::mem::replace(&mut slot.buffer, parcel.buffer);
+            let mut spare = std::mem::replace(&mut slot.buffer, parcel.buffer);
+            // Whatever the slot held before, a thousand spare ones must not hold that much.
+            spare.shed();
             slot.window = parcel.window;
             slot.origin = Origin::Worker {
                 note: notes.len() as u16,

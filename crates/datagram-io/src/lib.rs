@@ -16,6 +16,7 @@
 mod backend;
 mod batch;
 mod buffer;
+mod cores;
 mod handover;
 mod limits;
 #[cfg(target_os = "linux")]
@@ -31,6 +32,7 @@ mod worker;
 pub use backend::{Backend, Native, Received, Sent};
 pub use batch::{Batch, ConnectionId, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Reported, Slot};
 pub use buffer::SLOT_CAPACITY;
+pub use cores::{CAN_PIN, pin_to_core};
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 #[cfg(target_os = "linux")]
@@ -39,7 +41,8 @@ pub use portable::Portable;
 pub use ready::ReadyList;
 pub use route::{host_addresses, local_address_towards};
 pub use socket::{
-    Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay, overlapping, tcp_bind_advice,
+    LISTENER_BUFFER, RELAY_BUFFER, Socket, bind_advice, is_missing_ipv6, open_listeners, open_relay,
+    overlapping, tcp_bind_advice,
 };
 pub use sockets::{IoCounters, Readiness, SocketId, Sockets};
 pub use worker::{Crew, Stop, WorkerError};

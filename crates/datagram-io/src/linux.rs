@@ -1,16 +1,22 @@
 //! `recvmmsg` and `sendmmsg`: many datagrams per system call, each with both of its addresses.
 
+mod affinity;
 mod control;
 mod errors;
 mod name;
 mod options;
+mod pages;
 mod pipe;
 mod sending;
 
 use std::{io, mem::size_of, net::SocketAddr, ops::Range, os::fd::AsRawFd, ptr};
 
-pub(crate) use self::options::{allow_fragments, report_destinations};
 pub use self::pipe::Pipe;
+pub(crate) use self::{
+    affinity::{allow_core, allowed_cores},
+    options::{allow_fragments, report_destinations},
+    pages::give_back,
+};
 use self::{
     control::{Control, Told},
     errors::take_error,

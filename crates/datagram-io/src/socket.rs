@@ -12,9 +12,9 @@ use socket2::{Domain, Protocol, Type};
 use crate::Reported;
 
 /// Listeners carry everyone's traffic through one queue; the kernel caps this at `net.core.rmem_max`.
-const LISTENER_BUFFER: usize = 8 << 20;
+pub const LISTENER_BUFFER: usize = 8 << 20;
 /// A relay socket serves one client: room for the longest datagram or about fifty of a video frame's.
-const RELAY_BUFFER: usize = 64 << 10;
+pub const RELAY_BUFFER: usize = 64 << 10;
 
 /// A bound UDP socket.
 #[derive(Debug)]
@@ -44,6 +44,23 @@ impl Socket {
     /// Whether it is bound to a wildcard address, so that each datagram tells its own destination.
     pub fn is_wildcard(&self) -> bool {
         self.local.ip().is_unspecified()
+    }
+
+    /// Asks for buffers of so many bytes in both directions, and returns how many the kernel gives to what is received.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn ask_for_buffers(&self, bytes: usize) -> io::Result<usize> {
+        let socket = socket2::SockRef::from(&self.io);
+        enlarge(bytes, |size| socket.set_recv_buffer_size(size));
+        enlarge(bytes, |size| socket.set_send_buffer_size(size));
+        let given = socket.recv_buffer_size()?;
+        // Linux counts its own overhead, too, and so doubles what it was asked for.
+        Ok(if cfg!(target_os = "linux") {
+            given / 2
+        } else {
+            given
+        })
     }
 
     fn new(socket: socket2::Socket) -> io::Result<Self> {
@@ -170,9 +187,12 @@ fn udp(address: SocketAddr) -> io::Result<socket2::Socket> {
     Ok(socket)
 }
 
+/// Less is not worth asking for.
+const SMALLEST_BUFFER: usize = 4 << 10;
+
 /// Linux cuts a size it does not permit, the BSDs refuse it: so halve until it is taken.
 fn enlarge(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
-    while size >= RELAY_BUFFER && set(size).is_err() {
+    while size >= SMALLEST_BUFFER && set(size).is_err() {
         size /= 2;
     }
 }

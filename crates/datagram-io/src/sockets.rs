@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr};
 
 use mio::{Interest, Registry, Token};
 
-use crate::{Backend, Batch, Native, Origin, Socket, backend::Sent};
+use crate::{Backend, Batch, Native, Origin, RELAY_BUFFER, Socket, backend::Sent};
 
 /// How often a receive that only met errors is tried again: an error may hide a datagram behind it.
 const ERRORS_IN_A_ROW: usize = 8;
@@ -59,6 +59,8 @@ pub struct IoCounters {
 pub struct Sockets<B: Backend = Native> {
     backend: B,
     registry: Registry,
+    /// Bytes of the buffers of relay sockets.
+    relay_buffer: usize,
     places: Vec<Place>,
     chosen: Vec<u16>,
     counters: IoCounters,
@@ -76,10 +78,16 @@ impl<B: Backend> Sockets<B> {
         Self {
             backend,
             registry,
+            relay_buffer: RELAY_BUFFER,
             places: Vec::new(),
             chosen: Vec::with_capacity(256),
             counters: IoCounters::default(),
         }
+    }
+
+    /// Gives relay sockets that are opened from here on buffers of so many bytes instead of [`RELAY_BUFFER`].
+    pub fn set_relay_buffer(&mut self, bytes: usize) {
+        self.relay_buffer = bytes;
     }
 
     /// Takes over an open socket, a listener.
@@ -97,6 +105,9 @@ impl<B: Backend> Sockets<B> {
     /// As [`Backend::open`], or if it cannot be registered.
     pub fn open(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
         let socket = self.backend.open(address)?;
+        if self.relay_buffer != RELAY_BUFFER {
+            socket.ask_for_buffers(self.relay_buffer)?;
+        }
         self.place(id, socket)
     }
 
