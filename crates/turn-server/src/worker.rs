@@ -75,8 +75,10 @@ pub(crate) struct Worker {
     outboxes: Vec<Option<Outbox<Note>>>,
     mail: Mail,
     stop: Stop,
-    /// Sockets that may hold datagrams: those `mio` named, and those that were not drained.
+    /// Relay sockets that may hold datagrams: those `mio` named, and those that were not drained.
     ready: ReadyList,
+    /// Listeners likewise.
+    listening: ReadyList,
     /// Sockets that may hold ICMP errors.
     failing: ReadyList,
     published: Arc<Published>,
@@ -147,6 +149,7 @@ impl Worker {
             mail: parts.mail,
             stop: parts.stop,
             ready: ReadyList::default(),
+            listening: ReadyList::default(),
             failing: ReadyList::default(),
             published: parts.published,
             binding_requests: parts.binding_requests,
@@ -190,7 +193,7 @@ impl Worker {
 
     /// Waits for a datagram, the next deadline, or a word from another thread.
     fn wait(&mut self) -> io::Result<()> {
-        let sockets = self.ready.is_empty() && self.failing.is_empty();
+        let sockets = self.ready.is_empty() && self.listening.is_empty() && self.failing.is_empty();
         let idle = sockets && self.streams.is_idle() && self.peers.is_idle();
         let waiting = self.inbox.about_to_wait() && idle;
         let timeout = if waiting {
@@ -213,7 +216,11 @@ impl Worker {
                 continue;
             }
             let index = event.token().0 as u32;
-            self.ready.add(index);
+            if index < self.listeners {
+                self.listening.add(index);
+            } else {
+                self.ready.add(index);
+            }
             if event.is_error() {
                 self.failing.add(index);
             }
@@ -248,13 +255,16 @@ impl Worker {
         });
         self.failing = failing;
         let mut ready = mem::take(&mut self.ready);
+        now = self.receive_from_listeners(now);
+        let mut since = 0;
         ready.visit(|index| {
-            let at_most = if index < self.listeners {
-                FROM_LISTENER
-            } else {
-                FROM_RELAY
-            };
-            let readiness = self.sockets.receive(index, &mut self.batch, at_most);
+            if since >= FROM_LISTENER {
+                since = 0;
+                now = self.receive_from_listeners(now);
+            }
+            let before = self.batch.filled().len();
+            let readiness = self.sockets.receive(index, &mut self.batch, FROM_RELAY);
+            since += self.batch.filled().len() - before;
             if self.batch.is_full() {
                 self.decide(now);
                 now = self.clock.read();
@@ -269,6 +279,22 @@ impl Worker {
         }
         self.inbox.receive(&mut self.batch, &mut self.notes);
         self.decide(now);
+    }
+
+    /// Receives once from each ready listener. Each carries many clients, who send as much as all their peers do: so it
+    /// has a turn for as many datagrams of relays as it has in one itself, however many relays are ready.
+    fn receive_from_listeners(&mut self, mut now: Now) -> Now {
+        let mut listening = mem::take(&mut self.listening);
+        listening.visit(|index| {
+            let readiness = self.sockets.receive(index, &mut self.batch, FROM_LISTENER);
+            if self.batch.is_full() {
+                self.decide(now);
+                now = self.clock.read();
+            }
+            readiness
+        });
+        self.listening = listening;
+        now
     }
 
     /// Asks the core about each datagram of the batch, then sends what it marked; until there is none left of the runs
