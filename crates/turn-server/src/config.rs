@@ -15,7 +15,7 @@ use std::{
 };
 
 use certificates::{MinVersion, TlsConfig};
-use datagram_io::{host_addresses, overlapping};
+use datagram_io::{LISTENER_BUFFER, RELAY_BUFFER, host_addresses, overlapping};
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -49,6 +49,10 @@ pub struct Config {
     pub software: String,
     /// Threads that serve datagrams; 0 takes one per core, fewer for a narrow port range.
     pub workers: u16,
+    /// Whether each of them stays on one core.
+    pub pin_workers: bool,
+    /// Bytes that may wait at a UDP listener, and on their way out of it.
+    pub listen_buffer: usize,
     /// Which channel numbers clients may bind.
     pub channels: Channels,
     /// Whether Binding requests of RFC 3489, without a magic cookie, are answered.
@@ -116,6 +120,8 @@ pub struct Relay {
     pub addresses: Vec<RelayAddress>,
     /// What the IP headers of relayed datagrams keep.
     pub header_fields: HeaderFields,
+    /// Bytes that may wait at a relay.
+    pub buffer: usize,
 }
 
 /// What of the IP header of a datagram its relayed form keeps (RFC 8656 §13 and §14).
@@ -292,6 +298,8 @@ impl Default for Config {
             realm: "watari".to_owned(),
             software: "Watari".to_owned(),
             workers: 0,
+            pin_workers: false,
+            listen_buffer: LISTENER_BUFFER,
             channels: Channels::default(),
             classic_stun: false,
             users: BTreeMap::new(),
@@ -325,6 +333,7 @@ impl Default for Relay {
             max_port: 65_535,
             addresses: Vec::new(),
             header_fields: HeaderFields::default(),
+            buffer: RELAY_BUFFER,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 mod oauth;
 
-use std::{fs, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
+use std::{fs, net::IpAddr, num::NonZeroU32, ops::RangeInclusive, path::Path, time::Duration};
 
-use datagram_io::{Reported, host_addresses};
+use datagram_io::{CAN_PIN, Reported, host_addresses};
 use ipnet::IpNet;
 use turn_core::{
     ChannelRange, ConfigError, Credentials, Lifetimes, Limits, PeerPolicy, PortRange, QuotaLimits, Realm,
@@ -18,6 +18,9 @@ use crate::{
 
 /// RFC 8489 §14.14: less than 128 characters.
 const MAX_SOFTWARE: usize = 127;
+
+/// A buffer with less has no room for a datagram, one with more no use.
+const BUFFERS: RangeInclusive<usize> = 4096..=1 << 30;
 
 /// What no connection to a peer at all means.
 const UNCONNECTED: &str = "set `tcp_relay.enabled` to false to have no connections to peers";
@@ -41,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) local_relay_addresses: Vec<IpAddr>,
     /// What sockets read out of IP headers.
     pub(crate) reported: Reported,
+    /// Bytes of the buffers of relay sockets.
+    pub(crate) relay_buffer: usize,
 }
 
 /// Lists every mistake.
@@ -80,12 +85,14 @@ impl Plan {
         core.tcp_relay = reader.tcp_relay(config);
         let quota = reader.quota(config);
         reader.dtls(config);
+        reader.sockets(config);
         if reader.found.is_empty() {
             Ok(Self {
                 core,
                 quota,
                 local_relay_addresses,
                 reported: reported(config.relay.header_fields),
+                relay_buffer: config.relay.buffer,
             })
         } else {
             Err(reader.found)
@@ -261,6 +268,22 @@ impl Reader {
                     format!("dtls.{key}"),
                     "must be at least 1: no client could come by DTLS; `enabled = false` says so",
                 );
+            }
+        }
+    }
+
+    fn sockets(&mut self, config: &Config) {
+        if config.pin_workers && !CAN_PIN {
+            self.note("pin_workers", "works on Linux only: set it to false");
+        }
+        let buffers = [
+            ("listen_buffer", config.listen_buffer),
+            ("relay.buffer", config.relay.buffer),
+        ];
+        for (key, bytes) in buffers {
+            if !BUFFERS.contains(&bytes) {
+                let (least, most) = BUFFERS.into_inner();
+                self.note(key, format!("must be {least} to {most} bytes"));
             }
         }
     }

@@ -3,18 +3,20 @@
 mod build;
 mod listening;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use certificates::Certificates;
-use datagram_io::{Crew, Stop, WorkerError};
+use datagram_io::{Crew, Stop, WorkerError, pin_to_core};
 use lifecycle::Shutdown;
 use prometheus::Registry;
 use stream_io::Door;
 use telemetry::Health;
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::{Config, StartError, alternates::Checks, drain::Draining, hosts::Watch, upstream::Upstream};
+use crate::{
+    Config, StartError, alternates::Checks, drain::Draining, hosts::Watch, upstream::Upstream, worker::Worker,
+};
 
 /// The component this server is called in [`Health`].
 const COMPONENT: &str = "turn";
@@ -81,7 +83,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
     let Surroundings { health, shutdown, .. } = surroundings;
     let mut crew = Crew::new();
     for (index, (worker, stop)) in built.workers.into_iter().enumerate() {
-        crew.spawn(&format!("turn-{index}"), stop, move || worker.run())
+        let pinned = config.pin_workers.then_some(index);
+        crew.spawn(&format!("turn-{index}"), stop, move || run(worker, pinned))
             .map_err(|source| StartError::System {
                 what: "a worker thread",
                 source,
@@ -108,6 +111,19 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         health: health.clone(),
         shutdown,
     })
+}
+
+/// Runs a worker, on a core of its own if it has a number for that.
+fn run(worker: Worker, pinned: Option<usize>) -> io::Result<()> {
+    match pinned.map(pin_to_core) {
+        None => {}
+        Some(Ok(core)) => debug!(core, "a worker stays on its core"),
+        Some(Err(error)) => warn!(
+            %error,
+            "a worker goes on without a core of its own: permit sched_setaffinity(2), or set turn.pin_workers to false"
+        ),
+    }
+    worker.run()
 }
 
 /// A server at work. Dropping it ends the workers, too.

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use datagram_io::{Socket, is_missing_ipv6, open_listeners};
 use stream_io::{ListenError, Neighbour, beside, open_beside};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{Config, StartError};
 
@@ -83,12 +83,32 @@ impl Opened {
 /// Opens one address for all workers; `None` if it is skipped because nobody asked for it by name.
 fn udp(config: &Config, address: SocketAddr, count: usize) -> Result<Option<Vec<Socket>>, StartError> {
     match open_listeners(address, count) {
-        Ok(sockets) => Ok(Some(sockets)),
+        Ok(sockets) => {
+            enlarge(config, address, &sockets);
+            Ok(Some(sockets))
+        }
         Err(error) if config.listens_by_default() && is_missing_ipv6(address, &error) => {
             info!(%address, "this machine has no IPv6, listening on IPv4 only");
             Ok(None)
         }
         Err(source) => Err(StartError::Listen { address, source }),
+    }
+}
+
+/// A burst that finds no room is lost before anybody could count it.
+fn enlarge(config: &Config, address: SocketAddr, sockets: &[Socket]) {
+    let wanted = config.listen_buffer;
+    let given = sockets.iter().map(|socket| socket.ask_for_buffers(wanted));
+    match given.min_by_key(|given| given.as_ref().ok().copied()) {
+        Some(Ok(given)) if given < wanted => warn!(
+            %address,
+            wanted,
+            given,
+            "bursts may be lost: the kernel gives listeners smaller buffers than turn.listen_buffer asks for; raise \
+             net.core.rmem_max and net.core.wmem_max, or ask for less"
+        ),
+        Some(Err(error)) => warn!(%address, %error, "the size of a listener's buffer is not known"),
+        Some(Ok(_)) | None => {}
     }
 }
 
@@ -123,4 +143,47 @@ fn listen(key: &'static str, addresses: &[SocketAddr], count: usize) -> Result<V
         })
     };
     addresses.iter().map(open).collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// The kernel deals connections out by a hash of their addresses: five standard deviations are 80.
+    #[test]
+    fn a_thousand_tcp_clients_are_spread_over_the_workers() {
+        let config = Config {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            ..Config::default()
+        };
+        let opened = open(&config, false, 2).unwrap();
+        let listeners: Vec<_> = opened.workers.iter().map(|worker| &worker.streams[0]).collect();
+        for listener in &listeners {
+            listener.set_nonblocking(true).unwrap();
+        }
+        let mut accepted = [0; 2];
+        for _ in 0..1000 {
+            let _client = TcpStream::connect(opened.tcp[0]).unwrap();
+            for (listener, count) in listeners.iter().zip(&mut accepted) {
+                *count += usize::from(listener.accept().is_ok());
+            }
+        }
+        assert_eq!(accepted.iter().sum::<usize>(), 1000);
+        assert!(
+            accepted.iter().all(|count| (420..=580).contains(count)),
+            "{accepted:?}"
+        );
+    }
+
+    #[test]
+    fn a_listener_tells_what_buffer_the_kernel_gives_it() {
+        let sockets = open_listeners("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let modest = 1 << 16;
+        assert_eq!(sockets[0].ask_for_buffers(modest).unwrap(), modest);
+        let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let most: usize = most.trim().parse().unwrap();
+        assert_eq!(sockets[0].ask_for_buffers(most + 4096).unwrap(), most);
+    }
 }
