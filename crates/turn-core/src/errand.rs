@@ -8,6 +8,9 @@
 //!
 //! Answers to requests go back the way they came and bring the route with them. If one is lost on the way, so is the
 //! route, and the client asks again. What is relayed leaves by worker 1's own listener where the client speaks UDP.
+//!
+//! Clients that cannot move have no routes: worker 2 finds worker 1 in the [`Directory`](crate::Directory), and worker 1
+//! answers by itself.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -16,7 +19,7 @@ use stun_wire::Message;
 use crate::{
     output::{DropReason, Output, Verdict, Via},
     packet::Packet,
-    server::Server,
+    server::{Arrival, Server},
     slots::Key,
     types::{FiveTuple, Now},
 };
@@ -76,7 +79,7 @@ impl Server {
             Errand::ToClient { client, until } => self.pass_on(now, sender, client, until),
             Errand::Returned { client } => {
                 self.forget_route(client);
-                self.serve(now, client, packet)
+                self.serve(now, client, packet, Arrival::HandedOver)
             }
             Errand::Gone { client } => {
                 self.client_disconnected(now, client);
@@ -109,16 +112,19 @@ impl Server {
         if self.table.client(client).is_none() && !self.redeems_here(packet) {
             return Ok(hand_back(Errand::Returned { client }));
         }
-        let verdict = self.serve(now, client, packet)?;
-        let key = self.table.client(client);
-        if let Some(key) = key {
+        let verdict = self.serve(now, client, packet, Arrival::HandedOver)?;
+        let mobile = self.table.client(client).filter(|&key| self.is_mobile(key));
+        if let Some(key) = mobile {
             self.note_worker(key, client, sender);
+        } else if !client.is_connected() {
+            // It is in the directory, and answers leave by this worker's own listener.
+            return Ok(verdict);
         }
         match verdict {
             Verdict::Send {
                 via: Via::Client(to), ..
             } if to == client => {
-                let until = key.and_then(|key| self.expires_at(key));
+                let until = mobile.and_then(|key| self.expires_at(key));
                 Ok(hand_back(Errand::ToClient { client, until }))
             }
             Verdict::Send { .. }

@@ -20,6 +20,7 @@ mod config;
 mod counters;
 mod credentials;
 mod deadlines;
+mod directory;
 mod ending;
 mod errand;
 mod freed;
@@ -68,6 +69,7 @@ pub use crate::{
         AuthFailure, CountedMethod, Counters, Direction, Durations, ERROR_CODES, PeerRefusal, Relayed,
     },
     credentials::{Credentials, UserKey},
+    directory::Directory,
     errand::Errand,
     header_fields::HeaderFields,
     output::{DropReason, EndReason, OpenError, Output, Verdict, Via},

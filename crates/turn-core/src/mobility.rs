@@ -130,6 +130,12 @@ impl Server {
         }
     }
 
+    /// Tells whether an allocation's client may move.
+    pub(crate) fn is_mobile(&self, key: Key) -> bool {
+        let allocation = self.table.allocation(key);
+        allocation.is_some_and(|allocation| allocation.mobile.is_some())
+    }
+
     /// Writes the ticket that can be redeemed for an allocation.
     pub(crate) fn ticket(&self, key: Key) -> Option<Ticket> {
         let mobile = self.table.allocation(key)?.mobile.as_ref()?;

@@ -6,7 +6,7 @@ use crate::types::{RelayedAddress, ReservationToken};
 
 /// Keeps the counts and reservations of the whole process; a shell with several workers puts one [`Quota`]
 /// behind a lock. It is called when an allocation or a connection to a peer begins or ends and when a reservation's
-/// timer fires; on the datagram path only to find the borrower of a reserved port, at most once a second for each.
+/// timer fires, never on the datagram path.
 pub trait Ledger {
     /// Counts one more allocation of `user`, or tells which bound is reached.
     ///
@@ -37,9 +37,6 @@ pub trait Ledger {
 
     /// Returns a claimed port after use.
     fn give_back(&mut self, token: ReservationToken);
-
-    /// Tells which worker uses a parked port at present.
-    fn borrower(&self, token: ReservationToken) -> Option<u16>;
 
     /// Takes a port off display, so that its home worker has it again, or tells which worker still uses it.
     fn unpark(&mut self, token: ReservationToken) -> Option<u16>;
@@ -232,19 +229,12 @@ impl Ledger for Quota {
         }
     }
 
-    fn borrower(&self, token: ReservationToken) -> Option<u16> {
-        match self.parked.get(&token) {
-            Some((_, Claim::By(worker))) => Some(*worker),
-            Some((_, Claim::Waiting | Claim::Returned)) | None => None,
-        }
-    }
-
     fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
-        let borrower = self.borrower(token);
-        if borrower.is_none() {
-            self.parked.remove(&token);
+        if let Some((_, Claim::By(worker))) = self.parked.get(&token) {
+            return Some(*worker);
         }
-        borrower
+        self.parked.remove(&token);
+        None
     }
 }
 

@@ -94,13 +94,9 @@ impl Server {
         packet: &mut Packet<'_>,
     ) -> Relayed {
         let local = self.addresses.own_relay(to).ok_or(DropReason::NoRelay)?;
-        match self.table.relay_at(local) {
-            Some(id) => self.deliver(now, id, from, packet),
-            None => {
-                let worker = self.borrower(now, local).ok_or(DropReason::NoRelay)?;
-                Ok(hand_over(worker, from, to))
-            }
-        }
+        // It may have been closed while the datagram was on its way.
+        let id = self.table.relay_at(local).ok_or(DropReason::NoRelay)?;
+        self.deliver(now, id, from, packet)
     }
 
     fn relay_to_peer(
@@ -133,8 +129,8 @@ impl Server {
     }
 
     /// The peer may be a relay of this server. If it lives in this worker, its client gets the datagram
-    /// straight away. If it may live in another one, that worker gets it, or the kernel carries it there
-    /// where the policy lets sockets reach the address.
+    /// straight away; if in another one, that worker gets it. Where there is none, another program of this host may be
+    /// meant, if the policy lets sockets reach the address.
     fn relay_to_relay(
         &mut self,
         now: Now,
@@ -147,20 +143,20 @@ impl Server {
         if let Some(target) = self.table.relay_at(local) {
             return self.deliver(now, target, from, packet);
         }
-        if scope == Scope::Anywhere {
+        if let Some(worker) = self.table.relay_elsewhere(local) {
+            let errand = Errand::Hairpin { from, to: local };
             return Ok(Verdict::Send {
-                via: Via::Relay(sender),
+                via: Via::Worker { worker, errand },
                 to: local,
             });
         }
-        let owner = self.config.share.owner(self.config.ports, local.port());
-        let worker = if owner == self.config.share.index() {
-            self.borrower(now, local)
-        } else {
-            Some(owner)
-        };
-        let worker = worker.ok_or(DropReason::NoRelay)?;
-        Ok(hand_over(worker, from, local))
+        match scope {
+            Scope::OwnRelays => Err(DropReason::NoRelay),
+            Scope::Anywhere => Ok(Verdict::Send {
+                via: Via::Relay(sender),
+                to: local,
+            }),
+        }
     }
 
     fn deliver(&mut self, now: Now, id: RelayId, from: SocketAddr, packet: &mut Packet<'_>) -> Relayed {
@@ -210,14 +206,6 @@ impl Server {
             .allocation(relay.allocation)
             .ok_or(DropReason::NoRelay)?;
         Ok((relay, allocation))
-    }
-}
-
-fn hand_over(worker: u16, from: SocketAddr, to: SocketAddr) -> Verdict {
-    let errand = Errand::Hairpin { from, to };
-    Verdict::Send {
-        via: Via::Worker { worker, errand },
-        to,
     }
 }
 

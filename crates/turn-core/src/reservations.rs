@@ -1,17 +1,9 @@
 //! Ports of ours that EVEN-PORT reserved for a second client (RFC 8656 §7.2), which another worker may serve.
 
-use std::{
-    collections::BTreeMap,
-    hash::BuildHasher,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-
-use ahash::RandomState;
-use hashbrown::HashMap;
-use rand::RngExt as _;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use arrayvec::ArrayVec;
+use rand::RngExt as _;
 
 use crate::{
     deadlines::Wake,
@@ -25,57 +17,21 @@ use crate::{
 /// RFC 8656 §7.2: a token is valid for at least 30 seconds.
 const VALID: Duration = Duration::from_secs(30);
 
-/// How often the ledger is asked who borrowed a port that datagrams come for.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-
 /// Holds the ports of this worker's share that are parked in the ledger, whoever uses them now.
-pub(crate) struct Reservations<S = RandomState> {
-    by_token: BTreeMap<ReservationToken, SocketAddr>,
-    by_address: HashMap<SocketAddr, Lent, S>,
-}
+#[derive(Default)]
+pub(crate) struct Reservations(BTreeMap<ReservationToken, SocketAddr>);
 
-struct Lent {
-    token: ReservationToken,
-    borrower: Option<u16>,
-    asked_at: Instant,
-}
-
-impl<S: BuildHasher> Reservations<S> {
-    pub(crate) fn new(hasher: S) -> Self {
-        Self {
-            by_token: BTreeMap::new(),
-            by_address: HashMap::with_hasher(hasher),
-        }
-    }
-
+impl Reservations {
     pub(crate) fn len(&self) -> usize {
-        self.by_token.len()
+        self.0.len()
     }
 
     pub(crate) fn contains(&self, token: ReservationToken) -> bool {
-        self.by_token.contains_key(&token)
+        self.0.contains_key(&token)
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.by_token.values().copied()
-    }
-
-    fn insert(&mut self, now: Instant, token: ReservationToken, local: SocketAddr) {
-        self.by_token.insert(token, local);
-        self.by_address.insert(
-            local,
-            Lent {
-                token,
-                borrower: None,
-                asked_at: now,
-            },
-        );
-    }
-
-    fn remove(&mut self, token: ReservationToken) -> Option<SocketAddr> {
-        let local = self.by_token.remove(&token)?;
-        self.by_address.remove(&local);
-        Some(local)
+        self.0.values().copied()
     }
 }
 
@@ -104,7 +60,7 @@ impl Server {
                 expires_at,
             },
         );
-        self.reservations.insert(now.instant, token, address.local);
+        self.reservations.0.insert(token, address.local);
         self.deadlines.push(expires_at, Wake::Reservation(token));
         Some(token)
     }
@@ -134,19 +90,8 @@ impl Server {
         self.end_reservation(token);
     }
 
-    /// Tells which other worker has a relay on a port of our share.
-    pub(crate) fn borrower(&mut self, now: Now, local: SocketAddr) -> Option<u16> {
-        let lent = self.reservations.by_address.get_mut(&local)?;
-        if lent.borrower.is_none() && now.instant >= lent.asked_at + ASK_AGAIN {
-            lent.asked_at = now.instant;
-            lent.borrower = self.ledger.borrower(lent.token);
-        }
-        lent.borrower
-            .filter(|&worker| worker != self.config.share.index())
-    }
-
     fn reclaim(&mut self, token: ReservationToken) {
-        if let Some(local) = self.reservations.remove(token) {
+        if let Some(local) = self.reservations.0.remove(&token) {
             self.addresses.put_back(local);
         }
     }

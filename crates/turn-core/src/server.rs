@@ -17,6 +17,7 @@ use crate::{
     counters::{CountedMethod, Counters},
     credentials::User,
     deadlines::Deadlines,
+    directory::Directory,
     freed::Freed,
     indication::read_send,
     nonce::Nonces,
@@ -57,7 +58,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts without allocations. `seed` feeds ports, tokens and the hashing of tables: take it from the
+    /// Starts without allocations, as the only worker. `seed` feeds ports, tokens and the hashing of tables: take it from the
     /// system's random source, another one for each worker.
     pub fn new(mut config: Config, ledger: Box<dyn Ledger + Send>, seed: [u8; 32]) -> Self {
         config
@@ -77,12 +78,12 @@ impl Server {
             },
             ledger,
             addresses: Addresses::new(&config),
-            table: Table::new(&hasher),
+            table: Table::new(&hasher, config.share.index()),
             peers: Peers::new(config.share),
-            routes: Routes::new(hasher.clone(), config.limits.allocations),
+            routes: Routes::new(hasher, config.limits.allocations),
             tickets: Tickets::new(&config.nonce_key),
             redirect: Redirect::default(),
-            reservations: Reservations::new(hasher),
+            reservations: Reservations::default(),
             freed: Freed::default(),
             deadlines: Deadlines::default(),
             nonces: Nonces::new(&config),
@@ -96,11 +97,22 @@ impl Server {
         }
     }
 
+    /// Tells it of the other workers, before its first datagram.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Box<dyn Directory + Send>) -> Self {
+        self.table.set_directory(directory);
+        self
+    }
+
     /// Takes a datagram that a listener received.
     pub fn handle_client(&mut self, now: Now, from: FiveTuple, packet: &mut Packet<'_>) -> Verdict {
         let verdict = match self.routes.owner(now.instant, from) {
             Some(worker) => Ok(self.hand_over(from, worker)),
-            None => self.serve(now, from, packet),
+            None => match self.serve(now, from, packet, Arrival::Here) {
+                // Only now, so that whoever is at the right worker pays nothing for it. The packet is as it came.
+                Err(DropReason::NoAllocation) => self.seek(from),
+                served => served,
+            },
         };
         self.settle(verdict)
     }
@@ -170,10 +182,11 @@ impl Server {
         now: Now,
         from: FiveTuple,
         packet: &mut Packet<'_>,
+        arrival: Arrival,
     ) -> Result<Verdict, DropReason> {
         match packet.payload().first().map(|&byte| classify(byte)) {
             Some(Kind::ChannelData) => self.relay_channel_data(now, from, packet),
-            Some(Kind::Stun) => self.handle_message(now, from, packet),
+            Some(Kind::Stun) => self.handle_message(now, from, packet, arrival),
             Some(Kind::Dtls | Kind::Other) => Err(DropReason::NotTurn),
             None => Err(DropReason::Empty),
         }
@@ -184,6 +197,7 @@ impl Server {
         now: Now,
         from: FiveTuple,
         packet: &mut Packet<'_>,
+        arrival: Arrival,
     ) -> Result<Verdict, DropReason> {
         let Ok(message) = Message::parse(packet.payload()) else {
             return self.handle_classic(from, packet);
@@ -198,6 +212,13 @@ impl Server {
         if let Some(worker) = self.redeeming_worker(&message)
             && worker != self.config.share.index()
             && self.table.client(from).is_none()
+        {
+            return Ok(self.hand_over(from, worker));
+        }
+        if arrival == Arrival::Here
+            && class == Class::Request
+            && method != Method::BINDING
+            && let Some(worker) = self.table.client_elsewhere(from)
         {
             return Ok(self.hand_over(from, worker));
         }
@@ -230,6 +251,15 @@ impl Server {
                 Err(DropReason::UnknownMethod)
             }
         }
+    }
+
+    /// Looks for a client without an allocation here among those of other workers: the kernel chooses the worker by the
+    /// number of sockets on a port, and that may change.
+    fn seek(&self, from: FiveTuple) -> Result<Verdict, DropReason> {
+        let worker = self.table.client_elsewhere(from);
+        worker
+            .map(|worker| self.hand_over(from, worker))
+            .ok_or(DropReason::NoAllocation)
     }
 
     /// What is no message with a magic cookie may still be a Binding request of RFC 3489.
@@ -284,6 +314,15 @@ impl Server {
             Verdict::Drop(reason)
         })
     }
+}
+
+/// Says how a client's datagram got to this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// The kernel brought it.
+    Here,
+    /// Another worker handed it over, or handed it back: it is served here.
+    HandedOver,
 }
 
 /// RFC 8489 §14.14 allows less than 128 characters; answers stay small if these are bytes.

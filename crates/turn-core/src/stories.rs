@@ -8,6 +8,7 @@ mod channels;
 mod client;
 mod connections;
 mod dying;
+mod elsewhere;
 mod families;
 mod flooding;
 mod hairpin;

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use crate::{
     allocation::{Allocation, Relay, RelayState},
     config::Limits,
+    directory::{Alone, Directory},
     slots::{Key, Slots},
     types::{Family, FiveTuple, RelayId},
 };
@@ -19,16 +20,26 @@ pub(crate) struct Table {
     by_client: HashMap<FiveTuple, Key, RandomState>,
     /// Open relays by their local address.
     by_relay: HashMap<SocketAddr, RelayId, RandomState>,
+    /// What other workers have, and are told of this one.
+    directory: Box<dyn Directory + Send>,
+    worker: u16,
 }
 
 impl Table {
-    pub(crate) fn new(hasher: &RandomState) -> Self {
+    /// Starts empty, for this `worker`.
+    pub(crate) fn new(hasher: &RandomState, worker: u16) -> Self {
         Self {
             allocations: Slots::new(),
             relays: Slots::new(),
             by_client: HashMap::with_hasher(hasher.clone()),
             by_relay: HashMap::with_hasher(hasher.clone()),
+            directory: Box::new(Alone),
+            worker,
         }
+    }
+
+    pub(crate) fn set_directory(&mut self, directory: Box<dyn Directory + Send>) {
+        self.directory = directory;
     }
 
     pub(crate) fn client(&self, five_tuple: FiveTuple) -> Option<Key> {
@@ -42,6 +53,23 @@ impl Table {
 
     pub(crate) fn relay_at(&self, local: SocketAddr) -> Option<RelayId> {
         self.by_relay.get(&local).copied()
+    }
+
+    /// Tells which other worker has a relay at a local address.
+    pub(crate) fn relay_elsewhere(&self, local: SocketAddr) -> Option<u16> {
+        self.directory
+            .relay(local)
+            .filter(|&worker| worker != self.worker)
+    }
+
+    /// Tells which other worker has the allocation of a client that has none here.
+    pub(crate) fn client_elsewhere(&self, five_tuple: FiveTuple) -> Option<u16> {
+        // A connection never leaves the worker that accepted it.
+        if five_tuple.is_connected() || self.client(five_tuple).is_some() {
+            return None;
+        }
+        let worker = self.directory.client(five_tuple);
+        worker.filter(|&worker| worker != self.worker)
     }
 
     pub(crate) fn allocation(&self, key: Key) -> Option<&Allocation> {
@@ -85,11 +113,17 @@ impl Table {
     pub(crate) fn link(&mut self, five_tuple: FiveTuple, key: Key) {
         let former = self.by_client.insert(five_tuple, key);
         debug_assert!(former.is_none(), "two allocations for one five-tuple");
+        if !five_tuple.is_connected() {
+            self.directory.client_came(five_tuple, self.worker);
+        }
     }
 
     /// Lets an allocation no longer be found by this five-tuple.
     pub(crate) fn unlink(&mut self, five_tuple: FiveTuple) {
-        self.by_client.remove(&five_tuple);
+        let former = self.by_client.remove(&five_tuple);
+        if former.is_some() && !five_tuple.is_connected() {
+            self.directory.client_left(five_tuple, self.worker);
+        }
     }
 
     /// Adds a relay whose socket is still to open.
@@ -106,7 +140,9 @@ impl Table {
     pub(crate) fn open(&mut self, id: RelayId) {
         if let Some(relay) = self.relays.get_mut(id.into()) {
             relay.state = RelayState::Open;
-            self.by_relay.insert(relay.address.local, id);
+            let local = relay.address.local;
+            self.by_relay.insert(local, id);
+            self.directory.relay_opened(local, self.worker);
         }
     }
 
@@ -123,6 +159,7 @@ impl Table {
         let relay = self.relays.remove(id.into())?;
         if relay.state == RelayState::Open {
             self.by_relay.remove(&relay.address.local);
+            self.directory.relay_closed(relay.address.local, self.worker);
         }
         self.detach(relay.allocation, id);
         Some(relay)

@@ -51,10 +51,6 @@ impl Ledger for SharedQuota {
         self.quota().give_back(token);
     }
 
-    fn borrower(&self, token: ReservationToken) -> Option<u16> {
-        self.quota().borrower(token)
-    }
-
     fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
         self.quota().unpark(token)
     }

@@ -18,6 +18,7 @@ mod address;
 mod alternates;
 mod clock;
 mod config;
+mod directory;
 mod drain;
 mod error;
 mod figures;

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::*;
-use crate::{Config, Direction, DropReason, Errand, PeerPolicy, RelayAddress, RelayAddresses, Share};
+use super::{workers::two_workers, *};
+use crate::{
+    Config, Direction, DropReason, Errand, PeerPolicy, PortRange, RelayAddress, RelayAddresses, Share,
+};
 
 /// alice and bob, each with a permission for the other's relay.
 fn two_clients(world: &mut World) -> (Client, SocketAddr, Client, SocketAddr) {
@@ -173,7 +175,7 @@ fn worker(index: u16, change: impl FnOnce(&mut Config)) -> World {
 
 #[test]
 fn a_relay_of_another_worker_is_reached_through_that_worker() {
-    let (mut first, mut second) = (worker(0, |_| ()), worker(1, |_| ()));
+    let [mut first, mut second] = two_workers(|_| ());
     let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
     let at_alice = alice.allocate(&mut first);
     let at_bob = bob.allocate(&mut second);
@@ -217,24 +219,85 @@ fn what_is_handed_to_a_worker_without_that_relay_dies() {
     }
 }
 
+/// A datagram that the other worker's relay was closed before, or that a stranger has taken the port of.
 #[test]
-fn where_the_policy_allows_it_the_kernel_carries_between_workers() {
-    let change = |config: &mut Config| {
+fn what_arrives_after_its_relay_is_gone_dies_and_a_stranger_on_its_port_does_not_get_it() {
+    let [mut first, mut second] =
+        two_workers(|config| config.ports = PortRange::new(50_000, 50_003).unwrap());
+    let (mut alice, mut bob, mut carol) = (Client::alice(1000), Client::bob(2000), Client::bob(3000));
+    let at_alice = alice.allocate(&mut first);
+    let at_bob = bob.allocate(&mut second);
+    alice.permit(&mut first, &at_bob.to_string());
+    bob.permit(&mut second, &at_alice.to_string());
+    let Heard::Worker {
+        worker: 1, errand, ..
+    } = alice.send(&mut first, &at_bob.to_string(), b"x")
+    else {
+        panic!("handed over")
+    };
+    bob.refresh(&mut second, 0);
+    assert_eq!(
+        second.hear_errand(0, errand, b"x"),
+        Heard::Dropped(DropReason::NoRelay)
+    );
+    while carol.allocate(&mut second) != at_bob {
+        carol.refresh(&mut second, 0);
+    }
+    assert_eq!(
+        second.hear_errand(0, errand, b"x"),
+        Heard::Dropped(DropReason::NoPermission)
+    );
+    assert!(matches!(
+        alice.send(&mut first, &at_bob.to_string(), b"x"),
+        Heard::Worker { worker: 1, .. }
+    ));
+    carol.refresh(&mut second, 0);
+    assert_eq!(
+        alice.send(&mut first, &at_bob.to_string(), b"x"),
+        Heard::Dropped(DropReason::NoRelay)
+    );
+}
+
+/// Any program of this host may be meant by a port in the range, but not by one that a relay has.
+#[test]
+fn where_the_policy_allows_our_address_only_what_is_no_relay_goes_through_the_kernel() {
+    let [mut first, mut second] = two_workers(|config| {
         behind_nat(config);
         config.policy = PeerPolicy::new(&["203.0.113.0/24".parse().unwrap()], &[]);
-    };
-    let (mut first, mut second) = (worker(0, change), worker(1, change));
+    });
     let (mut alice, mut bob) = (Client::alice(1000), Client::bob(2000));
     let at_alice = alice.allocate(&mut first);
     let at_bob = bob.allocate(&mut second);
     alice.permit(&mut first, &at_bob.to_string());
-    let Heard::Peer { from, to, .. } = alice.send(&mut first, &at_bob.to_string(), b"x") else {
+    let to = SocketAddr::new(ip("10.0.0.1"), at_bob.port());
+    let errand = Errand::Hairpin { from: at_alice, to };
+    let Heard::Worker {
+        worker: 1,
+        errand: handed,
+        ..
+    } = alice.send(&mut first, &at_bob.to_string(), b"x")
+    else {
+        panic!("handed over")
+    };
+    assert_eq!(handed, errand);
+    assert_eq!(
+        second.hear_errand(0, errand, b"x"),
+        Heard::Dropped(DropReason::NoPermission)
+    );
+
+    let nobody = SocketAddr::new(at_bob.ip(), at_bob.port() ^ 1);
+    let Heard::Peer { from, to, .. } = alice.send(&mut first, &nobody.to_string(), b"x") else {
         panic!("by socket")
     };
     assert_eq!(
         (from.ip(), to.ip()),
         (ip("10.0.0.1"), ip("10.0.0.1")),
         "the local form, so it stays on the host"
+    );
+    // Whatever comes by socket from a relay's port is known by the form its peers know.
+    let (from, to) = (
+        SocketAddr::new(ip("10.0.0.1"), at_alice.port()),
+        SocketAddr::new(ip("10.0.0.1"), at_bob.port()),
     );
     bob.bind(&mut second, 0x4000, &at_alice.to_string());
     let heard = second.hear_peer(to, from, b"x");

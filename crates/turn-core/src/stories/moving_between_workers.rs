@@ -134,11 +134,15 @@ fn a_refresh_renews_the_route() {
     assert_eq!(workers.last, AWAY);
 }
 
-/// An answer that got lost between the workers is as one that got lost on the network.
+/// An answer that got lost between the workers is as one that got lost on the network. (Who sends datagrams is found in
+/// the directory meanwhile.)
 #[test]
 fn a_retransmit_brings_the_route_that_was_lost() {
     let (mut workers, alice, _, first) = settled(|_| ());
-    let mut there = moved(&alice, 2000, Transport::Udp);
+    let mut there = moved(&alice, 2000, Transport::Dtls);
+    if let Link::Connection(id) = &mut there.five_tuple.link {
+        id.worker = AWAY as u16;
+    }
     let probe = redeeming(&mut there, &first);
     let challenge = workers.hear(AWAY, there.five_tuple, &probe);
     there.nonce = challenge.message().nonce().unwrap().to_vec();

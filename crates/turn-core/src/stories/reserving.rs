@@ -174,29 +174,29 @@ fn another_worker_may_serve_the_claimant() {
 }
 
 #[test]
-fn datagrams_for_a_lent_port_go_on_to_the_borrower() {
+fn datagrams_for_a_lent_port_go_to_the_borrower() {
     let [mut home, mut other] = two_workers(|_| ());
     let mut second = Client::alice(1001);
     let (_, token) = reserve(&mut home, &mut Client::alice(1000));
     let claimed = claim(&mut other, &mut second, token).relayed();
-    let from = socket("192.0.2.1:50002");
-    home.pass(1);
-    let forwarded = home.hear_worker(from, claimed, b"x");
+    let mut sender = Client::bob(2000);
+    let from = sender.allocate(&mut home);
+    sender.permit(&mut home, &claimed.to_string());
+    let handed = sender.send(&mut home, &claimed.to_string(), b"x");
+    let errand = Errand::Hairpin { from, to: claimed };
+    let payload = b"x".to_vec();
     assert_eq!(
-        forwarded,
+        handed,
         Heard::Worker {
             worker: 1,
-            errand: Errand::Hairpin { from, to: claimed },
-            payload: b"x".to_vec()
+            errand,
+            payload
         }
     );
     assert_eq!(
-        other.hear_worker(from, claimed, b"x"),
+        other.hear_errand(0, errand, b"x"),
         Heard::Dropped(DropReason::NoPermission)
     );
-    second.permit(&mut other, "192.0.2.1:50002");
-    assert!(matches!(
-        other.hear_worker(from, claimed, b"x"),
-        Heard::Client(..)
-    ));
+    second.permit(&mut other, &from.to_string());
+    assert!(matches!(other.hear_errand(0, errand, b"x"), Heard::Client(..)));
 }

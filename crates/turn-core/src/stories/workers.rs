@@ -1,19 +1,24 @@
-//! Two workers of one server, with the quota they share and the rings between them.
+//! Two workers of one server, with what they share and the rings between them.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{Heard, World};
-use crate::{Account, Config, FiveTuple, Ledger, LedgerFull, Parked, Quota, ReservationToken, Share};
+use crate::{
+    Account, Config, Directory, FiveTuple, Ledger, LedgerFull, Parked, Quota, ReservationToken, Share,
+};
 
 /// Both workers, each a world with a share of the ports.
 pub(super) fn two_workers(change: impl Fn(&mut Config)) -> [World; 2] {
     #[expect(clippy::disallowed_types, reason = "the test plays the shell, which may lock")]
     let quota = Shared(Arc::new(std::sync::Mutex::new(Quota::default())));
+    let whereabouts = Whereabouts::default();
     [0, 1].map(|index| {
-        World::with_ledger(quota.clone(), |config| {
+        let mut world = World::with_ledger(quota.clone(), |config| {
             config.share = Share::new(index, 2).unwrap();
             change(config);
-        })
+        });
+        world.server = world.server.with_directory(Box::new(whereabouts.clone()));
+        world
     })
 }
 
@@ -110,10 +115,46 @@ impl Ledger for Shared {
     fn give_back(&mut self, token: ReservationToken) {
         self.0.lock().unwrap().give_back(token);
     }
-    fn borrower(&self, token: ReservationToken) -> Option<u16> {
-        self.0.lock().unwrap().borrower(token)
-    }
     fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
         self.0.lock().unwrap().unpark(token)
+    }
+}
+
+/// A directory that never errs.
+#[derive(Clone, Default)]
+#[expect(clippy::disallowed_types, reason = "the test plays the shell, which may lock")]
+struct Whereabouts(Arc<std::sync::Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    relays: BTreeMap<SocketAddr, u16>,
+    clients: Vec<(FiveTuple, u16)>,
+}
+
+impl Directory for Whereabouts {
+    fn relay_opened(&mut self, local: SocketAddr, worker: u16) {
+        let former = self.0.lock().unwrap().relays.insert(local, worker);
+        assert_eq!(former, None, "{local} is open twice");
+    }
+    fn relay_closed(&mut self, local: SocketAddr, worker: u16) {
+        assert_eq!(self.0.lock().unwrap().relays.remove(&local), Some(worker));
+    }
+    fn relay(&self, local: SocketAddr) -> Option<u16> {
+        self.0.lock().unwrap().relays.get(&local).copied()
+    }
+    fn client_came(&mut self, client: FiveTuple, worker: u16) {
+        self.0.lock().unwrap().clients.push((client, worker));
+    }
+    fn client_left(&mut self, client: FiveTuple, worker: u16) {
+        let clients = &mut self.0.lock().unwrap().clients;
+        let at = clients.iter().position(|entry| *entry == (client, worker));
+        clients.swap_remove(at.expect("nobody leaves who never came"));
+    }
+    fn client(&self, client: FiveTuple) -> Option<u16> {
+        let clients = &self.0.lock().unwrap().clients;
+        clients
+            .iter()
+            .find(|entry| entry.0 == client)
+            .map(|entry| entry.1)
     }
 }

@@ -1,5 +1,6 @@
 //! Everyone in a world, made as its plan says.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,8 +9,9 @@ use net_sim::{HostId, Internet, Link};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use turn_core::{
-    Account, Config, Ledger, LedgerFull, Parked, PeerPolicy, PortRange, Quota, Realm, RelayAddress,
-    RelayAddresses, ReservationToken, Secret, Server, Share, ThirdParty, TokenAlgorithm, TokenKey,
+    Account, Config, Directory, FiveTuple, Ledger, LedgerFull, Parked, PeerPolicy, PortRange, Quota, Realm,
+    RelayAddress, RelayAddresses, ReservationToken, Secret, Server, Share, ThirdParty, TokenAlgorithm,
+    TokenKey,
 };
 
 use crate::client::{Client, FIRST_PORT, KID, SECRET, SERVER_NAME, TOKEN_KEY};
@@ -63,8 +65,14 @@ pub(crate) fn add_peers(net: &mut Internet) -> Vec<(HostId, SocketAddr)> {
     hosts
 }
 
-/// One worker of the server; all of them share the quota.
-pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mutex<Quota>>) -> Server {
+/// What all workers of the server share.
+pub(crate) struct Shared {
+    pub(crate) quota: Arc<Mutex<Quota>>,
+    pub(crate) whereabouts: Whereabouts,
+}
+
+/// One worker of the server.
+pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, shared: &Shared) -> Server {
     let mut config = Config::new(Realm::new("sim").unwrap(), [7; 32]);
     config.credentials.add_secret(Secret::new(SECRET));
     let mut third_party = ThirdParty::new(SERVER_NAME).unwrap();
@@ -94,7 +102,8 @@ pub(crate) fn worker(rng: &mut StdRng, plan: &Plan, index: u16, quota: &Arc<Mute
     }
     config.host_addresses = vec![local_v4, v6];
     config.listeners = [local_v4, v6].map(|ip| SocketAddr::new(ip, LISTEN_PORT)).to_vec();
-    Server::new(config, Box::new(SharedQuota(quota.clone())), rng.random())
+    let server = Server::new(config, Box::new(SharedQuota(shared.quota.clone())), rng.random());
+    server.with_directory(Box::new(shared.whereabouts.clone()))
 }
 
 /// One quota for all workers, as the shell keeps it.
@@ -129,11 +138,53 @@ impl Ledger for SharedQuota {
         self.0.lock().unwrap().give_back(token);
     }
 
-    fn borrower(&self, token: ReservationToken) -> Option<u16> {
-        self.0.lock().unwrap().borrower(token)
-    }
-
     fn unpark(&mut self, token: ReservationToken) -> Option<u16> {
         self.0.lock().unwrap().unpark(token)
+    }
+}
+
+/// A directory that never errs.
+#[derive(Clone, Default)]
+pub(crate) struct Whereabouts(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    relays: BTreeMap<SocketAddr, u16>,
+    clients: HashMap<FiveTuple, u16>,
+}
+
+impl Whereabouts {
+    /// How many relays and clients are in it.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        let known = self.0.lock().unwrap();
+        (known.relays.len(), known.clients.len())
+    }
+}
+
+impl Directory for Whereabouts {
+    fn relay_opened(&mut self, local: SocketAddr, worker: u16) {
+        let former = self.0.lock().unwrap().relays.insert(local, worker);
+        assert_eq!(former, None, "{local} is open twice");
+    }
+
+    fn relay_closed(&mut self, local: SocketAddr, worker: u16) {
+        assert_eq!(self.0.lock().unwrap().relays.remove(&local), Some(worker));
+    }
+
+    fn relay(&self, local: SocketAddr) -> Option<u16> {
+        self.0.lock().unwrap().relays.get(&local).copied()
+    }
+
+    fn client_came(&mut self, client: FiveTuple, worker: u16) {
+        let former = self.0.lock().unwrap().clients.insert(client, worker);
+        assert_eq!(former, None, "{client:?} has two allocations");
+    }
+
+    fn client_left(&mut self, client: FiveTuple, worker: u16) {
+        assert_eq!(self.0.lock().unwrap().clients.remove(&client), Some(worker));
+    }
+
+    fn client(&self, client: FiveTuple) -> Option<u16> {
+        self.0.lock().unwrap().clients.get(&client).copied()
     }
 }

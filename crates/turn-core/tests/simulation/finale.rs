@@ -27,7 +27,12 @@ pub(crate) fn assert_everything_is_free(machine: &Machine) {
         );
         assert_eq!(worker.poll_timeout(), None, "something still waits for its end");
     }
-    let quota = machine.quota.lock().unwrap();
+    assert_eq!(
+        machine.shared.whereabouts.len(),
+        (0, 0),
+        "the directory still knows something"
+    );
+    let quota = machine.shared.quota.lock().unwrap();
     assert_eq!(
         (quota.total(), quota.users(), quota.reservations()),
         (0, 0, 0),

@@ -99,8 +99,8 @@ impl Machine {
         });
     }
 
-    /// Relay to relay: handed over within the process, unless sockets may reach the own address and the target
-    /// is not this worker's.
+    /// Relay to relay: handed over within the process, whichever worker has it. Where sockets may reach the own
+    /// address, what is for no relay goes out.
     fn judge_own_relay(
         &mut self,
         now: Now,
@@ -110,12 +110,11 @@ impl Machine {
         verdict: Verdict,
         out: Vec<u8>,
     ) {
-        let target = self.sockets.get(&self.plan.inside(peer));
-        let elsewhere = target.is_none_or(|(owner, _)| *owner != worker);
+        let is_relay = self.sockets.contains_key(&self.plan.inside(peer));
         let fate = match verdict {
             Verdict::Send {
                 via: Via::Relay(_), ..
-            } if self.plan.own_open && elsewhere => Fate::ToPeer {
+            } if self.plan.own_open && !is_relay => Fate::ToPeer {
                 relay,
                 peer: self.plan.inside(peer),
                 payload: payload.to_vec(),

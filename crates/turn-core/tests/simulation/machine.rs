@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 use stun_wire::{Message, TransactionId};
 use turn_core::{
-    EndReason, Errand, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, Quota, RelayId,
-    Server, Verdict, Via,
+    EndReason, Errand, FiveTuple, HEADROOM, ListenerId, Now, OpenError, Output, Packet, RelayId, Server,
+    Verdict, Via,
 };
 
+use crate::build::Shared;
 use crate::hostile::is_looping_source;
 use crate::oracle::{Fate, Oracle, Path};
 use crate::plan::{LISTEN_PORT, Plan, is_own};
@@ -41,12 +41,14 @@ pub(crate) struct Machine {
     pub(crate) workers: Vec<Server>,
     /// What each worker wants done.
     outputs: Vec<VecDeque<Output>>,
-    pub(crate) quota: Arc<Mutex<Quota>>,
+    pub(crate) shared: Shared,
     pub(crate) oracle: Oracle,
     pub(crate) tally: Tally,
     pub(crate) plan: Plan,
     /// Open relay sockets by the address they are bound to.
     pub(crate) sockets: BTreeMap<SocketAddr, (usize, RelayId)>,
+    /// Changes when the kernel brings clients to other workers than before.
+    pub(crate) steering: usize,
     opening: Vec<Opening>,
     /// Requests whose answer is pending.
     pub(crate) unanswered: BTreeMap<(Path, [u8; 12]), Asked>,
@@ -69,15 +71,16 @@ struct Opening {
 }
 
 impl Machine {
-    pub(crate) fn new(plan: &Plan, workers: Vec<Server>, quota: Arc<Mutex<Quota>>) -> Self {
+    pub(crate) fn new(plan: &Plan, workers: Vec<Server>, shared: Shared) -> Self {
         Self {
             outputs: workers.iter().map(|_| VecDeque::new()).collect(),
             workers,
-            quota,
+            shared,
             oracle: Oracle::new(plan),
             tally: Tally::default(),
             plan: plan.clone(),
             sockets: BTreeMap::new(),
+            steering: 0,
             opening: Vec::new(),
             unanswered: BTreeMap::new(),
             emissions: Vec::new(),
@@ -135,18 +138,18 @@ impl Machine {
         !self.sockets.is_empty() || !self.opening.is_empty() || !self.unanswered.is_empty()
     }
 
-    /// Which worker the kernel would pick: always the same one for the same source.
+    /// Which worker the kernel picks: the same one for the same source, until the number of sockets changes.
     pub(crate) fn worker_for(&self, client: SocketAddr) -> usize {
         let host: u16 = match client.ip() {
             IpAddr::V4(ip) => ip.octets().map(u16::from).iter().sum(),
             IpAddr::V6(ip) => ip.segments()[7],
         };
-        usize::from(host.wrapping_add(client.port())) % self.workers.len()
+        (usize::from(host.wrapping_add(client.port())) + self.steering) % self.workers.len()
     }
 
     fn receive_from_client(&mut self, now: Now, path: Path, bytes: &[u8]) {
         let fate = self.oracle.fate_from_client(now.instant, path, bytes);
-        let worker = self.worker_for(path.0);
+        let mut worker = self.worker_for(path.0);
         let listener = ListenerId(u16::from(path.1.is_ipv6()));
         let five_tuple = FiveTuple::udp(listener, path.0, self.plan.inside(path.1));
         let mut buffer = buffer_with(bytes);
@@ -155,6 +158,7 @@ impl Machine {
         self.collect(worker, Some(path));
         // The worker that has the datagram, and the one that decided where it goes.
         let (mut at, mut holder) = (worker, worker);
+        let mut hops = 0;
         while let Verdict::Send {
             via: Via::Worker {
                 worker: other,
@@ -164,7 +168,11 @@ impl Machine {
         } = verdict
         {
             let other = usize::from(other);
+            // Found by its way or in the directory, handed back, then to another relay's: no datagram goes round.
+            hops += 1;
+            assert!(hops <= 3 && other != at, "{path:?} goes round");
             verdict = self.workers[other].handle_errand(now, at as u16, errand, &mut packet);
+            self.workers[other].check_invariants();
             self.collect(other, Some(path));
             at = other;
             if !matches!(errand, Errand::Hairpin { .. }) {

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use turn_core::{Now, Quota, QuotaLimits};
 
-use crate::build::{add_client, add_peers, worker};
+use crate::build::{Shared, Whereabouts, add_client, add_peers, worker};
 use crate::client::{Client, Surroundings};
 use crate::finale;
 use crate::hostile::Hostile;
@@ -54,14 +54,18 @@ impl World {
             .collect();
         let peers = Peers::new(add_peers(&mut net), now);
         let hostile = Hostile::new(plan.hostile_pause, now);
-        let quota = Arc::new(Mutex::new(Quota::new(QuotaLimits {
+        let quota = Quota::new(QuotaLimits {
             per_user: NonZeroU32::new(plan.user_quota).unwrap(),
             ..QuotaLimits::default()
-        })));
+        });
+        let shared = Shared {
+            quota: Arc::new(Mutex::new(quota)),
+            whereabouts: Whereabouts::default(),
+        };
         let workers = (0..plan.workers)
-            .map(|index| worker(&mut rng, &plan, index, &quota))
+            .map(|index| worker(&mut rng, &plan, index, &shared))
             .collect();
-        let machine = Machine::new(&plan, workers, quota);
+        let machine = Machine::new(&plan, workers, shared);
         Self {
             plan,
             net,
@@ -125,6 +129,7 @@ impl World {
         }
         if self.jump_at <= now.instant {
             self.jump_calendar();
+            self.machine.steering = self.rng.random_range(0..2);
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use certificates::Certificates;
 use datagram_io::{
-    Backend as _, Inbox, Native, Outbox, Reported, SocketId, Sockets, Stop, handover, open_relay,
+    Backend as _, Inbox, Native, Outbox, SocketId, Sockets, Stop, handover, open_relay,
     raise_descriptor_limit,
 };
 use mio::{Poll, Waker};
@@ -30,6 +30,7 @@ use crate::{
     Config, StartError,
     alternates::Alternates,
     config,
+    directory::SharedDirectory,
     drain::Draining,
     figures::Published,
     hosts::Hosts,
@@ -95,6 +96,7 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     let (reception, upstream) = reception(config, surroundings)?;
     let shared = Shared {
         ledger: SharedQuota::new(plan.quota),
+        directory: directory(&plan, count)?,
         census: Census::new(&reception.limits),
         reception,
         news: News::new(hosts.clone(), alternates.clone(), draining.word()),
@@ -122,6 +124,8 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
 /// What all workers have in common.
 struct Shared {
     ledger: SharedQuota,
+    /// One worker alone knows everything itself.
+    directory: Option<SharedDirectory>,
     census: Census,
     reception: Reception,
     news: News,
@@ -294,11 +298,14 @@ fn furnish(
             .enumerate()
             .map(|(other, outbox)| (other != index).then(|| outbox.clone()));
         let sockets = listeners.datagrams.len() as u32;
-        let tables =
-            tables(&room.poll, listeners, plan.reported, shared).map_err(|source| StartError::System {
-                what: "a listener",
-                source,
-            })?;
+        let tables = tables(&room.poll, listeners, plan, shared).map_err(|source| StartError::System {
+            what: "a listener",
+            source,
+        })?;
+        let mut core = Server::new(core, Box::new(shared.ledger.clone()), random()?);
+        if let Some(directory) = &shared.directory {
+            core = core.with_directory(Box::new(directory.clone()));
+        }
         let worker = Worker::new(Parts {
             index: index as u16,
             sockets: tables.sockets,
@@ -307,7 +314,7 @@ fn furnish(
             peers: tables.peers,
             poll: room.poll,
             listeners: sockets,
-            core: Server::new(core, Box::new(shared.ledger.clone()), random()?),
+            core,
             news: shared.news.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
@@ -331,6 +338,14 @@ fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
     }
 }
 
+fn directory(plan: &Plan, workers: usize) -> Result<Option<SharedDirectory>, StartError> {
+    if workers == 1 {
+        return Ok(None);
+    }
+    let allocations = plan.quota.total.get();
+    Ok(Some(SharedDirectory::new(allocations, random()?)))
+}
+
 /// The tables of sockets of one worker.
 struct Tables {
     sockets: Sockets,
@@ -338,9 +353,11 @@ struct Tables {
     peers: Peers,
 }
 
-fn tables(poll: &Poll, listeners: Listeners, reported: Reported, shared: &Shared) -> io::Result<Tables> {
+fn tables(poll: &Poll, listeners: Listeners, plan: &Plan, shared: &Shared) -> io::Result<Tables> {
     let registry = || poll.registry().try_clone();
-    let mut sockets = Sockets::new(Native::reporting(reported).joining_runs(), registry()?);
+    let native = Native::reporting(plan.reported).joining_runs();
+    let mut sockets = Sockets::new(native, registry()?);
+    sockets.set_relay_buffer(plan.relay_buffer);
     for (index, socket) in listeners.datagrams.into_iter().enumerate() {
         sockets.insert(
             SocketId {
