@@ -177,7 +177,13 @@ fn listener(address: SocketAddr) -> io::Result<socket2::Socket> {
 }
 
 fn udp(address: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let (domain, protocol) = (Domain::for_address(address), Some(Protocol::UDP));
+    // Two system calls fewer where an allocation is made.
+    #[cfg(target_os = "linux")]
+    let socket = socket2::Socket::new(domain, Type::DGRAM.nonblocking(), protocol)?;
+    #[cfg(not(target_os = "linux"))]
+    let socket = socket2::Socket::new(domain, Type::DGRAM, protocol)?;
+    #[cfg(not(target_os = "linux"))]
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
