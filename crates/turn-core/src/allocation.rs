@@ -17,9 +17,18 @@ use crate::{
     types::{Family, FiveTuple, RelayId, RelayTransport, RelayedAddress, ReservationToken},
 };
 
+/// What a datagram needs comes first, so that it lies on as few cache lines as can be.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Allocation {
     pub(crate) five_tuple: FiveTuple,
+    /// By [`Family::index`].
+    pub(crate) relays: [Option<RelayId>; 2],
+    pub(crate) transport: RelayTransport,
+    /// Set for a client that asked to be able to move.
+    pub(crate) mobile: Option<Box<Mobile>>,
+    pub(crate) channels: Channels,
+    pub(crate) permissions: Permissions,
     pub(crate) username: Box<str>,
     pub(crate) holder: Holder,
     /// When a time-limited username ceases to be valid.
@@ -28,17 +37,10 @@ pub(crate) struct Allocation {
     pub(crate) key: MacKey,
     /// What made it.
     pub(crate) proof: Proof,
-    pub(crate) transport: RelayTransport,
-    /// By [`Family::index`].
-    pub(crate) relays: [Option<RelayId>; 2],
-    pub(crate) permissions: Permissions,
-    pub(crate) channels: Channels,
     pub(crate) created_at: Instant,
     /// The Allocate that made it: its retransmits get the same answer.
     pub(crate) transaction: TransactionId,
     pub(crate) phase: Phase,
-    /// Set for a client that asked to be able to move.
-    pub(crate) mobile: Option<Box<Mobile>>,
 }
 
 /// Says whom the ledger counts an allocation for, from its first moment to its last.
@@ -72,12 +74,14 @@ pub(crate) struct Opening {
     pub(crate) failed: Option<(Family, u16)>,
 }
 
+/// What a datagram needs comes first, as in [`Allocation`].
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Relay {
     pub(crate) allocation: Key,
-    pub(crate) address: RelayedAddress,
-    pub(crate) state: RelayState,
     pub(crate) expires_at: Instant,
+    pub(crate) state: RelayState,
+    pub(crate) address: RelayedAddress,
     /// The earliest entry in the heap that wakes it.
     pub(crate) wakes_at: Option<Instant>,
     /// Set when its port came from a reservation; then the ledger, not a pool, gets it back.

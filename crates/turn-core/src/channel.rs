@@ -11,6 +11,7 @@ use crate::{
     answer::{Done, Refusal, Success},
     auth::Identity,
     config::ChannelRange,
+    few::Few,
     permission::Scope,
     server::Server,
     types::{Family, FiveTuple, Now},
@@ -18,7 +19,7 @@ use crate::{
 
 /// Holds the channels of one allocation. They expire by comparison at use.
 #[derive(Debug, Default)]
-pub(crate) struct Channels(Vec<Channel>);
+pub(crate) struct Channels(Few<Channel>);
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Channel {
@@ -81,7 +82,7 @@ impl Channels {
 
     /// Leaves only relays in reach at addresses that have become our own machine's.
     pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
-        for channel in &mut self.0 {
+        for channel in self.0.iter_mut() {
             if is_closed(channel.peer.ip()) {
                 channel.scope = Scope::OwnRelays;
             }
@@ -96,7 +97,7 @@ impl Channels {
         for (at, channel) in self.0.iter().enumerate() {
             let clash = |other: &Channel| other.number == channel.number || other.peer == channel.peer;
             assert!(
-                !self.0[..at].iter().any(clash),
+                !self.0.iter().take(at).any(clash),
                 "two channels share a number or a peer"
             );
         }

@@ -23,6 +23,7 @@ mod deadlines;
 mod directory;
 mod ending;
 mod errand;
+mod few;
 mod freed;
 mod header_fields;
 mod icmp;

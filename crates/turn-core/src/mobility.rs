@@ -321,7 +321,7 @@ impl Server {
             self.counters.relay_closed(former.five_tuple.transport, family);
             self.counters.relay_opened(next.five_tuple.transport, family);
         }
-        self.leave(former);
+        self.leave(key, former);
     }
 
     /// Forgets the five-tuple that was announced, if any.
@@ -329,12 +329,12 @@ impl Server {
         let mobile = self.table.allocation_mut(key).and_then(|one| one.mobile.as_mut());
         if let Some(site) = mobile.and_then(|mobile| mobile.next.take()) {
             self.hold_connection(site.five_tuple, false);
-            self.leave(site);
+            self.leave(key, site);
         }
     }
 
-    fn leave(&mut self, site: Site) {
-        self.table.unlink(site.five_tuple);
+    fn leave(&mut self, key: Key, site: Site) {
+        self.table.unlink(site.five_tuple, key);
         self.tell_forget(site);
     }
 

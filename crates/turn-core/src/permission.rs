@@ -10,6 +10,7 @@ use stun_wire::{AttributeType, Message};
 use crate::{
     answer::{Done, Refusal, Success},
     auth::Identity,
+    few::Few,
     server::Server,
     types::{Family, FiveTuple, Now},
 };
@@ -26,7 +27,7 @@ pub(crate) enum Scope {
 
 /// Holds the permissions of one allocation. They expire by comparison at use.
 #[derive(Debug, Default)]
-pub(crate) struct Permissions(Vec<Permission>);
+pub(crate) struct Permissions(Few<Permission>);
 
 #[derive(Debug)]
 struct Permission {
@@ -65,7 +66,7 @@ impl Permissions {
                 expires_at,
             });
         }
-        for permission in &mut self.0 {
+        for permission in self.0.iter_mut() {
             if let Some(&(_, scope)) = peers.iter().find(|(peer, _)| *peer == permission.peer) {
                 (permission.scope, permission.expires_at) = (scope, expires_at);
             }
@@ -80,7 +81,7 @@ impl Permissions {
 
     /// Leaves only relays in reach at addresses that have become our own machine's.
     pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
-        for permission in &mut self.0 {
+        for permission in self.0.iter_mut() {
             if is_closed(permission.peer) {
                 permission.scope = Scope::OwnRelays;
             }
@@ -94,7 +95,10 @@ impl Permissions {
         );
         for (at, permission) in self.0.iter().enumerate() {
             let same = |other: &Permission| other.peer == permission.peer;
-            assert!(!self.0[..at].iter().any(same), "two permissions for one address");
+            assert!(
+                !self.0.iter().take(at).any(same),
+                "two permissions for one address"
+            );
         }
     }
 }

@@ -110,14 +110,13 @@ impl Server {
         let family = Family::of(peer.ip());
         let allocation = self.table.allocation(key).ok_or(DropReason::NoAllocation)?;
         let id = allocation.relays[family.index()].ok_or(DropReason::PeerFamily)?;
-        let (relay, _) = self.live_relay(now, id)?;
-        let from = relay.address.external;
+        self.live_relay(now, id)?;
         if self.addresses.is_listener(peer) {
             return Err(DropReason::PeerForbidden);
         }
         let bytes = packet.payload().len();
         let verdict = match self.addresses.own_relay(peer) {
-            Some(local) => self.relay_to_relay(now, id, from, local, scope, packet)?,
+            Some(local) => self.relay_to_relay(now, id, local, scope, packet)?,
             None if scope == Scope::OwnRelays => return Err(DropReason::PeerForbidden),
             None => Verdict::Send {
                 via: Via::Relay(id),
@@ -135,11 +134,12 @@ impl Server {
         &mut self,
         now: Now,
         sender: RelayId,
-        from: SocketAddr,
         local: SocketAddr,
         scope: Scope,
         packet: &mut Packet<'_>,
     ) -> Relayed {
+        let relay = self.table.relay(sender).ok_or(DropReason::NoRelay)?;
+        let from = relay.address.external;
         if let Some(target) = self.table.relay_at(local) {
             return self.deliver(now, target, from, packet);
         }

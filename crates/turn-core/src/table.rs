@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ahash::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 
 use crate::{
     allocation::{Allocation, Relay, RelayState},
@@ -17,12 +17,20 @@ pub(crate) struct Table {
     allocations: Slots<Allocation>,
     relays: Slots<Relay>,
     /// Strangers choose these keys, hence ahash with a random seed: they cannot make them collide.
-    by_client: HashMap<FiveTuple, Key, RandomState>,
+    by_client: HashTable<Entry>,
+    hasher: RandomState,
     /// Open relays by their local address.
     by_relay: HashMap<SocketAddr, RelayId, RandomState>,
     /// What other workers have, and are told of this one.
     directory: Box<dyn Directory + Send>,
     worker: u16,
+}
+
+/// Leads from a five-tuple to an allocation, which has the five-tuple itself: a look-up that finds it needs that anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    hash: u64,
+    key: Key,
 }
 
 impl Table {
@@ -31,7 +39,8 @@ impl Table {
         Self {
             allocations: Slots::new(),
             relays: Slots::new(),
-            by_client: HashMap::with_hasher(hasher.clone()),
+            by_client: HashTable::new(),
+            hasher: hasher.clone(),
             by_relay: HashMap::with_hasher(hasher.clone()),
             directory: Box::new(Alone),
             worker,
@@ -43,7 +52,12 @@ impl Table {
     }
 
     pub(crate) fn client(&self, five_tuple: FiveTuple) -> Option<Key> {
-        self.by_client.get(&five_tuple).copied()
+        let hash = self.hasher.hash_one(five_tuple);
+        let is_his = |entry: &Entry| {
+            let holder = || self.allocations.get(entry.key);
+            entry.hash == hash && holder().is_some_and(|allocation| allocation.has_client_at(five_tuple))
+        };
+        self.by_client.find(hash, is_his).map(|entry| entry.key)
     }
 
     /// Finds the allocation in this place.
@@ -111,17 +125,30 @@ impl Table {
 
     /// Lets an allocation be found by one more five-tuple.
     pub(crate) fn link(&mut self, five_tuple: FiveTuple, key: Key) {
-        let former = self.by_client.insert(five_tuple, key);
-        debug_assert!(former.is_none(), "two allocations for one five-tuple");
+        debug_assert_eq!(
+            self.client(five_tuple),
+            None,
+            "two allocations for one five-tuple"
+        );
+        let hash = self.hasher.hash_one(five_tuple);
+        self.by_client
+            .insert_unique(hash, Entry { hash, key }, |entry| entry.hash);
         if !five_tuple.is_connected() {
             self.directory.client_came(five_tuple, self.worker);
         }
     }
 
     /// Lets an allocation no longer be found by this five-tuple.
-    pub(crate) fn unlink(&mut self, five_tuple: FiveTuple) {
-        let former = self.by_client.remove(&five_tuple);
-        if former.is_some() && !five_tuple.is_connected() {
+    pub(crate) fn unlink(&mut self, five_tuple: FiveTuple, key: Key) {
+        let former = Entry {
+            hash: self.hasher.hash_one(five_tuple),
+            key,
+        };
+        let Ok(entry) = self.by_client.find_entry(former.hash, |entry| *entry == former) else {
+            return;
+        };
+        entry.remove();
+        if !five_tuple.is_connected() {
             self.directory.client_left(five_tuple, self.worker);
         }
     }
@@ -151,7 +178,7 @@ impl Table {
         let allocation = self.allocations.remove(key)?;
         allocation
             .five_tuples()
-            .for_each(|five_tuple| self.unlink(five_tuple));
+            .for_each(|five_tuple| self.unlink(five_tuple, key));
         Some(allocation)
     }
 

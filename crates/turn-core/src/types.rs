@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::{Hash, Hasher},
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -77,7 +78,7 @@ impl Transport {
 
 /// Identifies a client's connection to the server (RFC 8656 §2). IPv4 addresses mapped into IPv6 are
 /// already unmapped by the shell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FiveTuple {
     /// Where answers leave.
     pub link: Link,
@@ -104,6 +105,36 @@ impl FiveTuple {
     /// went both ways.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.link, Link::Connection(_))
+    }
+}
+
+impl Hash for FiveTuple {
+    /// Every datagram of a client is found by it: so it is packed into a few words instead of a word for each field.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let link = match self.link {
+            Link::Listener(ListenerId(id)) => u64::from(id),
+            Link::Connection(id) => {
+                state.write_u16(id.worker);
+                u64::from(id.index) << 32 | u64::from(id.generation)
+            }
+        };
+        let ports =
+            u64::from(self.client.port()) << 32 | u64::from(self.server.port()) << 16 | self.transport as u64;
+        match (self.client.ip(), self.server.ip()) {
+            (IpAddr::V4(client), IpAddr::V4(server)) => {
+                state.write_u64(u64::from(client.to_bits()) << 32 | u64::from(server.to_bits()));
+            }
+            (client, server) => {
+                for ip in [client, server] {
+                    state.write_u128(match ip {
+                        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+                        IpAddr::V6(ip) => ip.to_bits(),
+                    });
+                }
+            }
+        }
+        state.write_u64(ports);
+        state.write_u64(link);
     }
 }
 
