@@ -1,4 +1,5 @@
-//! What a datagram costs in the core: both directions, hit and miss, with one allocation and with 20,000.
+//! What a datagram costs in the core: both directions, hit and miss, and from relay to relay, with one allocation and with
+//! 20,000. And what a port costs, when hardly one is taken and when hardly one is left.
 
 #[path = "../tests/driver/mod.rs"]
 mod driver;
@@ -100,6 +101,59 @@ fn from_peer(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// From relay to relay, by channels on both sides.
+fn from_relay_to_relay(criterion: &mut Criterion) {
+    const TO_NEXT: u16 = CHANNEL + 1;
+    const TO_FORMER: u16 = CHANNEL + 2;
+    let mut group = criterion.benchmark_group("relay_to_relay");
+    group.throughput(Throughput::Elements(1));
+    for count in [2, 20_000] {
+        let (mut driver, clients) = populated(count);
+        for (client, next) in clients.iter().zip(clients.iter().cycle().skip(1)) {
+            driver.bind(client, TO_NEXT, next.relayed);
+            // Of two, each is both next and former.
+            if count > 2 {
+                driver.bind(next, TO_FORMER, client.relayed);
+            }
+        }
+        let datagram = channel_data(TO_NEXT, &[7; PAYLOAD]);
+        let mut buffer = vec![0; 2048];
+        buffer[HEADROOM..HEADROOM + datagram.len()].copy_from_slice(&datagram);
+        let mut at = 0;
+        group.bench_function(BenchmarkId::new("channels", count), |bencher| {
+            bencher.iter(|| {
+                at = (at + STRIDE) % clients.len();
+                let mut packet = Packet::new(&mut buffer, HEADROOM, datagram.len());
+                let from = clients[at].five_tuple;
+                let verdict = driver.server.handle_client(driver.now, from, &mut packet);
+                // The next one is at the place of the header that this one replaced.
+                buffer[HEADROOM..HEADROOM + 4].copy_from_slice(&datagram[..4]);
+                black_box(verdict)
+            });
+        });
+    }
+    group.finish();
+}
+
+/// One allocation made and freed, with its four messages, among many others on the 16,384 ports of one address.
+fn ports(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("allocate_and_free");
+    group.sample_size(20);
+    for (name, taken) in [("hardly a port taken", 10), ("99 % taken", 16_220)] {
+        let mut driver = Driver::new(|_| ());
+        for n in 0..taken {
+            driver.allocate(client_address(n));
+        }
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let client = driver.allocate(client_address(1 << 20));
+                driver.free(&client);
+            });
+        });
+    }
+    group.finish();
+}
+
 /// What a forged request costs, of which a flood sends millions.
 fn from_strangers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("strangers");
@@ -123,5 +177,12 @@ fn from_strangers(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, from_client, from_peer, from_strangers);
+criterion_group!(
+    benches,
+    from_client,
+    from_peer,
+    from_relay_to_relay,
+    from_strangers,
+    ports
+);
 criterion_main!(benches);
