@@ -30,6 +30,7 @@ use crate::{
 /// Names of the files in the folder of ACME.
 const ACCOUNT: &str = "account.json";
 const SERVER: &str = "server.pem";
+const OFFERED: &str = "offered.pem";
 
 /// One certificate for all domains of the settings, obtained and renewed.
 pub struct Acme {
@@ -67,11 +68,7 @@ impl Acme {
     pub fn open(config: &AcmeConfig, folder: &Path) -> Result<(Self, PairConfig), AcmeError> {
         files::make_folder(folder)?;
         let path = folder.join(SERVER);
-        let pair = PairConfig {
-            certificate: path.clone(),
-            key: path.clone(),
-            awaited: false,
-        };
+        let pair = pair_at(&path);
         if Pair::read(&pair).is_err() {
             let made = rcgen::generate_simple_self_signed(config.domains.clone())?;
             let pem = made.signing_key.serialize_pem() + &made.cert.pem();
@@ -131,26 +128,46 @@ impl Acme {
         // Directories that know of renewal windows want to know which certificate is replaced.
         let replaced = current.as_ref().filter(|_| window.is_some());
         let pem = self.obtain(replaced).await?;
-        files::write(&self.folder.join(SERVER), &pem, 0o600)?;
+        let pair = self.take(&pem)?;
         certificates.refresh();
-        let Some(pair) = self.current() else {
-            return Err(AcmeError::Useless("it names other domains".to_owned()));
-        };
         info!(names = ?pair.names, days = pair.days_left(), "a new certificate has come");
         let due = schedule::due(validity(&pair), None, fraction);
         Ok(schedule::pause(seconds_since_1970(), due))
     }
 
+    /// Puts what a directory sent into the folder, once it has shown itself to be better than what is there.
+    fn take(&self, pem: &str) -> Result<Pair, AcmeError> {
+        let offered = self.folder.join(OFFERED);
+        files::write(&offered, pem, 0o600)?;
+        let pair = Pair::read(&pair_at(&offered));
+        // What is not taken is left for whoever wants to see what came.
+        let pair = pair.map_err(|error| AcmeError::Useless(error.to_string()))?;
+        if !self.is_for_all(&pair) {
+            return Err(AcmeError::Useless("it names other domains".to_owned()));
+        }
+        files::write(&self.folder.join(SERVER), pem, 0o600)?;
+        let _ = std::fs::remove_file(offered);
+        Ok(pair)
+    }
+
     /// The certificate in the folder, if it is the directory's and for the domains of the settings.
     fn current(&self) -> Option<Pair> {
-        let path = self.folder.join(SERVER);
-        let pair = Pair::read(&PairConfig {
-            certificate: path.clone(),
-            key: path,
-            awaited: false,
-        });
-        let is_for_all = |pair: &Pair| self.config.domains.iter().all(|domain| pair.covers(domain));
-        pair.ok().filter(|pair| is_for_all(pair) && !is_self_signed(pair))
+        let pair = Pair::read(&pair_at(&self.folder.join(SERVER)));
+        pair.ok()
+            .filter(|pair| self.is_for_all(pair) && !is_self_signed(pair))
+    }
+
+    fn is_for_all(&self, pair: &Pair) -> bool {
+        self.config.domains.iter().all(|domain| pair.covers(domain))
+    }
+}
+
+/// Key and certificate in one file.
+fn pair_at(path: &Path) -> PairConfig {
+    PairConfig {
+        certificate: path.to_owned(),
+        key: path.to_owned(),
+        awaited: false,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -60,14 +61,11 @@ impl Challenges {
         self.answer(token)
     }
 
-    pub(super) fn answer_handshake(
-        &self,
-        domain: &str,
-        authorization: &KeyAuthorization,
-    ) -> Result<Answer, rcgen::Error> {
-        let config = handshake(domain, authorization.digest().as_ref())?;
-        self.open().handshakes.insert(domain.to_owned(), Arc::new(config));
-        Ok(self.answer(domain))
+    pub(super) fn answer_handshake(&self, domain: &str, digest: &[u8]) -> Result<Answer, rcgen::Error> {
+        let config = handshake(domain, digest)?;
+        let name = name_in_hello(domain);
+        self.open().handshakes.insert(name.clone(), Arc::new(config));
+        Ok(self.answer(&name))
     }
 
     fn answer(&self, key: &str) -> Answer {
@@ -97,6 +95,25 @@ impl fmt::Debug for Challenges {
             .field("pages", &open.pages.len())
             .field("handshakes", &open.handshakes.len())
             .finish()
+    }
+}
+
+/// What a directory's ClientHello names: the domain, or for an address the name below which DNS has it in reverse (RFC 8738 §6).
+fn name_in_hello(domain: &str) -> String {
+    match domain.parse() {
+        Err(_) => domain.to_owned(),
+        Ok(IpAddr::V4(address)) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        Ok(IpAddr::V6(address)) => {
+            let nibbles = address
+                .octets()
+                .into_iter()
+                .rev()
+                .flat_map(|byte| [byte & 15, byte >> 4]);
+            nibbles.map(|nibble| format!("{nibble:x}.")).collect::<String>() + "ip6.arpa"
+        }
     }
 }
 
@@ -167,6 +184,28 @@ mod tests {
             .handshakes
             .insert(DOMAIN.to_owned(), config.into());
         challenges
+    }
+
+    /// RFC 8738 §6 has no addresses in SNI.
+    #[test]
+    fn an_address_is_asked_for_by_its_name_in_reverse() {
+        for (domain, name) in [
+            ("call.example.org", "call.example.org"),
+            ("192.0.2.1", "1.2.0.192.in-addr.arpa"),
+            (
+                "2001:db8::1",
+                "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+            ),
+        ] {
+            assert_eq!(name_in_hello(domain), name);
+        }
+        let challenges = Challenges::default();
+        let answer = challenges.answer_handshake("192.0.2.1", &DIGEST).unwrap();
+        let mut asked = client("1.2.0.192.in-addr.arpa", &[ALPN]);
+        assert!(found(&challenges, &mut asked).is_some());
+        drop(answer);
+        let mut asked = client("1.2.0.192.in-addr.arpa", &[ALPN]);
+        assert!(found(&challenges, &mut asked).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The `[tls.acme]` table.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -103,12 +104,20 @@ impl Check for AcmeConfig {
 }
 
 /// Whether a domain can be proved by what is answered here.
-fn fit(domain: &str) -> Result<(), &'static str> {
-    if domain.parse::<IpAddr>().is_ok() {
-        return Ok(());
+fn fit(domain: &str) -> Result<(), Cow<'static, str>> {
+    if let Ok(address) = domain.parse::<IpAddr>() {
+        // A certificate names it so, and any other spelling would never be found in one.
+        let usual = address.to_string();
+        return if usual == domain {
+            Ok(())
+        } else {
+            Err(format!("is an address that is usually written {usual}: write it so").into())
+        };
     }
     if domain.starts_with("*.") {
-        return Err("is a wildcard, which is certified by records in DNS only: name each host, or use files");
+        return Err(
+            "is a wildcard, which is certified by records in DNS only: name each host, or use files".into(),
+        );
     }
     let is_label = |label: &str| {
         let is_fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -117,7 +126,7 @@ fn fit(domain: &str) -> Result<(), &'static str> {
     if domain.contains('.') && domain.len() <= 253 && domain.split('.').all(is_label) {
         Ok(())
     } else {
-        Err("is no domain such as call.example.org, in lower case and without port")
+        Err("is no domain such as call.example.org, in lower case and without port".into())
     }
 }
 
@@ -156,7 +165,7 @@ mod tests {
     #[test]
     fn what_cannot_be_certified_is_refused_with_its_line() {
         let said = load(
-            "domains = [\"*.example.org\", \"localhost\", \"a.example:443\"]\ncontact = [\"mailto:a@b\"]\n\
+            "domains = [\"*.example.org\", \"localhost\", \"a.example:443\", \"2001:DB8:0::1\"]\ncontact = [\"mailto:a@b\"]\n\
              directory = \"http://x\"\ndirectory_ca = \"/nowhere\"\nlisten = []",
         )
         .unwrap_err();
@@ -164,6 +173,7 @@ mod tests {
             ":1:12: domains[0]: is a wildcard",
             "domains[1]: is no domain",
             "domains[2]: is no domain",
+            "domains[3]: is an address that is usually written 2001:db8::1",
             ":2:12: contact[0]",
             ":3:13: directory",
             ":4:16: directory_ca: /nowhere",

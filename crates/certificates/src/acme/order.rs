@@ -106,7 +106,7 @@ impl Acme {
         let key = challenge.key_authorization();
         let answer = match self.config.challenge {
             Challenge::Http01 => self.challenges.answer_page(&challenge.token, &key),
-            Challenge::TlsAlpn01 => self.challenges.answer_handshake(&domain, &key)?,
+            Challenge::TlsAlpn01 => self.challenges.answer_handshake(&domain, key.digest().as_ref())?,
         };
         debug!(domain, challenge = %self.config.challenge, "the directory may look");
         asked_again!(challenge.set_ready()).map_err(|error| self.failed(error))?;

@@ -53,6 +53,37 @@ fn a_kept_certificate_counts_as_long_as_it_is_for_all_domains() {
     );
 }
 
+/// A directory that errs does not cost the certificate that is there.
+#[test]
+fn only_what_is_good_takes_the_place_of_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    put_signed(folder.path(), "call.example.org");
+    let (acme, files) = Acme::open(&config(&["call.example.org"]), folder.path()).unwrap();
+    let before = fs::read(&files.certificate).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    put_signed(elsewhere.path(), "other.example.org");
+    let other = fs::read_to_string(elsewhere.path().join(SERVER)).unwrap();
+    for (pem, why) in [
+        ("nothing", "no certificate for what was asked"),
+        (&*other, "it names other domains"),
+    ] {
+        let Err(error) = acme.take(pem) else {
+            panic!("taken: {why}");
+        };
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(fs::read(&files.certificate).unwrap(), before);
+    }
+    put_signed(elsewhere.path(), "call.example.org");
+    let renewed = fs::read_to_string(elsewhere.path().join(SERVER)).unwrap();
+    acme.take(&renewed).unwrap();
+    assert_eq!(fs::read_to_string(&files.certificate).unwrap(), renewed);
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
+}
+
 #[tokio::test]
 async fn a_directory_that_does_not_answer_is_a_failure_with_its_address() {
     let folder = tempfile::tempdir().unwrap();
