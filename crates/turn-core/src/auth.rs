@@ -271,18 +271,16 @@ impl Server {
         AuthFailure::UnknownUser
     }
 
-    /// Tells whether a time-limited credential is past its time and this request minds. Refresh minds only
-    /// when so configured, and never when it frees the allocation.
+    /// Tells whether a credential is past its time and this request minds. Refresh minds a time-limited username only when
+    /// so configured, a token always (RFC 7635 §9), and neither when it frees the allocation.
     fn is_over(&self, now: Now, candidate: &Candidate<'_>, message: &Message<'_>) -> bool {
-        let minds = match message.method() {
-            Method::ALLOCATE => true,
-            Method::REFRESH => !self.config.refresh_after_expiry && message.lifetime() != Some(Ok(0)),
-            _ => false,
-        };
-        minds
-            && candidate
-                .expires_unix
-                .is_some_and(|expires| expires <= now.unix.as_secs())
+        let prolongs = message.method() == Method::REFRESH && message.lifetime() != Some(Ok(0));
+        let allocates = message.method() == Method::ALLOCATE;
+        let minds = allocates || prolongs && !self.config.refresh_after_expiry;
+        let name_is_over = candidate
+            .expires_unix
+            .is_some_and(|expires| expires <= now.unix.as_secs());
+        minds && name_is_over || prolongs && candidate.proof.is_over(now.unix)
     }
 }
 

@@ -109,6 +109,11 @@ pub(crate) struct Grant {
 }
 
 impl Proof {
+    /// Tells whether it was a token whose time is over.
+    pub(crate) fn is_over(&self, now: Duration) -> bool {
+        matches!(self, Self::Token(grant) if grant.expires <= now)
+    }
+
     /// Cuts a lifetime in seconds to what is left of a token (RFC 7635 §9): one second at least.
     pub(crate) fn cut(&self, now: Duration, seconds: u32) -> u32 {
         let Self::Token(grant) = self else {

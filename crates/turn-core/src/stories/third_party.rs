@@ -234,6 +234,23 @@ fn an_allocation_lives_no_longer_than_its_token() {
     assert_eq!(error_code(&bearer.refresh(&mut world, 600)), 401);
 }
 
+/// What the allocation keeps of a token is no token: whoever has no new one prolongs nothing beyond it.
+#[test]
+fn no_refresh_without_a_token_outlives_the_last_one() {
+    let mut world = world();
+    let mut bearer = Bearer::new(1000, 1);
+    bearer.renew(1, BEGIN - 3500, 3600);
+    assert_eq!(bearer.allocate(&mut world).message().lifetime(), Some(Ok(105)));
+    world.pass(104);
+    assert_eq!(bearer.client.refresh(&mut world, 3600).lifetime(), 1);
+    world.pass_millis(999);
+    assert_eq!(bearer.client.refresh(&mut world, 3600).lifetime(), 1);
+    world.pass_millis(999);
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 3600)), 401);
+    world.pass(1);
+    assert_eq!(world.ports_in_use(), 0);
+}
+
 #[test]
 fn a_fresh_token_gives_no_more_than_its_lifetime() {
     let mut world = world();

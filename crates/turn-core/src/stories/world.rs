@@ -110,8 +110,12 @@ impl World {
 
     /// Lets time pass, timers included.
     pub(super) fn pass(&mut self, seconds: u64) {
-        let later = self.now.instant + Duration::from_secs(seconds);
-        let unix_later = self.now.unix + Duration::from_secs(seconds);
+        self.pass_millis(1000 * seconds);
+    }
+
+    pub(super) fn pass_millis(&mut self, millis: u64) {
+        let later = self.now.instant + Duration::from_millis(millis);
+        let unix_later = self.now.unix + Duration::from_millis(millis);
         while let Some(at) = self.server.poll_timeout().filter(|&at| at <= later) {
             self.now.unix += at.saturating_duration_since(self.now.instant);
             self.now.instant = self.now.instant.max(at);
