@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) wakes_at: Option<Instant>,
     /// Whether it has an allocation, and so may be silent.
     pub(crate) held: bool,
+    /// Whether another worker accepted it.
+    pub(crate) has_moved: bool,
     /// Whether the system said that nothing more will come: then it is read to the end.
     pub(crate) hung_up: bool,
     /// Whether the end of the stream was read.
@@ -85,6 +87,7 @@ impl Connection {
             awaited: Awaited::First(now),
             wakes_at: None,
             held: false,
+            has_moved: false,
             hung_up: false,
             at_end: false,
             paused: false,

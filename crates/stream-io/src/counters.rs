@@ -58,6 +58,8 @@ endings! {
     InvalidFrame => "invalid_frame",
     /// A message longer than whoever has no allocation may send.
     LongFrame => "long_frame",
+    /// It asked for the peers of one worker after the other.
+    Wandering => "wandering",
 }
 
 /// Running totals of one worker.

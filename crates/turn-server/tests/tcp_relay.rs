@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use stun_wire::{AddressFamily, AttributeType, Class, Message, Method};
+use stun_wire::{AddressFamily, AttributeType, Class, Message, MessageWriter, Method, TransactionId};
 use turn_server::{Config, Peers, TcpRelay};
 
 use rustls::version::{TLS12, TLS13};
@@ -364,4 +364,24 @@ fn without_the_switch_there_are_no_tcp_relays() {
         })
     };
     assert_eq!((allocate(), allocate()), (Err(401), Err(442)));
+}
+
+/// Nobody who is a stranger has two workers move his connection to and fro.
+#[test]
+fn a_connection_that_asks_one_worker_after_the_other_is_closed() {
+    let server = Server::start(&with_tcp_relay("127.0.0.1:0", 2));
+    let mut stream = connect(server.tcp());
+    // Numbers of both workers, whichever are whose.
+    for number in [1_u32, 2].repeat(4) {
+        let mut bytes = [0; 64];
+        let id = TransactionId([number as u8; 12]);
+        let mut writer = MessageWriter::new(&mut bytes, Class::Request, Method::CONNECTION_BIND, id).unwrap();
+        writer.u32(AttributeType::CONNECTION_ID, number).unwrap();
+        let len = writer.finish();
+        // The last ones may find it closed.
+        let _ = stream.write_all(&bytes[..len]);
+    }
+    let mut answers = Vec::new();
+    let _ = stream.read_to_end(&mut answers);
+    server.wait_for("turn_connections_ended_total", "wandering", 1.0);
 }

@@ -24,6 +24,7 @@ impl Streams {
             Some(session) => Phase::Secure(session),
             None => Phase::Plain,
         };
+        connection.has_moved = true;
         connection.unread = taken.unread;
         connection.unsent = taken.unsent;
         self.counters.open[usize::from(connection.is_secure())] += 1;

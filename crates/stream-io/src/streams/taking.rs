@@ -7,7 +7,7 @@ use mio::net::TcpStream;
 use rustls::ServerConnection;
 
 use super::Streams;
-use crate::{Member, connection::Phase};
+use crate::{Ending, Member, connection::Phase};
 
 /// A connection taken out of a table, for whom its bytes are no frames any more.
 pub struct Taken {
@@ -54,5 +54,15 @@ impl Streams {
             server: connection.server,
             member: connection.member,
         })
+    }
+
+    /// Takes a connection out for another worker. That is done once, as a client needs no more: one that came from another worker
+    /// ends instead, or it could keep two workers busy with moving it.
+    pub fn take_for_another(&mut self, id: ConnectionId) -> Option<Taken> {
+        if self.places.get(id)?.has_moved {
+            self.leave(id.index, Ending::Wandering);
+            return None;
+        }
+        self.take(id)
     }
 }

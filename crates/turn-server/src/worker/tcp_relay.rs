@@ -179,7 +179,7 @@ impl Worker {
         let Origin::Connection(id) = slot.origin() else {
             return;
         };
-        let Some(mut taken) = self.streams.take(id) else {
+        let Some(mut taken) = self.streams.take_for_another(id) else {
             return;
         };
         let behind = mem::take(&mut taken.unread);
