@@ -77,7 +77,7 @@ pub use crate::{
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,
     quota::{Account, Ledger, LedgerFull, Parked, Quota, QuotaLimits},
-    redirect::{Alternate, RedirectWhen},
+    redirect::{Alternate, HEALTH_CHECK, RedirectWhen},
     server::Server,
     third_party::ThirdParty,
     types::{

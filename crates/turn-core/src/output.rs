@@ -265,6 +265,8 @@ drop_reasons! {
     IcmpType => "icmp_type",
     /// The Binding request was refused without an answer.
     BindingRefused => "binding_refused",
+    /// Another server asks whether clients are taken here, and this one is about to end.
+    Draining => "draining",
     /// A Send indication for a TCP allocation, whose peers get no datagrams.
     TcpAllocation => "tcp_allocation",
 }

@@ -3,9 +3,11 @@
 use std::{net::SocketAddr, num::NonZeroU16, sync::Arc};
 
 use rand::RngExt as _;
+use stun_wire::{AttributeType, Message};
 
 use crate::{
     answer::Refusal,
+    output::DropReason,
     server::Server,
     types::{Family, FiveTuple, Transport},
 };
@@ -42,6 +44,18 @@ pub(crate) struct Redirect {
     alternates: Vec<Alternate>,
 }
 
+/// What SOFTWARE says in the Binding request by which one server asks whether another one takes clients.
+///
+/// A server that drains leaves that request unanswered; all other Binding requests it answers to the end.
+pub const HEALTH_CHECK: &str = "watari: do you take clients?";
+
+/// Tells whether a Binding request is such a question.
+pub(crate) fn is_health_check(message: &[u8]) -> bool {
+    let software =
+        |message: Message<'_>| message.attribute(AttributeType::SOFTWARE) == Some(HEALTH_CHECK.as_bytes());
+    Message::parse(message).is_ok_and(software)
+}
+
 impl Server {
     /// Takes the servers that clients can be sent to, in place of all before.
     pub fn set_alternates(&mut self, alternates: Vec<Alternate>) {
@@ -51,6 +65,14 @@ impl Server {
     /// Takes that this server is about to end: it makes no new allocations.
     pub fn set_draining(&mut self) {
         self.redirect.is_draining = true;
+    }
+
+    /// Leaves the question of another server unanswered where no clients are taken any more.
+    pub(crate) fn check_health(&self, request: &[u8]) -> Result<(), DropReason> {
+        if self.redirect.is_draining && is_health_check(request) {
+            return Err(DropReason::Draining);
+        }
+        Ok(())
     }
 
     /// Sends a client away before anything is done for it, if that is the time.

@@ -274,6 +274,7 @@ impl Server {
 
     fn answer_binding(&mut self, from: FiveTuple, packet: &mut Packet<'_>) -> Result<Verdict, DropReason> {
         self.check_source(from)?;
+        self.check_health(packet.payload())?;
         let received = stun_core::Received {
             source: from.client,
             destination: from.server,

@@ -127,6 +127,7 @@ struct Ending {
     health: Health,
     shutdown: Shutdown,
     address: SocketAddr,
+    address_over_tcp: SocketAddr,
     ended: JoinHandle<Instant>,
 }
 
@@ -134,6 +135,7 @@ fn ending(config: &Config) -> Ending {
     let (registry, health, shutdown) = (Registry::new(), Health::new(), Shutdown::new());
     let running = start(config, Surroundings::new(&registry, &health, shutdown.clone())).unwrap();
     let address = running.listeners()[0];
+    let address_over_tcp = running.tcp_listeners()[0];
     let ended = spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(running.finished()).unwrap();
@@ -144,6 +146,7 @@ fn ending(config: &Config) -> Ending {
         health,
         shutdown,
         address,
+        address_over_tcp,
         ended,
     }
 }
@@ -191,6 +194,21 @@ fn a_draining_server_serves_the_allocations_there_are_until_they_end() {
     client.refresh(0).unwrap();
     let ended = server.ended.join().unwrap();
     assert!(ended - freed < Duration::from_secs(20), "{:?}", ended - freed);
+}
+
+/// Who answers Binding to the end is not sent clients that it would send back.
+#[test]
+fn nobody_is_sent_to_a_server_that_drains() {
+    let there = ending(&draining_for(60));
+    Client::of(there.address).allocate();
+    let over_tcp = other(there.address_over_tcp, AlternateTransport::Tcp);
+    let servers = vec![other(there.address, AlternateTransport::Udp), over_tcp];
+    let here = Server::start(&redirecting(AlternateMode::Always, servers));
+    here.wait_for("turn_alternate_servers", "answering", 2.0);
+    there.shutdown.request();
+    there.wait_until_draining();
+    here.wait_for("turn_alternate_servers", "silent", 2.0);
+    Client::of(here.udp()).allocate();
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, sync::Arc};
 
-use stun_wire::{AttributeType, Method};
+use stun_wire::{AttributeType, Class, Method};
 
 use super::{client::udp, *};
-use crate::{Alternate, OpenError, Quota, QuotaLimits, RedirectWhen, Transport};
+use crate::{Alternate, DropReason, HEALTH_CHECK, OpenError, Quota, QuotaLimits, RedirectWhen, Transport};
 
 fn alternate(address: &str, transport: Transport) -> Alternate {
     Alternate {
@@ -124,6 +124,22 @@ fn a_draining_server_makes_no_new_allocations_and_serves_the_old_ones() {
     assert_eq!(world.hear(alice.five_tuple, &request), answer, "a retransmit");
     assert_eq!(alice.refresh(&mut world, 600).lifetime(), 600);
     assert_eq!(error_code(&alice.permit(&mut world, "8.8.8.8:1")), 0);
+}
+
+/// Other servers learn by this question that no clients are to be sent here; everybody else still learns his address.
+#[test]
+fn a_draining_server_leaves_the_question_of_another_one_unanswered() {
+    let mut world = World::new();
+    let mut client = Client::alice(1000);
+    let question = client.plain(Class::Request, Method::BINDING, |writer| {
+        writer.text(AttributeType::SOFTWARE, HEALTH_CHECK).unwrap();
+    });
+    let bare = client.plain(Class::Request, Method::BINDING, |_| ());
+    assert_eq!(error_code(&world.hear(client.five_tuple, &question)), 0);
+    world.server.set_draining();
+    let heard = world.hear(client.five_tuple, &question);
+    assert_eq!(heard, Heard::Dropped(DropReason::Draining));
+    assert_eq!(error_code(&world.hear(client.five_tuple, &bare)), 0);
 }
 
 /// The client is told a server it can reach as it reached this one.

@@ -13,13 +13,15 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use stun_wire::{Class, HEADER_LEN, Message, MessageWriter, Method, TransactionId};
-use turn_core::{Alternate, Transport};
+use stun_wire::{AttributeType, Class, HEADER_LEN, Message, MessageWriter, Method, TransactionId};
+use turn_core::{Alternate, HEALTH_CHECK, Transport};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A datagram may get lost, and so may its answer.
 const DATAGRAMS: usize = 3;
+/// A header, and SOFTWARE.
+const BINDING_LEN: usize = HEADER_LEN + 4 + HEALTH_CHECK.len().next_multiple_of(4);
 /// Room for any answer to a Binding request.
 const ROOM: usize = 1500;
 
@@ -35,13 +37,16 @@ pub(super) fn answers(alternate: &Alternate) -> bool {
     answer.is_ok()
 }
 
-/// A Binding request with a random transaction id.
-fn binding() -> [u8; HEADER_LEN] {
-    let (mut bytes, mut id) = ([0; HEADER_LEN], [0; 12]);
+/// A Binding request with a random transaction id, which another server of our kind leaves unanswered when it drains.
+fn binding() -> [u8; BINDING_LEN] {
+    let (mut bytes, mut id) = ([0; BINDING_LEN], [0; 12]);
     // Without random numbers the id is known to others; all they could do is answer for the server.
     let _ = getrandom::fill(&mut id);
     let writer = MessageWriter::new(&mut bytes, Class::Request, Method::BINDING, TransactionId(id));
-    writer.expect("room for a header").finish();
+    let mut writer = writer.expect("room for a header");
+    let written = writer.text(AttributeType::SOFTWARE, HEALTH_CHECK);
+    written.expect("room for the question");
+    writer.finish();
     bytes
 }
 
