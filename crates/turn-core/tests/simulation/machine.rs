@@ -149,7 +149,7 @@ impl Machine {
 
     fn receive_from_client(&mut self, now: Now, path: Path, bytes: &[u8]) {
         let fate = self.oracle.fate_from_client(now.instant, path, bytes);
-        let mut worker = self.worker_for(path.0);
+        let worker = self.worker_for(path.0);
         let listener = ListenerId(u16::from(path.1.is_ipv6()));
         let five_tuple = FiveTuple::udp(listener, path.0, self.plan.inside(path.1));
         let mut buffer = buffer_with(bytes);
