@@ -183,4 +183,40 @@ api_keys = ["short"]
         }
         assert!(!mistakes.contains("urls[0]") && !mistakes.contains("allowed_origins[1]"));
     }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_a_mistake() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        for (text, place) in [
+            ("room_tokens.required = true".to_owned(), "room_tokens.required"),
+            (
+                "room_tokens.keys = [{ algorithm = \"HS256\", secret = \"short\" }]".into(),
+                "keys[0].secret",
+            ),
+            (
+                format!("room_tokens.keys = [{{ algorithm = \"EdDSA\", secret = \"{secret}\" }}]"),
+                "keys[0].secret",
+            ),
+            (
+                "room_tokens.keys = [{ algorithm = \"HS256\", public_key = \"-----\" }]".into(),
+                "keys[0].public_key",
+            ),
+            (
+                "room_tokens.keys = [{ algorithm = \"RS256\" }]".into(),
+                "keys[0].algorithm",
+            ),
+            (
+                format!("room_tokens.keys = [{{ algorithm = \"none\", secret = \"{secret}\" }}]"),
+                "keys[0].algorithm",
+            ),
+            ("resume.seconds = 601".into(), "resume.seconds"),
+            ("resume.total_bytes = 4096".into(), "resume.total_bytes"),
+            ("peerjs.key = \"a/b\"".into(), "peerjs.key"),
+            ("y_webrtc.subscribers = 1".into(), "y_webrtc.subscribers"),
+        ] {
+            let mistakes = load(&format!("[signaling]\nice.secret = \"north\"\n{text}\n"));
+            let mistakes = mistakes.unwrap_err().to_string();
+            assert!(mistakes.contains(place), "{place} in:\n{mistakes}");
+        }
+    }
 }

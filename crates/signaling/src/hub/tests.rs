@@ -11,7 +11,7 @@ use crate::{
     doors::Doors,
     gate::Visit,
     names::{RoomName, Space},
-    rooms::{Permissions, Signal},
+    rooms::{Holder, Join, Permissions, Signal},
 };
 
 /// Takes so many events and then is full, as the queue of a client that does not read.

@@ -12,7 +12,7 @@ use crate::names::{MemberId, MemberName, RoomKey};
 pub enum Holder {
     /// Whoever shows a token that this server has signed for the id; the caller has checked it.
     Signed,
-    /// Whoever knows a secret with this digest.
+    /// Whoever knows a secret with this digest; such members do not count what they are told.
     Secret([u8; 32]),
 }
 
@@ -70,6 +70,16 @@ pub(super) enum Presence {
 impl Member {
     pub(super) fn is_away(&self) -> bool {
         matches!(self.presence, Presence::Away { .. })
+    }
+
+    /// Tells whether what it is told is numbered and kept: for whoever says on return which number was the last, and
+    /// for others who may return once they are away.
+    pub(super) fn is_counted(&self) -> bool {
+        match self.holder {
+            None => false,
+            Some(Holder::Signed) => true,
+            Some(Holder::Secret(_)) => self.is_away(),
+        }
     }
 
     pub(super) fn peer(&self, id: MemberId) -> Peer {

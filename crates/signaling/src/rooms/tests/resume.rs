@@ -2,12 +2,17 @@
 
 use super::*;
 
-const KEEPS: Holder = Holder::Secret([7; 32]);
+const KEEPS: Holder = Holder::Signed;
+const SECRET: Holder = Holder::Secret([7; 32]);
 
 /// Anna and Ben in one room; Anna may come back.
 fn pair(now: Instant) -> Rooms {
+    pair_held(now, KEEPS)
+}
+
+fn pair_held(now: Instant, by: Holder) -> Rooms {
     let mut rooms = rooms();
-    let holder = Some(KEEPS);
+    let holder = Some(by);
     let join = Join {
         holder,
         ..entry("north", "Anna")
@@ -77,32 +82,36 @@ fn what_was_missed_comes_in_order_and_once() {
 #[test]
 fn who_counts_nothing_is_told_what_came_after_the_loss() {
     let now = Instant::now();
-    let mut rooms = pair(now);
+    let mut rooms = pair_held(now, SECRET);
+    let told = rooms.handle(now, BEN, send(ANNA, "heard")).unwrap();
+    assert_eq!(told[0].number, None);
     rooms.handle(now, ANNA, Input::Lose).unwrap();
-    rooms.handle(now, BEN, send(ANNA, "two")).unwrap();
-    let told = come_back(&mut rooms, now, KEEPS, None).unwrap();
-    assert_eq!(missed(&told), [2]);
+    rooms.handle(now, BEN, send(ANNA, "missed")).unwrap();
+    let told = come_back(&mut rooms, now, SECRET, None).unwrap();
+    assert_eq!(missed(&told), [1]);
+    let again = come_back(&mut rooms, now, SECRET, None).unwrap();
+    assert_eq!(missed(&again), [0_u64; 0]);
 }
 
 #[test]
 fn an_id_is_its_holders_present_or_not() {
     let now = Instant::now();
-    let mut rooms = pair(now);
-    for thief in [Holder::Secret([8; 32]), Holder::Signed] {
-        assert_eq!(
-            come_back(&mut rooms, now, thief.clone(), None),
-            Err(Refusal::Taken)
-        );
+    for (holder, thief) in [
+        (SECRET, Holder::Secret([8; 32])),
+        (SECRET, KEEPS),
+        (KEEPS, SECRET),
+    ] {
+        let mut rooms = pair_held(now, holder.clone());
+        let stolen = come_back(&mut rooms, now, thief.clone(), None);
+        assert_eq!(stolen, Err(Refusal::Taken));
         rooms.handle(now, ANNA, Input::Lose).unwrap();
-        assert_eq!(come_back(&mut rooms, now, thief, None), Err(Refusal::Taken));
-        come_back(&mut rooms, now, KEEPS, None).unwrap();
+        let stolen = come_back(&mut rooms, now, thief, None);
+        assert_eq!(stolen, Err(Refusal::Taken));
+        come_back(&mut rooms, now, holder, None).unwrap();
     }
-    let ben = Input::Resume {
-        holder: KEEPS,
-        seen: None,
-    };
+    let (holder, seen) = (KEEPS, None);
     assert_eq!(
-        rooms.handle(now, BEN, ben),
+        pair(now).handle(now, BEN, Input::Resume { holder, seen }),
         Err(Refusal::Taken),
         "Ben did not mean to come back"
     );
