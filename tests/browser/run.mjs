@@ -4,11 +4,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { devices } from "./checks/devices.mjs";
+import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { relayed } from "./checks/relayed.mjs";
+import { resumed } from "./checks/resumed.mjs";
 import { transports } from "./checks/transports.mjs";
 import { INSECURE_HOST, launch } from "./lib/browser.mjs";
 import { check } from "./lib/report.mjs";
@@ -49,6 +51,8 @@ try {
   await negotiation(stage);
   await relayed(stage);
   await switched(stage);
+  await resumed(stage);
+  await foreign({ ...stage, watari });
   await devices(stage);
   await pictures({ ...stage, folder });
 
