@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # ChannelData over TCP at line rate, both ways: no frame is damaged and the connection holds.
 #
-# WATARI_FRAMING_MB sets how much goes each way.
+# WATARI_FRAMING_MB sets how much goes each way; 1024 is a good look at a release build.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3
 [ -r /proc/self/stat ] || skip "the server's processor time is read from /proc, which is not here"
 
-megabytes=${WATARI_FRAMING_MB:-1024}
+megabytes=${WATARI_FRAMING_MB:-256}
 read -r turn metrics < <(free_ports 2)
 cat >"$scratch/turn.toml" <<TOML
 [turn]
