@@ -17,6 +17,15 @@ use crate::{MinVersion, Mistake, Pair, PairConfig, tls};
 #[derive(Clone, Default)]
 pub struct Certificates {
     shared: Arc<Shared>,
+    /// If only those of some files are served.
+    part: Option<Arc<Part>>,
+}
+
+/// A part of the set.
+struct Part {
+    files: Vec<PairConfig>,
+    /// Its pairs, and of which generation they are.
+    chosen: ArcSwap<(Arc<Vec<Pair>>, u64)>,
 }
 
 #[derive(Default)]
@@ -65,12 +74,30 @@ impl Certificates {
         };
         Ok(Self {
             shared: Arc::new(shared),
+            part: None,
         })
     }
 
     /// Whether there is nothing to serve, neither now nor later.
     pub fn is_empty(&self) -> bool {
-        self.shared.files.is_empty()
+        self.part
+            .as_ref()
+            .map_or(&self.shared.files, |part| &part.files)
+            .is_empty()
+    }
+
+    /// A part of the set, of the pairs in these files; it follows the whole.
+    #[must_use]
+    pub fn of(&self, files: &[PairConfig]) -> Self {
+        let live = self.shared.live.load();
+        let chosen = (choose(&live.pairs, files), live.generation);
+        Self {
+            shared: Arc::clone(&self.shared),
+            part: Some(Arc::new(Part {
+                files: files.to_vec(),
+                chosen: ArcSwap::from_pointee(chosen),
+            })),
+        }
     }
 
     /// Settings of a TLS listener that speaks these application protocols, the preferred one first; with none a
@@ -81,7 +108,17 @@ impl Certificates {
 
     /// The pairs of this moment.
     pub fn pairs(&self) -> Arc<Vec<Pair>> {
-        self.shared.live.load().pairs.clone()
+        let live = self.shared.live.load();
+        let Some(part) = &self.part else {
+            return live.pairs.clone();
+        };
+        let chosen = part.chosen.load();
+        if chosen.1 == live.generation {
+            return chosen.0.clone();
+        }
+        let pairs = choose(&live.pairs, &part.files);
+        part.chosen.store(Arc::new((pairs.clone(), live.generation)));
+        pairs
     }
 
     /// Rises each time that other pairs are served.
@@ -167,6 +204,12 @@ fn read_all(files: &[PairConfig], served: &[usize]) -> Result<(Vec<usize>, Vec<P
     } else {
         Err(mistakes)
     }
+}
+
+/// The pairs that were read from these files.
+fn choose(pairs: &[Pair], files: &[PairConfig]) -> Arc<Vec<Pair>> {
+    let chosen = pairs.iter().filter(|pair| files.contains(&pair.files));
+    Arc::new(chosen.cloned().collect())
 }
 
 fn same(some: &[Pair], others: &[Pair]) -> bool {

@@ -32,6 +32,22 @@ pub struct Pair {
     /// When the leaf expires, in seconds since 1970.
     pub not_after: i64,
     pub(crate) certified: Arc<CertifiedKey>,
+    /// Where it was read.
+    pub(crate) files: PairConfig,
+}
+
+impl Clone for Pair {
+    fn clone(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+            names: self.names.clone(),
+            not_before: self.not_before,
+            not_after: self.not_after,
+            certified: Arc::clone(&self.certified),
+            files: self.files.clone(),
+        }
+    }
 }
 
 /// Chooses the pair for the name that a client asked for; the first one serves clients that ask for none or for a
@@ -91,6 +107,7 @@ impl Pair {
             not_before,
             not_after,
             certified: Arc::new(certified),
+            files: files.clone(),
         })
     }
 

@@ -87,3 +87,21 @@ fn no_files_are_an_empty_set() {
     assert!(Certificates::load(&[]).unwrap().is_empty());
     assert!(Certificates::default().is_empty());
 }
+
+#[test]
+fn a_part_serves_its_own_files_and_follows_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a", "b", "c"].map(|stem| testing::write(folder.path(), stem, &["before.example", stem]));
+    let whole = Certificates::load(&files).unwrap();
+    let part = whole.of(&[files[2].clone(), files[0].clone()]);
+    let names =
+        |part: &Certificates| -> Vec<_> { part.pairs().iter().map(|pair| pair.names.clone()).collect() };
+    assert_eq!(names(&part), [["before.example", "a"], ["before.example", "c"]]);
+    assert!(!part.is_empty());
+    testing::write(folder.path(), "c", &["after.example", "c"]);
+    assert!(whole.reload().unwrap());
+    assert_eq!(names(&part), [["before.example", "a"], ["after.example", "c"]]);
+    assert_eq!(part.generation(), 1);
+    let nothing = whole.of(&[]);
+    assert!(nothing.is_empty() && nothing.pairs().is_empty());
+}

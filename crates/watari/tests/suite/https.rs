@@ -357,3 +357,21 @@ fn the_door_is_shut_without_a_certificate_and_when_it_is_not_wanted() {
         );
     }
 }
+
+/// A certificate that is given to the STUN server alone opens nothing else.
+#[test]
+fn a_certificate_of_stun_is_none_of_turn() {
+    let (folder, state) = folder();
+    let file = folder.path().join("stun.pem");
+    put_pair(&file, "stun.example");
+    let pair = format!("stun.{}", certificates(&[&file]));
+    let flags = ["--set", "stun.listen=[\"127.0.0.1:0\"]", "--set", &pair];
+    let suite = Running::start(&state, &flags);
+    let urls = suite.announced["turn"].as_array().unwrap();
+    assert!(!urls.is_empty());
+    assert!(
+        urls.iter()
+            .all(|url| !url.as_str().unwrap().starts_with("turns:")),
+        "{urls:?}"
+    );
+}

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use certificates::{Acme, Authority, AuthorityError, Certificates, Challenges, Host, Watch};
+use certificates::{Acme, Authority, AuthorityError, Certificates, Challenges, Host, PairConfig, Watch};
 use lifecycle::Shutdown;
 
 use crate::{addresses, failure::Failure, suite::Suite};
@@ -23,7 +23,11 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// The live certificates of all TLS listeners.
 pub(super) struct Secured {
+    /// All of them: what is watched, and what the page shows.
     pub(super) certificates: Certificates,
+    /// Those of the relay, and those of the STUN server: each its own, and those of all.
+    pub(super) of_turn: Certificates,
+    pub(super) of_stun: Certificates,
     /// The authority of our own, if one is wanted.
     pub(super) authority: Option<Local>,
     /// What a directory is answered.
@@ -45,7 +49,7 @@ impl Secured {
     /// Loads what the settings name: pairs of TURN and STUN first, then those of all, then what a directory has
     /// signed, then the local authority's.
     pub(super) fn load(suite: &Suite, state: &Path) -> Result<Self, Failure> {
-        let mut files = suite.certificate_files();
+        let mut files = suite.tls.certificates.clone();
         let mut acme = None;
         if suite.tls.acme.is_on() {
             let (opened, pair) = Acme::open(&suite.tls.acme, &state.join(ACME_FOLDER))?;
@@ -62,12 +66,18 @@ impl Secured {
                 authority: Arc::new(authority),
             });
         }
-        let certificates = Certificates::load(&files).map_err(Failure::Certificates)?;
+        let (of_turn, of_stun) = (&suite.turn.tls.certificates, &suite.stun.tls.certificates);
+        let all = [&of_turn[..], of_stun, &files].concat();
+        let certificates = Certificates::load(&all).map_err(Failure::Certificates)?;
+        let with_common = |own: &[PairConfig]| certificates.of(&[own, &files].concat());
+        let (of_turn, of_stun) = (with_common(of_turn), with_common(of_stun));
         let watch = (!certificates.is_empty())
             .then(|| certificates.watch())
             .transpose()?;
         Ok(Self {
             certificates,
+            of_turn,
+            of_stun,
             authority: local,
             challenges: acme.as_ref().map(Acme::challenges),
             acme,

@@ -109,7 +109,7 @@ impl Start<'_> {
         config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
         let surroundings =
             turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
-                .with_certificates(self.secured.certificates.clone());
+                .with_certificates(self.secured.of_turn.clone());
         let surroundings = if self.suite.has_door() {
             surroundings.with_door(entrance.door())
         } else {
@@ -123,7 +123,7 @@ impl Start<'_> {
         };
         self.announcement.turn(&relay.udp);
         self.announcement.turn_over_tcp(&relay.tcp);
-        let pairs = self.secured.certificates.pairs();
+        let pairs = self.secured.of_turn.pairs();
         self.announcement.turn_over_tls(&relay.tls, &pairs);
         self.announcement.turn_over_dtls(running.dtls_listeners(), &pairs);
         self.supervisor.task("turn", running.finished());
@@ -138,7 +138,7 @@ impl Start<'_> {
         config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
         let surroundings =
             stun_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
-                .with_certificates(self.secured.certificates.clone());
+                .with_certificates(self.secured.of_stun.clone());
         let running = stun_server::start(&config, surroundings)?;
         self.announcement.stun(running.listeners());
         self.supervisor.task("stun", running.finished());
@@ -168,7 +168,7 @@ impl Start<'_> {
         // A port that was set is the one that the world sees in front of a NAT.
         let is_set = config.port != IceConfig::default().port;
         let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
-        let certificates = self.secured.certificates.clone();
+        let certificates = self.secured.of_turn.clone();
         let secret = Secret::new(&self.secrets.turn_secret);
         Ok(IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
