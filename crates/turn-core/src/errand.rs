@@ -152,7 +152,11 @@ impl Server {
             && self.table.client(client).is_none()
         {
             let is_new = self.routes.owner(now.instant, client).is_none();
-            if !self.routes.keep(now.instant, client, sender, until) {
+            let has_room = self.routes.keep(now.instant, client, sender, until);
+            while let Some(outlived) = self.routes.next_outlived() {
+                self.hold_connection(outlived, false);
+            }
+            if !has_room {
                 return Err(DropReason::TooManyMoved);
             }
             if is_new {

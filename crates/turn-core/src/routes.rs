@@ -12,6 +12,8 @@ use crate::types::FiveTuple;
 pub(crate) struct Routes {
     /// Strangers choose these keys, hence ahash with a random seed: they cannot make them collide.
     by_client: HashMap<FiveTuple, Route, RandomState>,
+    /// Clients whose routes went because they were outlived, until somebody asks.
+    outlived: Vec<FiveTuple>,
     capacity: usize,
     swept_at: Option<Instant>,
 }
@@ -30,6 +32,7 @@ impl Routes {
     pub(crate) fn new(hasher: RandomState, capacity: u32) -> Self {
         Self {
             by_client: HashMap::with_hasher(hasher),
+            outlived: Vec::new(),
             capacity: capacity as usize,
             swept_at: None,
         }
@@ -57,14 +60,16 @@ impl Routes {
         self.by_client.remove(&client).map(|route| route.worker)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what is outlived goes, whatever the order"
-    )]
+    /// Gives a client whose route went to make room.
+    pub(crate) fn next_outlived(&mut self) -> Option<FiveTuple> {
+        self.outlived.pop()
+    }
+
     fn sweep(&mut self, now: Instant) {
         if self.swept_at.is_none_or(|at| at + SWEEP_EVERY <= now) {
             self.swept_at = Some(now);
-            self.by_client.retain(|_, route| now < route.until);
+            let outlived = self.by_client.extract_if(|_, route| now >= route.until);
+            self.outlived.extend(outlived.map(|(client, _)| client));
         }
     }
 
@@ -92,6 +97,8 @@ mod tests {
         assert!(!routes.keep(later(5), five_tuple(3), 7, later(30)));
         assert!(routes.keep(later(5), five_tuple(2), 8, later(30)), "renewed");
         assert!(routes.keep(later(10), five_tuple(3), 7, later(30)));
+        assert_eq!(routes.next_outlived(), Some(five_tuple(1)));
+        assert_eq!(routes.next_outlived(), None);
         let owners = [1, 2, 3].map(|port| routes.owner(later(10), five_tuple(port)));
         assert_eq!(owners, [None, Some(8), Some(7)]);
     }

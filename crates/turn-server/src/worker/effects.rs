@@ -7,6 +7,7 @@ use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, R
 
 use super::{
     Note, Worker,
+    mail::Parcel,
     names::{connected, connection, listener, relay_socket},
     tcp_relay::{name, relay_name},
 };
@@ -112,6 +113,8 @@ impl Worker {
         }
     }
 
+    /// Tells another worker something about a client. It is not lost where a datagram would be: a connection might be kept
+    /// for ever, or an allocation.
     fn tell(&mut self, worker: u16, errand: Errand) {
         let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
         let sender = self.index;
@@ -124,7 +127,9 @@ impl Worker {
                 })
                 .is_ok()
         });
-        self.worker_busy += u64::from(!told);
+        if !told {
+            self.mail.send(worker, Parcel::Word { sender, errand });
+        }
     }
 
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
