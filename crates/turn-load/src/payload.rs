@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// The shortest payload that holds a [`Stamp`].
+/// The shortest payload that holds a stamp.
 pub const MIN_PAYLOAD: usize = 24;
 
 /// ```text

@@ -12,7 +12,7 @@ const LONGEST: f64 = 240.0;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The server: turn:HOST[:PORT], turns:HOST[:PORT] for TLS, with ?transport=tcp for TCP, or just HOST[:PORT]
+    /// The server: turn:HOST:PORT, turns:HOST:PORT for TLS, with ?transport=tcp for TCP, or just HOST; ports may be left out
     #[arg(value_name = "URL")]
     pub(crate) server: Url,
     #[command(flatten)]
