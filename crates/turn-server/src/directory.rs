@@ -28,9 +28,9 @@ impl SharedDirectory {
         let allocations = allocations.min(1 << 20) as usize;
         Self(Arc::new(Registers {
             hasher: RandomState::with_seeds(word(0), word(1), word(2), word(3)),
-            // An allocation has a relay or two.
+            // An allocation has a relay or two, and two clients where its client has moved.
             relays: Register::for_up_to(2 * allocations),
-            clients: Register::for_up_to(allocations),
+            clients: Register::for_up_to(2 * allocations),
         }))
     }
 

@@ -2,8 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Words of a group: one cache line.
+/// Words of a group.
 const GROUP: usize = 8;
+
+/// One cache line, and never parts of two.
+#[derive(Default)]
+#[repr(align(64))]
+struct Group([AtomicU64; GROUP]);
 
 /// A fixed number of words, each empty or an entry. An entry stands in one of two groups, which its hash names.
 ///
@@ -14,7 +19,7 @@ const GROUP: usize = 8;
 /// Reading looks at two cache lines. The key itself is not kept: of 2⁴⁸ strangers one is taken for somebody who is
 /// there, and is then handed to a worker that does not know him.
 pub(super) struct Register {
-    groups: Box<[[AtomicU64; GROUP]]>,
+    groups: Box<[Group]>,
 }
 
 impl Register {
@@ -22,7 +27,7 @@ impl Register {
     pub(super) fn for_up_to(entries: usize) -> Self {
         let groups = (2 * entries.max(GROUP)).next_power_of_two() / GROUP;
         Self {
-            groups: (0..groups).map(|_| Default::default()).collect(),
+            groups: (0..groups).map(|_| Group::default()).collect(),
         }
     }
 
@@ -59,7 +64,7 @@ impl Register {
     fn groups(&self, hash: u64) -> [&[AtomicU64; GROUP]; 2] {
         let count = self.groups.len();
         // Bits that do not choose the first group choose the second.
-        [hash, hash.rotate_left(u32::BITS)].map(|bits| &self.groups[bits as usize & (count - 1)])
+        [hash, hash.rotate_left(u32::BITS)].map(|bits| &self.groups[bits as usize & (count - 1)].0)
     }
 }
 
@@ -115,6 +120,11 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_one_cache_line() {
+        assert_eq!((size_of::<Group>(), align_of::<Group>()), (64, 64));
+    }
+
+    #[test]
     fn one_entry_twice_is_removed_one_at_a_time() {
         let register = Register::for_up_to(10);
         let hash = hashes(0, 1)[0];
@@ -139,7 +149,7 @@ mod tests {
                 });
             }
         });
-        let words = register.groups.iter().flatten();
-        assert!(words.into_iter().all(|word| word.load(Relaxed) == 0));
+        let mut words = register.groups.iter().flat_map(|group| &group.0);
+        assert!(words.all(|word| word.load(Relaxed) == 0));
     }
 }
