@@ -64,16 +64,19 @@ impl Sessions {
 
     /// Makes room for one more handshake, in place of `former`, if there may be one.
     fn admit(&mut self, path: &Path, former: Option<SessionId>) -> Next {
+        // The former one goes, so that it takes no place.
+        let leaving = u8::from(former.is_some());
+        let beside = self.table.of_address(path.client.ip()) - u32::from(leaving);
+        let in_all = self.table.len() - usize::from(leaving);
+        if beside >= self.limits.per_address || in_all >= self.limits.sessions {
+            return Next::Drop(DropReason::Full);
+        }
         if self.beginnings == 0 {
             return Next::Drop(DropReason::Busy);
         }
         self.beginnings -= 1;
         if let Some(former) = former {
             self.give_up(former, Outcome::Evicted);
-        }
-        let crowded = self.table.of_address(path.client.ip()) >= self.limits.per_address;
-        if crowded || self.table.len() >= self.limits.sessions {
-            return Next::Drop(DropReason::Full);
         }
         if self.table.half_open() >= self.limits.half_open
             && let Some(oldest) = self.table.oldest_opening()

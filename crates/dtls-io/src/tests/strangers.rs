@@ -258,6 +258,36 @@ fn an_address_and_the_server_have_so_many_sessions_and_no_more() {
     internet.connect(&mut third);
 }
 
+/// One who may have no more sessions says hello as often as he likes: others begin theirs in the same round.
+#[test]
+fn a_crowded_address_takes_no_ones_turn() {
+    let few = Limits {
+        per_address: 1,
+        ..limits()
+    };
+    let mut internet = Internet::new(few, &[identity(Kind::Ecdsa, "turn.example")]);
+    connected(&mut internet, 4000);
+    let mut greedy: Vec<_> = (0..8).map(|port| Client::new(4001 + port)).collect();
+    let hellos = greedy
+        .iter_mut()
+        .map(|client| (client.path, hello_with_cookie(&mut internet, client)));
+    let hellos: Vec<_> = hellos.collect();
+    let mut other = Client::new(5000);
+    other.path.client.set_ip([192, 0, 2, 99].into());
+    let hello = hello_with_cookie(&mut internet, &mut other);
+    internet.sessions.begin_round();
+    for (path, greedy) in &hellos {
+        internet.arrive_too(path, greedy);
+    }
+    internet.arrive_too(&other.path, &hello);
+    let counters = internet.sessions.counters();
+    assert_eq!(counters.half_open, 1);
+    assert_eq!(
+        [DropReason::Full, DropReason::Busy].map(|reason| counters.dropped(reason)),
+        [8, 0]
+    );
+}
+
 #[test]
 fn addresses_of_one_ipv6_network_count_together() {
     let few = Limits {
