@@ -222,13 +222,19 @@ impl Server {
         {
             return Ok(self.hand_over(from, worker));
         }
+        if (class, method) == (Class::Indication, Method::SEND) {
+            let send = read_send(&message, self.config.can_set_df);
+            let verdict = send.and_then(|send| self.relay_send(now, from, send, packet));
+            // Where it is handed over, the other worker counts it.
+            let is_lost = verdict == Err(DropReason::NoAllocation) && arrival == Arrival::Here;
+            if !is_lost || self.table.client_elsewhere(from).is_none() {
+                self.counters.count_request(CountedMethod::Send, from.transport);
+            }
+            return verdict;
+        }
         self.counters
             .count_request(CountedMethod::of(method), from.transport);
         match (class, method) {
-            (Class::Indication, Method::SEND) => {
-                let send = read_send(&message, self.config.can_set_df)?;
-                self.relay_send(now, from, send, packet)
-            }
             (Class::Indication, Method::BINDING) => Err(DropReason::Keepalive),
             (Class::Request, Method::BINDING) => self.answer_binding(from, packet),
             (

@@ -53,6 +53,11 @@ fn data_and_requests_find_the_allocation() {
         writer.attribute(AttributeType::DATA, b"data").unwrap();
     });
     assert_eq!(workers.hear(AWAY, alice.five_tuple, &indication), sent);
+    let counted = workers.worlds.each_ref().map(|world| {
+        let counters = world.server.counters();
+        counters.requests(CountedMethod::Send, Transport::Udp)
+    });
+    assert_eq!(counted, [1, 0], "each where it is served");
 
     let permitted = ask(&mut workers, &mut alice, Method::CREATE_PERMISSION, None);
     assert_eq!((error_code(&permitted), workers.last), (0, HOME));
