@@ -120,8 +120,7 @@ impl Server {
         match (scope, self.addresses.own_relay(peer)) {
             (Scope::Anywhere, own) => Ok(Way::Network(own.unwrap_or(peer))),
             (Scope::OwnRelays, Some(own)) => {
-                let lent = self.table.relay_elsewhere(own);
-                let owner = lent.unwrap_or_else(|| self.config.share.owner(self.config.ports, own.port()));
+                let owner = self.config.share.owner(self.config.ports, own.port());
                 Ok(Way::Worker(owner, own))
             }
             (Scope::OwnRelays, None) => Err(Refusal::Forbidden),
