@@ -18,12 +18,12 @@ pub trait Backend: Send {
     /// Whether [`crate::HeaderFields::dont_fragment`] is obeyed; a back end that cannot sends as always.
     const CAN_SET_DF: bool;
 
-    /// Opens a relay socket on `address`.
+    /// Opens a relay socket on `address` that asks for so many bytes of `buffer` for what it receives.
     ///
     /// # Errors
     /// Whatever the kernel says: the port is taken, descriptors are used up, the address is not ours.
-    fn open(&mut self, address: SocketAddr) -> io::Result<Socket> {
-        open_relay(address)
+    fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<Socket> {
+        open_relay(address, buffer)
     }
 
     /// Prepares a socket that was opened elsewhere, a listener, for this back end.

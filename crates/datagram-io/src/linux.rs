@@ -90,8 +90,8 @@ impl Default for Mmsg {
 impl Backend for Mmsg {
     const CAN_SET_DF: bool = true;
 
-    fn open(&mut self, address: SocketAddr) -> io::Result<Socket> {
-        let mut socket = open_relay(address)?;
+    fn open(&mut self, address: SocketAddr, buffer: usize) -> io::Result<Socket> {
+        let mut socket = open_relay(address, buffer)?;
         report_errors(&socket)?;
         socket.reports_errors = true;
         self.adopt(&mut socket)?;

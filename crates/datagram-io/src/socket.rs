@@ -154,13 +154,14 @@ pub fn is_missing_ipv6(address: SocketAddr, error: &io::Error) -> bool {
     address.is_ipv6() && (unknown_family || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
-/// Opens a socket on a relayed transport address, shared with nobody.
+/// Opens a socket on a relayed transport address, shared with nobody, that asks for so many bytes of `buffer` for what it
+/// receives.
 ///
 /// # Errors
 /// As `socket` and `bind` say.
-pub fn open_relay(address: SocketAddr) -> io::Result<Socket> {
+pub fn open_relay(address: SocketAddr, buffer: usize) -> io::Result<Socket> {
     let socket = udp(address)?;
-    socket.set_recv_buffer_size(RELAY_BUFFER)?;
+    enlarge(buffer, |size| socket.set_recv_buffer_size(size));
     socket.bind(&address.into())?;
     Ok(Socket::at(address, UdpSocket::from_std(socket.into())))
 }

@@ -85,7 +85,7 @@ impl<B: Backend> Sockets<B> {
         }
     }
 
-    /// Gives relay sockets that are opened from here on buffers of so many bytes instead of [`RELAY_BUFFER`].
+    /// Gives relay sockets that are opened from here on a receive buffer of so many bytes instead of [`RELAY_BUFFER`].
     pub fn set_relay_buffer(&mut self, bytes: usize) {
         self.relay_buffer = bytes;
     }
@@ -104,10 +104,7 @@ impl<B: Backend> Sockets<B> {
     /// # Errors
     /// As [`Backend::open`], or if it cannot be registered.
     pub fn open(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
-        let socket = self.backend.open(address)?;
-        if self.relay_buffer != RELAY_BUFFER {
-            socket.ask_for_buffers(self.relay_buffer)?;
-        }
+        let socket = self.backend.open(address, self.relay_buffer)?;
         self.place(id, socket)
     }
 

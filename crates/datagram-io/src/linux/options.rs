@@ -135,7 +135,7 @@ mod tests {
         let cleared = [libc::IP_PMTUDISC_OMIT, libc::IPV6_PMTUDISC_DONT];
         let set = [libc::IP_PMTUDISC_PROBE, libc::IPV6_PMTUDISC_PROBE];
         for (at, (address, (level, name))) in [("127.0.0.1:0", v4), ("[::1]:0", v6)].into_iter().enumerate() {
-            let socket = open_relay(address.parse().unwrap()).unwrap();
+            let socket = open_relay(address.parse().unwrap(), crate::RELAY_BUFFER).unwrap();
             assert_eq!(mtu_discovery(&socket, level, name), libc::IP_PMTUDISC_DONT);
             set_dont_fragment(&socket, false).unwrap();
             assert_eq!(mtu_discovery(&socket, level, name), libc::IP_PMTUDISC_DONT);

@@ -235,9 +235,11 @@ fn report_descriptors(config: &Config, workers: usize) {
 /// A relay address that is not this machine's is found now and not by the first client.
 fn try_relay_addresses(plan: &Plan) -> Result<(), StartError> {
     for address in &plan.local_relay_addresses {
-        open_relay(SocketAddr::new(*address, 0)).map_err(|source| StartError::RelayAddress {
-            address: *address,
-            source,
+        open_relay(SocketAddr::new(*address, 0), plan.relay_buffer).map_err(|source| {
+            StartError::RelayAddress {
+                address: *address,
+                source,
+            }
         })?;
     }
     Ok(())
