@@ -21,6 +21,8 @@ const LONGEST_RUN: usize = 65_507;
 /// run and counts on from there, so those of consecutive runs overlap; that must not matter to any router. A packet of
 /// 1280 bytes goes through unfragmented wherever IPv6 does.
 const LONGEST_WITHOUT_DF: usize = 1280 - 28;
+/// The longest payload that fits every link of either family.
+const FITS_ANYWHERE: usize = 1280 - 48;
 /// After so many refusals with nothing taken in between, a socket sends no more runs.
 const REFUSALS: u8 = 3;
 
@@ -54,7 +56,11 @@ impl Scratch {
         let (mut at, mut message) = (0, 0);
         while at < chosen.len() {
             let first = outgoing(slots, chosen[at]);
-            let count = if runs { run(slots, &chosen[at..]) } else { 1 };
+            let count = if runs {
+                run(slots, &chosen[at..], socket.is_wildcard())
+            } else {
+                1
+            };
             for (payload, &slot) in self.payloads[at..].iter_mut().zip(&chosen[at..at + count]) {
                 let bytes = &slots[usize::from(slot)].buffer[outgoing(slots, slot).window.clone()];
                 // The kernel only reads what sendmmsg is given, although iovec has no const form.
@@ -122,19 +128,19 @@ impl Scratch {
                     break;
                 }
                 Refusal::Dropped => sent.blocked += length as u64,
+                _ if tries > 1 => {
+                    tries -= 1;
+                    continue;
+                }
                 refusal if length > 1 => {
                     sent.refused_runs += 1;
-                    socket
-                        .runs_refused
-                        .set(refusal.counted(socket.runs_refused.get()));
+                    let fits = self.payloads[datagrams].iov_len <= FITS_ANYWHERE;
+                    let refused = refusal.counted(socket.runs_refused.get(), fits);
+                    socket.runs_refused.set(refused);
                     return Stopped {
                         at: datagrams,
                         alone: length,
                     };
-                }
-                _ if tries > 1 => {
-                    tries -= 1;
-                    continue;
                 }
                 Refusal::TooLong => {
                     sent.too_long += 1;
@@ -174,7 +180,7 @@ fn outgoing(slots: &[Slot], index: u16) -> &Outgoing {
 }
 
 /// How many of the chosen, from the first on, leave as one message: a run, or the first alone.
-fn run(slots: &[Slot], chosen: &[u16]) -> usize {
+fn run(slots: &[Slot], chosen: &[u16], wildcard: bool) -> usize {
     let first = outgoing(slots, chosen[0]);
     let length = first.window.len();
     let longest = if first.to.is_ipv4() && !first.fields.dont_fragment {
@@ -188,7 +194,9 @@ fn run(slots: &[Slot], chosen: &[u16]) -> usize {
     let mut count = 1;
     for &index in chosen[1..].iter().take(LONGEST_RUN / length - 1) {
         let next = outgoing(slots, index);
-        let same_flow = (next.to, next.from, next.fields) == (first.to, first.from, first.fields);
+        // Only on a wildcard socket is the source the datagram's to choose.
+        let same_source = !wildcard || next.from == first.from;
+        let same_flow = same_source && (next.to, next.fields) == (first.to, first.fields);
         let next_length = next.window.len();
         if !same_flow || next_length > length || next_length == 0 {
             break;
@@ -236,12 +244,31 @@ impl Refusal {
         }
     }
 
-    /// The refusals of runs with this one. Errors that say nothing about runs do not count.
-    fn counted(&self, before: u8) -> u8 {
+    /// The refusals of runs with this one, whose datagrams `fit` every link or may be too long for this one. Errors that
+    /// say nothing about runs do not count.
+    fn counted(&self, before: u8, fit: bool) -> u8 {
         match self {
             Self::Unable => REFUSALS,
-            Self::Invalid => before.saturating_add(1),
-            Self::Interrupted | Self::Blocked | Self::Dropped | Self::TooLong | Self::Other => before,
+            Self::Invalid if fit => before.saturating_add(1),
+            Self::Invalid
+            | Self::Interrupted
+            | Self::Blocked
+            | Self::Dropped
+            | Self::TooLong
+            | Self::Other => before,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_too_long_for_the_link_tells_nothing_about_others() {
+        assert_eq!(Refusal::Invalid.counted(1, false), 1);
+        assert_eq!(Refusal::Invalid.counted(1, true), 2);
+        assert_eq!(Refusal::Unable.counted(0, false), REFUSALS);
+        assert_eq!(Refusal::TooLong.counted(1, true), 1);
     }
 }

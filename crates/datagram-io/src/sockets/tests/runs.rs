@@ -272,5 +272,9 @@ fn an_icmp_error_costs_no_datagram_of_a_run() {
     send(&mut bench, 0, home, &[(10, to); 4]);
     let counters = bench.sockets.counters();
     assert_eq!((counters.sent, counters.send_failed), (29, 0));
-    assert!(counters.sent_runs > 0, "runs are not given up for it");
+    assert_eq!(
+        (counters.sent_runs, counters.refused_runs),
+        (6, 0),
+        "runs are not given up for it"
+    );
 }
