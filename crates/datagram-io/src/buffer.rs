@@ -62,7 +62,7 @@ impl Buffer {
 }
 
 /// Bytes that a waiting buffer keeps: datagrams of an Ethernet's length, jumbo frames too but for their ends.
-const KEPT: usize = 2 * 4096;
+pub(crate) const KEPT: usize = 2 * 4096;
 
 impl Deref for Buffer {
     type Target = [u8];

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! train:  | headroom | datagram 0 | datagram 1 | datagram 2 |      the kernel tells the length; the last may be shorter
-//!                          ↓ copied     ↓ copied      stays: the buffer becomes the slot's
+//!                          ↓ copied     ↓ copied      stays near the front: the buffer becomes the slot's
 //! ```
 
 use std::{mem, net::SocketAddr, ops::Range};
 
-use crate::{HEADROOM, HeaderFields, Origin, SLOT_CAPACITY, Slot, buffer::Buffer};
+use crate::{
+    HEADROOM, HeaderFields, Origin, Slot,
+    buffer::{Buffer, KEPT},
+};
 
 /// Bytes that a core may want behind the first of a datagram, for an answer in its place.
 const TAILROOM: usize = 2048;
@@ -103,7 +106,8 @@ impl Train {
         let Range { start, end } = self.rest;
         let cut = end.min(start + self.segment);
         self.rest.start = cut;
-        if cut == end && start + TAILROOM <= SLOT_CAPACITY {
+        // Far behind, an answer in its place would touch memory that buffers give back.
+        if cut == end && start + TAILROOM <= KEPT {
             mem::swap(&mut self.buffer, &mut slot.buffer);
             slot.fill_at(start..end, self.source, self.destination);
         } else {
