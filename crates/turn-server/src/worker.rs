@@ -9,6 +9,7 @@ mod news;
 mod tcp_relay;
 
 use std::{
+    collections::VecDeque,
     io, mem,
     ops::Range,
     sync::Arc,
@@ -50,8 +51,10 @@ const ICMP_AT_ONCE: usize = 4;
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// How late the published figures may be. Publishing costs less than one datagram.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+/// How long another worker's full ring is left alone before it is asked again for room for a word.
+const TELL_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-/// Everything one worker owns. Only `stop`, `news`, the rings and `published` are known to other threads.
+/// Everything one worker owns. Other threads know only `stop`, `news`, `mail`, the rings, `published` and the directory.
 pub(crate) struct Worker {
     poll: Poll,
     events: Events,
@@ -73,6 +76,8 @@ pub(crate) struct Worker {
     notes: Vec<Note>,
     /// By worker; none for this one.
     outboxes: Vec<Option<Outbox<Note>>>,
+    /// What another worker is to be told when its ring has room again.
+    untold: VecDeque<(u16, Errand)>,
     mail: Mail,
     stop: Stop,
     /// Relay sockets that may hold datagrams: those `mio` named, and those that were not drained.
@@ -146,6 +151,7 @@ impl Worker {
             inbox: parts.inbox,
             notes: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
+            untold: VecDeque::new(),
             mail: parts.mail,
             stop: parts.stop,
             ready: ReadyList::default(),
@@ -168,6 +174,7 @@ impl Worker {
             let now = self.clock.read();
             self.woken_at = now.instant;
             self.news.tell(&mut self.core);
+            self.tell_again();
             if self
                 .core
                 .poll_timeout()
@@ -230,12 +237,14 @@ impl Worker {
 
     fn time_left(&self) -> Option<Duration> {
         let publish_at = self.unpublished.then(|| self.published_at + PUBLISH_EVERY);
+        let tell_again_at = (!self.untold.is_empty()).then(|| self.woken_at + TELL_AGAIN_AFTER);
         let deadlines = [
             self.core.poll_timeout(),
             self.streams.poll_timeout(),
             self.dtls.poll_timeout(),
             self.peers.poll_timeout(),
             publish_at,
+            tell_again_at,
         ];
         let deadline = deadlines.into_iter().flatten().min()?;
         Some(deadline.saturating_duration_since(self.woken_at))

@@ -7,7 +7,6 @@ use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, R
 
 use super::{
     Note, Worker,
-    mail::Parcel,
     names::{connected, connection, listener, relay_socket},
     tcp_relay::{name, relay_name},
 };
@@ -113,12 +112,28 @@ impl Worker {
         }
     }
 
-    /// Tells another worker something about a client. It is not lost where a datagram would be: a connection might be kept
-    /// for ever, or an allocation.
+    /// Tells another worker something about a client. It is not lost where a datagram would be, as a connection might be
+    /// kept for ever, or an allocation: it waits, and what is told the same worker later waits behind it.
     fn tell(&mut self, worker: u16, errand: Errand) {
+        let waits = self.untold.iter().any(|&(other, _)| other == worker);
+        if waits || !self.try_to_tell(worker, errand) {
+            self.untold.push_back((worker, errand));
+        }
+    }
+
+    /// Tries once more to tell what other workers' rings had no room for.
+    pub(super) fn tell_again(&mut self) {
+        for _ in 0..self.untold.len() {
+            if let Some((worker, errand)) = self.untold.pop_front() {
+                self.tell(worker, errand);
+            }
+        }
+    }
+
+    fn try_to_tell(&self, worker: u16, errand: Errand) -> bool {
         let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
         let sender = self.index;
-        let told = outbox.is_some_and(|outbox| {
+        outbox.is_none_or(|outbox| {
             outbox
                 .tell(Note {
                     sender,
@@ -126,10 +141,7 @@ impl Worker {
                     fields: HeaderFields::default(),
                 })
                 .is_ok()
-        });
-        if !told {
-            self.mail.send(worker, Parcel::Word { sender, errand });
-        }
+        })
     }
 
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {

@@ -11,7 +11,7 @@ use std::{
 use mio::Waker;
 use peer_io::Stream;
 use stream_io::Taken;
-use turn_core::{Errand, PeerConnectionId};
+use turn_core::PeerConnectionId;
 
 /// One thing that is handed over.
 pub(super) enum Parcel {
@@ -24,8 +24,6 @@ pub(super) enum Parcel {
         stream: Stream,
         origin: Origin,
     },
-    /// A word about a client for which the ring of datagrams had no room.
-    Word { sender: u16, errand: Errand },
     /// What became of a connection that this worker's relay made to another one's.
     Connected { peer: PeerConnectionId, succeeded: bool },
 }

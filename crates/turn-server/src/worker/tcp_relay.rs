@@ -5,7 +5,7 @@ use std::{mem, net::SocketAddr, ops::Range};
 use datagram_io::{Origin, SocketId};
 use peer_io::{Client, Happening, Stream, pair};
 use tracing::debug;
-use turn_core::{Direction, FiveTuple, Link, Now, Packet, PeerConnectionId, RelayId};
+use turn_core::{Direction, FiveTuple, Link, Now, PeerConnectionId, RelayId};
 
 use super::{Worker, mail, mail::Parcel, names::connection};
 
@@ -72,11 +72,6 @@ impl Worker {
                     .send(origin.worker, Parcel::Connected { peer, succeeded });
             }
             Parcel::Connected { peer, succeeded } => self.relay_connected(now, peer, succeeded),
-            Parcel::Word { sender, errand } => {
-                let mut nothing = [];
-                let mut packet = Packet::new(&mut nothing, 0, 0);
-                self.core.handle_errand(now, sender, errand, &mut packet);
-            }
         }
     }
 
