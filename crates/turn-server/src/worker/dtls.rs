@@ -16,7 +16,7 @@ use turn_core::{ConnectionId, FiveTuple, Link, ListenerId, Now, Packet, Transpor
 pub(crate) use dtls_io::Counters;
 pub(crate) use figures::Figure;
 
-use super::{BINDING_REQUEST, Worker, names::listener};
+use super::{Worker, deciding::BINDING_REQUEST, names::listener};
 use crate::config;
 
 /// The first byte of a record of a handshake: only such are answered to whoever has no session.
