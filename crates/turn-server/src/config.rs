@@ -1,6 +1,7 @@
 //! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
 
 mod alternate;
+mod coalesce;
 mod dtls;
 mod hidden;
 mod oauth;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use settings::{Check, Report};
 
 pub use alternate::{Alternate, AlternateMode, AlternateServer, AlternateTransport};
+pub use coalesce::{Coalesce, CoalesceError};
 pub use dtls::Dtls;
 pub use hidden::Hidden;
 pub use oauth::{Oauth, OauthAlgorithm, OauthKey};
@@ -122,6 +124,8 @@ pub struct Relay {
     pub header_fields: HeaderFields,
     /// Bytes that may wait at a relay.
     pub buffer: usize,
+    /// Whether a busy worker waits a little for more datagrams.
+    pub coalesce: Coalesce,
 }
 
 /// What of the IP header of a datagram its relayed form keeps (RFC 8656 §13 and §14).
@@ -334,6 +338,7 @@ impl Default for Relay {
             addresses: Vec::new(),
             header_fields: HeaderFields::default(),
             buffer: RELAY_BUFFER,
+            coalesce: Coalesce::default(),
         }
     }
 }

@@ -33,9 +33,10 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Config, DEFAULT_FILE,
-    Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth, OauthAlgorithm, OauthKey,
-    PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress, SharedPort, Streams, TcpRelay,
+    Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Coalesce, CoalesceError, Config,
+    DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,
+    OauthAlgorithm, OauthKey, PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress,
+    SharedPort, Streams, TcpRelay,
 };
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

@@ -13,7 +13,7 @@ use turn_core::{
 
 use crate::{
     address,
-    config::{Channels, Config, HeaderFields, PeerRange},
+    config::{Channels, Coalesce, Config, HeaderFields, PeerRange},
 };
 
 /// RFC 8489 §14.14: less than 128 characters.
@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) reported: Reported,
     /// Bytes of the buffers of relay sockets.
     pub(crate) relay_buffer: usize,
+    /// Whether workers wait for more datagrams.
+    pub(crate) coalesce: Coalesce,
 }
 
 /// Lists every mistake.
@@ -93,6 +95,7 @@ impl Plan {
                 local_relay_addresses,
                 reported: reported(config.relay.header_fields),
                 relay_buffer: config.relay.buffer,
+                coalesce: config.relay.coalesce,
             })
         } else {
             Err(reader.found)

@@ -1,6 +1,7 @@
 //! The loop of one worker: wait, receive, decide, send.
 
 #[cfg_attr(not(feature = "dtls"), path = "worker/dtls_absent.rs")]
+mod coalescing;
 mod deciding;
 pub(crate) mod dtls;
 mod effects;
@@ -14,6 +15,7 @@ use std::{
     collections::VecDeque,
     io, mem,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -26,9 +28,10 @@ use turn_core::{Errand, Server, Transport};
 
 pub(crate) use news::News;
 
-use self::{dtls::Dtls, mail::Mail};
+use self::{coalescing::Coalescing, dtls::Dtls, mail::Mail};
 use crate::{
     clock::Clock,
+    config::Coalesce,
     figures::{Published, Sources},
 };
 
@@ -65,6 +68,7 @@ pub(crate) struct Worker {
     notes: Vec<Note>,
     /// By worker; none for this one.
     outboxes: Vec<Option<Outbox<Note>>>,
+    coalescing: Coalescing,
     /// What another worker is to be told when its ring has room again.
     untold: VecDeque<(u16, Errand)>,
     mail: Mail,
@@ -111,6 +115,7 @@ pub(crate) struct Parts {
     pub(crate) news: News,
     pub(crate) inbox: Inbox<Note>,
     pub(crate) outboxes: Vec<Option<Outbox<Note>>>,
+    pub(crate) coalesce: Coalesce,
     pub(crate) mail: Mail,
     pub(crate) stop: Stop,
     pub(crate) published: Arc<Published>,
@@ -137,6 +142,7 @@ impl Worker {
             inbox: parts.inbox,
             notes: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
+            coalescing: Coalescing::new(parts.coalesce, now),
             untold: VecDeque::new(),
             mail: parts.mail,
             stop: parts.stop,
@@ -188,6 +194,9 @@ impl Worker {
     fn wait(&mut self) -> io::Result<()> {
         let sockets = self.ready.is_empty() && self.listening.is_empty() && self.failing.is_empty();
         let idle = sockets && self.streams.is_idle() && self.peers.is_idle();
+        if idle && let Some(pause) = self.coalescing.pause(self.woken_at) {
+            thread::sleep(pause);
+        }
         let waiting = self.inbox.about_to_wait() && idle;
         let timeout = if waiting {
             self.time_left()

@@ -64,6 +64,39 @@ fn both_ways_of_relaying_work_over_both_families() {
     }
 }
 
+#[test]
+fn a_server_that_waits_for_more_loses_nothing_and_mixes_nothing_up() {
+    for text in ["auto", "5ms"] {
+        let server = Server::start(&Config {
+            relay: Relay {
+                coalesce: text.to_owned().try_into().unwrap(),
+                ..Relay::default()
+            },
+            ..config("127.0.0.1:0", 2)
+        });
+        let mut client = Client::of(server.udp());
+        let relayed = client.allocate();
+        let peer = peer("127.0.0.1:0");
+        client.bind(0x4000, peer.local_addr().unwrap()).unwrap();
+        let mut bytes = [0; 2048];
+        for round in 0..20_u8 {
+            for number in 0..40 {
+                client.send_channel(0x4000, &[round, number]);
+                peer.send_to(&[number, round], relayed).unwrap();
+            }
+            for number in 0..40 {
+                peer.recv_from(&mut bytes).unwrap();
+                assert_eq!(bytes[..2], [round, number]);
+                assert_eq!(
+                    client.receive(&mut bytes),
+                    Relayed::Channel(0x4000, &[number, round])
+                );
+            }
+        }
+        server.wait_for("turn_relay_packets_total", "to_peer", 800.0);
+    }
+}
+
 /// RFC 8656 §11.5. The kernel also tells of such an error in place of the next datagram.
 #[cfg(target_os = "linux")]
 #[test]

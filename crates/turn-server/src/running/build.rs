@@ -320,6 +320,7 @@ fn furnish(
             news: shared.news.clone(),
             inbox: room.inbox,
             outboxes: others.collect(),
+            coalesce: plan.coalesce,
             mail: room.mail,
             stop: room.stop.clone(),
             published: Arc::clone(&published[index]),

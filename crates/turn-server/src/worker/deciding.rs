@@ -22,6 +22,7 @@ impl Worker {
     /// in it.
     pub(super) fn decide(&mut self, now: Now) {
         while !self.batch.is_empty() {
+            self.coalescing.note(self.batch.filled().len());
             for index in 0..self.batch.filled().len() {
                 self.decide_one(now, index);
                 self.perform_outputs(now);
