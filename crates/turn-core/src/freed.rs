@@ -38,7 +38,7 @@ impl Freed {
     }
 
     pub(crate) fn recalls(&self, now: Instant, five_tuple: FiveTuple, transaction: TransactionId) -> bool {
-        let wanted = |entry: &&Entry| entry.five_tuple == five_tuple && entry.transaction == transaction;
+        let wanted = |entry: &&Entry| entry.transaction == transaction && entry.five_tuple == five_tuple;
         self.0
             .iter()
             .rev()
