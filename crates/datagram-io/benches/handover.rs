@@ -73,6 +73,7 @@ impl Workers {
         for slot in self.sending.filled_mut() {
             self.outbox.hand_over(slot, 48..48 + PAYLOAD, 7).unwrap();
         }
+        self.outbox.announce();
         self.inbox.receive(&mut self.receiving, &mut self.notes);
         let took = start.elapsed();
         assert_eq!(self.receiving.filled().len(), BATCH);

@@ -3,6 +3,7 @@
 //! With each goes a note: a small value of the caller's own that says what the other worker is to do.
 
 use std::{
+    cell::Cell,
     ops::Range,
     sync::{
         Arc,
@@ -29,24 +30,21 @@ pub fn handover<N>(capacity: usize, waker: Arc<Waker>) -> (Outbox<N>, Inbox<N>) 
         let _ = ring.spare.push(buffer);
     }
     let ring = Arc::new(ring);
-    (
-        Outbox {
-            ring: Arc::clone(&ring),
-        },
-        Inbox { ring },
-    )
+    (Outbox::of(Arc::clone(&ring)), Inbox { ring })
 }
 
 /// The sending end; any number of workers may hold a clone.
+///
+/// **After a batch, [`Outbox::announce`] it:** only then does a worker wake that waits.
 pub struct Outbox<N> {
     ring: Arc<Ring<N>>,
+    /// Whether something went in since the last time.
+    is_new: Cell<bool>,
 }
 
 impl<N> Clone for Outbox<N> {
     fn clone(&self) -> Self {
-        Self {
-            ring: Arc::clone(&self.ring),
-        }
+        Self::of(Arc::clone(&self.ring))
     }
 }
 
@@ -74,6 +72,13 @@ struct Parcel<N> {
 }
 
 impl<N> Outbox<N> {
+    fn of(ring: Arc<Ring<N>>) -> Self {
+        Self {
+            ring,
+            is_new: Cell::new(false),
+        }
+    }
+
     /// Passes a window of `slot` to the other worker, with a note.
     ///
     /// The buffers change places: nothing is copied, and the slot is left with other bytes.
@@ -81,7 +86,7 @@ impl<N> Outbox<N> {
     /// # Errors
     /// [`HandoverFull`]; the slot is untouched then.
     pub fn hand_over(&self, slot: &mut Slot, window: Range<usize>, note: N) -> Result<(), HandoverFull> {
-        let spare = self.ring.spare.pop().ok_or(HandoverFull)?;
+        let spare = self.spare()?;
         let buffer = std::mem::replace(&mut slot.buffer, spare);
         slot.window = 0..0;
         slot.outgoing = None;
@@ -94,17 +99,33 @@ impl<N> Outbox<N> {
     /// # Errors
     /// [`HandoverFull`]; the note is lost then.
     pub fn tell(&self, note: N) -> Result<(), HandoverFull> {
-        let buffer = self.ring.spare.pop().ok_or(HandoverFull)?;
+        let buffer = self.spare()?;
         let window = HEADROOM..HEADROOM;
         self.push(Parcel { buffer, window, note });
         Ok(())
+    }
+
+    /// Wakes the other worker if it waits and something has gone in. One waking for a batch is much cheaper than one for
+    /// each of its datagrams.
+    pub fn announce(&self) {
+        if self.is_new.replace(false) {
+            self.ring.wake();
+        }
+    }
+
+    fn spare(&self) -> Result<Buffer, HandoverFull> {
+        let spare = self.ring.spare.pop();
+        spare.ok_or_else(|| {
+            self.announce();
+            HandoverFull
+        })
     }
 
     fn push(&self, parcel: Parcel<N>) {
         // There are as many places as buffers, so whoever got a buffer finds a place.
         let pushed = self.ring.waiting.push(parcel);
         debug_assert!(pushed.is_ok(), "a place for each buffer");
-        self.ring.wake();
+        self.is_new.set(true);
     }
 }
 
@@ -221,12 +242,33 @@ mod tests {
     fn a_worker_that_waits_is_woken_and_one_that_has_mail_does_not_wait() {
         let (mut poll, outbox, inbox) = ring(2);
         assert!(inbox.about_to_wait());
-        let sender = thread::spawn(move || outbox.hand_over(&mut slot(b"1"), 48..49, ""));
+        let sender = thread::spawn(move || {
+            outbox.hand_over(&mut slot(b"1"), 48..49, "").unwrap();
+            outbox.hand_over(&mut slot(b"2"), 48..49, "").unwrap();
+            outbox.announce();
+        });
         let mut events = Events::with_capacity(4);
         poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-        assert_eq!(events.iter().count(), 1);
-        sender.join().unwrap().unwrap();
+        assert_eq!(events.iter().count(), 1, "one waking for both");
+        sender.join().unwrap();
         assert!(!inbox.about_to_wait());
+    }
+
+    #[test]
+    fn a_full_ring_is_announced_and_an_empty_announcement_wakes_nobody() {
+        let (mut poll, outbox, inbox) = ring(1);
+        let mut events = Events::with_capacity(4);
+        let mut woken = || {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            events.iter().count()
+        };
+        assert!(inbox.about_to_wait());
+        outbox.announce();
+        assert_eq!(woken(), 0);
+        outbox.tell("").unwrap();
+        assert_eq!(woken(), 0);
+        assert_eq!(outbox.tell(""), Err(HandoverFull));
+        assert_eq!(woken(), 1);
     }
 
     #[test]

@@ -192,6 +192,7 @@ impl Worker {
 
     /// Waits for a datagram, the next deadline, or a word from another thread.
     fn wait(&mut self) -> io::Result<()> {
+        self.announce();
         let sockets = self.ready.is_empty() && self.listening.is_empty() && self.failing.is_empty();
         let idle = sockets && self.streams.is_idle() && self.peers.is_idle();
         if idle && let Some(pause) = self.coalescing.pause(self.woken_at) {
@@ -228,6 +229,11 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Wakes the workers that something was handed to.
+    fn announce(&self) {
+        self.outboxes.iter().flatten().for_each(Outbox::announce);
     }
 
     fn time_left(&self) -> Option<Duration> {

@@ -27,6 +27,7 @@ impl Worker {
                 self.decide_one(now, index);
                 self.perform_outputs(now);
             }
+            self.announce();
             self.sockets.send(&mut self.batch);
             self.notes.clear();
             self.batch.clear();
