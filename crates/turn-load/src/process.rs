@@ -32,10 +32,13 @@ pub struct Spent {
 /// Reads what there is to know about a process now.
 ///
 /// # Errors
-/// If there is no such process, or no `/proc`.
+/// If there is no such process, or no `/proc`, or the kernel does not tell times.
 pub fn sample(pid: u32) -> io::Result<Sample> {
-    let folder = format!("/proc/{pid}");
-    let status = fs::read_to_string(format!("{folder}/status"))?;
+    sample_in(Path::new(&format!("/proc/{pid}")))
+}
+
+fn sample_in(folder: &Path) -> io::Result<Sample> {
+    let status = fs::read_to_string(folder.join("status"))?;
     let mut sample = Sample {
         at: Instant::now(),
         cpu: BTreeMap::new(),
@@ -43,25 +46,37 @@ pub fn sample(pid: u32) -> io::Result<Sample> {
         involuntary: 0,
         resident: field(&status, "VmRSS:").unwrap_or(0) * 1024,
     };
-    for task in fs::read_dir(format!("{folder}/task"))? {
+    for task in fs::read_dir(folder.join("task"))? {
         let task = task?;
         let Some(id) = task.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A thread that ends meanwhile is left out.
-        if let Ok((cpu, voluntary, involuntary)) = thread(&task.path()) {
-            sample.cpu.insert(id, cpu);
-            sample.voluntary += voluntary;
-            sample.involuntary += involuntary;
+        match thread(&task.path()) {
+            Ok((cpu, voluntary, involuntary)) => {
+                sample.cpu.insert(id, cpu);
+                sample.voluntary += voluntary;
+                sample.involuntary += involuntary;
+            }
+            // A thread that ended meanwhile is left out; one that is there must be readable, or its time would be missing.
+            Err(_) if !task.path().exists() => {}
+            Err(error) => return Err(error),
         }
+    }
+    // A process that has run has taken time: zeros are what a kernel without these statistics tells.
+    if sample.cpu.values().all(|&cpu| cpu == 0) {
+        return Err(io::Error::other(
+            "its kernel counts no processor time in schedstat",
+        ));
     }
     Ok(sample)
 }
 
 fn thread(folder: &Path) -> io::Result<(u64, u64, u64)> {
     let status = fs::read_to_string(folder.join("status"))?;
-    let cpu =
-        on_processor(&fs::read_to_string(folder.join("schedstat"))?).ok_or(io::ErrorKind::InvalidData)?;
+    let schedstat = fs::read_to_string(folder.join("schedstat"))
+        .map_err(|error| io::Error::new(error.kind(), format!("schedstat: {error}")))?;
+    let cpu = on_processor(&schedstat)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "schedstat holds no time"))?;
     let switches = |name| field(&status, name).unwrap_or(0);
     Ok((
         cpu,
@@ -139,6 +154,33 @@ mod tests {
             context_switches: 21,
         };
         assert_eq!(after.since(&before), spent);
+    }
+
+    #[test]
+    fn times_that_cannot_be_read_are_an_error_and_not_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let read_with = |schedstats: [Option<&str>; 2]| {
+            let _ = fs::remove_dir_all(folder.path().join("task"));
+            fs::write(folder.path().join("status"), "VmRSS:\t 4 kB\n").unwrap();
+            for (id, schedstat) in [7, 8].into_iter().zip(schedstats) {
+                let task = folder.path().join(format!("task/{id}"));
+                fs::create_dir_all(&task).unwrap();
+                fs::write(task.join("status"), "voluntary_ctxt_switches:\t1\n").unwrap();
+                if let Some(text) = schedstat {
+                    fs::write(task.join("schedstat"), text).unwrap();
+                }
+            }
+            sample_in(folder.path()).map(|sample| sample.cpu.values().sum::<u64>())
+        };
+        assert_eq!(read_with([Some("5 0 1\n"), Some("0 0 1\n")]).unwrap(), 5);
+        for (schedstats, word) in [
+            ([Some("5 0 1\n"), None], "schedstat:"),
+            ([Some("5 0 1\n"), Some("\n")], "no time"),
+            ([Some("0 0 0\n"), Some("0 0 0\n")], "counts no processor time"),
+        ] {
+            let error = read_with(schedstats).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[cfg(target_os = "linux")]
