@@ -104,7 +104,7 @@ impl Stream {
         self.inbox.drain(..self.taken);
         self.taken = 0;
         let len = match self.io.read(scratch) {
-            Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed it")),
+            Ok(0) => return Err(closed()),
             Ok(len) => len,
             Err(error) if is_not_yet(&error) => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
@@ -112,16 +112,7 @@ impl Stream {
         };
         match &mut self.tls {
             None => self.inbox.extend_from_slice(&scratch[..len]),
-            Some(tls) => {
-                let mut bytes = &scratch[..len];
-                while !bytes.is_empty() {
-                    tls.read_tls(&mut bytes)?;
-                    let state = tls.process_new_packets().map_err(io::Error::other)?;
-                    let start = self.inbox.len();
-                    self.inbox.resize(start + state.plaintext_bytes_to_read(), 0);
-                    tls.reader().read_exact(&mut self.inbox[start..])?;
-                }
-            }
+            Some(tls) => unseal(tls, &scratch[..len], &mut self.inbox)?,
         }
         self.seal()?;
         self.flush()?;
@@ -130,6 +121,82 @@ impl Stream {
     }
 }
 
+/// Puts what TLS has received into the inbox.
+fn unseal(tls: &mut ClientConnection, mut bytes: &[u8], inbox: &mut Vec<u8>) -> io::Result<()> {
+    while !bytes.is_empty() {
+        // Behind a close_notify it takes no bytes any more, whatever comes.
+        if tls.read_tls(&mut bytes)? == 0 {
+            return Err(closed());
+        }
+        let state = tls.process_new_packets().map_err(io::Error::other)?;
+        let start = inbox.len();
+        inbox.resize(start + state.plaintext_bytes_to_read(), 0);
+        tls.reader().read_exact(&mut inbox[start..])?;
+    }
+    Ok(())
+}
+
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "the server closed it")
+}
+
 fn is_not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rcgen::generate_simple_self_signed;
+    use rustls::{ServerConfig, ServerConnection, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
+
+    use super::*;
+    use crate::Trusted;
+
+    /// Both ends of a TLS connection after their handshake.
+    fn connected() -> (ClientConnection, ServerConnection) {
+        let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .unwrap();
+        let tls = Tls::new("localhost", &Trusted::Anyone).unwrap();
+        let mut client = ClientConnection::new(tls.config.clone(), tls.name.clone()).unwrap();
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut flight = Vec::new();
+            client.write_tls(&mut flight).unwrap();
+            server.read_tls(&mut &flight[..]).unwrap();
+            server.process_new_packets().unwrap();
+            unseal(&mut client, &written(&mut server), &mut Vec::new()).unwrap();
+        }
+        (client, server)
+    }
+
+    fn written(server: &mut ServerConnection) -> Vec<u8> {
+        let mut flight = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut flight).unwrap();
+        }
+        flight
+    }
+
+    #[test]
+    fn bytes_behind_a_close_notify_end_the_connection() {
+        let (mut client, mut server) = connected();
+        server.writer().write_all(b"the last words").unwrap();
+        server.send_close_notify();
+        let mut flight = written(&mut server);
+        flight.extend_from_slice(b"and more");
+        let mut inbox = Vec::new();
+        let error = unseal(&mut client, &flight, &mut inbox)
+            .and_then(|()| unseal(&mut client, b"and more", &mut inbox))
+            .unwrap_err();
+        assert_eq!(error.to_string(), "the server closed it");
+        assert_eq!(inbox, b"the last words");
+    }
 }
