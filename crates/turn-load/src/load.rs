@@ -166,22 +166,22 @@ impl Traffickers {
     fn send_due(&mut self, ends: &mut Ends) -> Result<(), Error> {
         let now = self.now();
         for _ in 0..self.flows.bursts_at_once() {
-            let Some(number) = self.flows.due(now) else {
+            let Some(due) = self.flows.due(now) else {
                 return Ok(());
             };
             for _ in 0..self.load.burst {
-                self.send(ends, Flow::of(number), now)?;
+                self.send(ends, Flow::of(due.flow), due.at)?;
             }
         }
         Ok(())
     }
 
-    fn send(&mut self, ends: &mut Ends, flow: Flow, now: u64) -> Result<(), Error> {
+    fn send(&mut self, ends: &mut Ends, flow: Flow, due_at: u64) -> Result<(), Error> {
         let stamp = Stamp {
             flow: flow.number(),
             run: self.run,
-            sequence: self.flows.number(flow.number(), now),
-            sent_at: now,
+            sequence: self.flows.number(flow.number(), due_at),
+            due_at,
         };
         let buffer = ends.buffer();
         let end = PAYLOAD + self.load.payload;
@@ -231,11 +231,11 @@ impl Traffickers {
             self.tally.damaged();
             return;
         }
-        match self.flows.arrived(stamp.flow, stamp.sequence, now) {
+        match self.flows.arrived(stamp.flow, stamp.sequence) {
             None => self.tally.damaged(),
             Some(Place::Again) => self.tally.duplicated(),
             Some(place) => {
-                let latency = now.saturating_sub(stamp.sent_at);
+                let latency = now.saturating_sub(stamp.due_at);
                 self.tally.delivered(latency, place == Place::Overtaken);
             }
         }

@@ -1,4 +1,4 @@
-//! What a datagram of the load carries: whose it is, its place in the sequence, when it left, and a checksum over all.
+//! What a datagram of the load carries: whose it is, its place in the sequence, when it was due, and a checksum over all.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ mod field {
     pub(super) const CHECKSUM: Range<usize> = 0..4;
     pub(super) const FLOW: Range<usize> = 4..8;
     pub(super) const RUN_AND_SEQUENCE: Range<usize> = 8..16;
-    pub(super) const SENT_AT: Range<usize> = 16..24;
+    pub(super) const DUE_AT: Range<usize> = 16..24;
 }
 
 const SEQUENCE_BITS: u32 = 48;
@@ -28,8 +28,8 @@ pub(crate) struct Stamp {
     pub(crate) run: u16,
     /// Counts from 0 in each flow; 48 bits.
     pub(crate) sequence: u64,
-    /// The sender's clock, in nanoseconds.
-    pub(crate) sent_at: u64,
+    /// When it was to leave by the sender's clock, in nanoseconds.
+    pub(crate) due_at: u64,
 }
 
 impl Stamp {
@@ -38,7 +38,7 @@ impl Stamp {
         let run_and_sequence = u64::from(self.run) << SEQUENCE_BITS | self.sequence;
         payload[field::FLOW].copy_from_slice(&self.flow.to_be_bytes());
         payload[field::RUN_AND_SEQUENCE].copy_from_slice(&run_and_sequence.to_be_bytes());
-        payload[field::SENT_AT].copy_from_slice(&self.sent_at.to_be_bytes());
+        payload[field::DUE_AT].copy_from_slice(&self.due_at.to_be_bytes());
         let checksum = crc32fast::hash(&payload[field::CHECKSUM.end..]);
         payload[field::CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
     }
@@ -57,7 +57,7 @@ impl Stamp {
             flow: u64_at(payload, field::FLOW) as u32,
             run: (run_and_sequence >> SEQUENCE_BITS) as u16,
             sequence: run_and_sequence & ((1 << SEQUENCE_BITS) - 1),
-            sent_at: u64_at(payload, field::SENT_AT),
+            due_at: u64_at(payload, field::DUE_AT),
         })
     }
 }
@@ -69,13 +69,16 @@ fn u64_at(payload: &[u8], field: Range<usize>) -> u64 {
         .fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
+/// Numbers below the highest that are remembered: at 20,000 datagrams a second of one flow, those of 50 ms.
+const REMEMBERED: u64 = 1024;
+
 /// What is remembered of a flow's sequence numbers at its receiver.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
     /// One more than the highest number seen.
     next: u64,
-    /// The 64 numbers below `next`, the highest in bit 0; set if seen.
-    seen: u64,
+    /// A ring of the numbers just below `next`; a bit is set if its number was seen.
+    seen: [u64; (REMEMBERED / 64) as usize],
 }
 
 /// What a datagram's number says about its way.
@@ -90,28 +93,33 @@ pub(crate) enum Place {
 }
 
 impl Sequence {
-    /// Notes a number. One more than 64 behind counts as overtaken.
+    /// Notes a number. One that is further behind than is remembered counts as overtaken.
     pub(crate) fn note(&mut self, sequence: u64) -> Place {
         if sequence >= self.next {
-            let step = sequence - self.next + 1;
-            self.seen = u32::try_from(step)
-                .ok()
-                .and_then(|step| self.seen.checked_shl(step))
-                .unwrap_or(0)
-                | 1;
+            for skipped in self.next.max(sequence.saturating_sub(REMEMBERED))..sequence {
+                let (word, bit) = Self::place_of(skipped);
+                self.seen[word] &= !bit;
+            }
+            let (word, bit) = Self::place_of(sequence);
+            self.seen[word] |= bit;
             self.next = sequence + 1;
             return Place::InOrder;
         }
-        let back = self.next - 1 - sequence;
-        if back >= 64 {
+        if self.next - sequence > REMEMBERED {
             return Place::Overtaken;
         }
-        let bit = 1 << back;
-        if self.seen & bit != 0 {
+        let (word, bit) = Self::place_of(sequence);
+        if self.seen[word] & bit != 0 {
             return Place::Again;
         }
-        self.seen |= bit;
+        self.seen[word] |= bit;
         Place::Overtaken
+    }
+
+    /// The word of the ring that a number has a bit in, and the bit.
+    fn place_of(sequence: u64) -> (usize, u64) {
+        let place = sequence % REMEMBERED;
+        ((place / 64) as usize, 1 << (place % 64))
     }
 }
 
@@ -123,7 +131,7 @@ mod tests {
         flow: 0x0102_0304,
         run: 0xBEEF,
         sequence: (1 << 48) - 2,
-        sent_at: 0x0A0B_0C0D_0E0F_1011,
+        due_at: 0x0A0B_0C0D_0E0F_1011,
     };
 
     #[test]
@@ -161,5 +169,20 @@ mod tests {
                 Overtaken, InOrder
             ]
         );
+    }
+
+    #[test]
+    fn a_repeated_datagram_is_known_long_after_it_came_first() {
+        let mut sequence = Sequence::default();
+        for number in 0..5000 {
+            assert_eq!(sequence.note(number), Place::InOrder);
+        }
+        for number in 5000 - REMEMBERED..5000 {
+            assert_eq!(sequence.note(number), Place::Again, "{number}");
+        }
+        assert_eq!(sequence.note(5000 + 3 * REMEMBERED), Place::InOrder);
+        for number in 5001 + 2 * REMEMBERED..5000 + 3 * REMEMBERED {
+            assert_eq!(sequence.note(number), Place::Overtaken, "{number}");
+        }
     }
 }
