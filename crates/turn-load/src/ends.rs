@@ -32,8 +32,8 @@ const FLOWS_PER_PEER: u32 = 64;
 pub(crate) enum End {
     /// To a client, from the server.
     Client(u32),
-    /// To a peer, from a relay.
-    Peer,
+    /// To a peer, from this address.
+    Peer(SocketAddr),
 }
 
 /// The sockets of one thread of the generator.
@@ -171,7 +171,7 @@ impl Ends {
     pub(crate) fn end_of(&self, slot: &Slot) -> Option<End> {
         match slot.origin() {
             Origin::Connection(connection) => Some(End::Client(connection.index)),
-            Origin::Socket(socket) if socket.index >= self.first_peer => Some(End::Peer),
+            Origin::Socket(socket) if socket.index >= self.first_peer => Some(End::Peer(slot.source())),
             Origin::Socket(socket) => match &self.clients {
                 Clients::Datagrams(sources) if slot.source() == self.server => sources
                     .client_at(socket.index, slot.destination())

@@ -40,6 +40,7 @@ pub(crate) struct Traffickers {
     load: Load,
     run: u16,
     started: Instant,
+    server: SocketAddr,
     /// Where peers reach each client.
     relayed: Vec<SocketAddr>,
     flows: Flows,
@@ -74,7 +75,13 @@ pub(crate) fn partner(client: u32) -> u32 {
 
 impl Traffickers {
     /// A load over allocations with these relayed addresses; at a fixed rate, this thread's `share` of it.
-    pub(crate) fn new(load: Load, share: f64, relayed: Vec<SocketAddr>, run: u16) -> Self {
+    pub(crate) fn new(
+        load: Load,
+        share: f64,
+        server: SocketAddr,
+        relayed: Vec<SocketAddr>,
+        run: u16,
+    ) -> Self {
         let clients = relayed.len() as u32;
         let between = load.traffic == Traffic::RelayToRelay;
         let (up, down) = (load.direction != Direction::Down, load.direction != Direction::Up);
@@ -101,6 +108,7 @@ impl Traffickers {
             run,
             started: Instant::now(),
             flows: Flows::new(clients * 2, senders, load.burst, pace, UNDER_WAY),
+            server,
             relayed,
             written_off_at: 0,
             tally: Tally::new(),
@@ -211,7 +219,7 @@ impl Traffickers {
 
     fn take_one(&mut self, end: End, slot: &Slot, now: u64) {
         let payload = match end {
-            End::Peer => Some(slot.payload()),
+            End::Peer(_) => Some(slot.payload()),
             End::Client(_) => match relayed_payload(slot.payload()) {
                 Relayed::Payload(payload) => Some(payload),
                 Relayed::Damaged => None,
@@ -219,7 +227,9 @@ impl Traffickers {
             },
         };
         let Some(stamp) = payload.and_then(Stamp::read) else {
-            self.tally.damaged();
+            if !self.is_from_a_stranger(end) {
+                self.tally.damaged();
+            }
             return;
         };
         if stamp.run != self.run {
@@ -227,7 +237,7 @@ impl Traffickers {
             return;
         }
         let whole = payload.is_some_and(|payload| payload.len() == self.load.payload);
-        if !whole || self.destination(Flow::of(stamp.flow)) != end {
+        if !whole || !self.belongs(Flow::of(stamp.flow), end) {
             self.tally.damaged();
             return;
         }
@@ -241,12 +251,32 @@ impl Traffickers {
         }
     }
 
-    /// Where datagrams of a flow arrive.
-    fn destination(&self, flow: Flow) -> End {
-        match (self.load.traffic, flow.is_up) {
-            (Traffic::RelayToRelay, _) => End::Client(partner(flow.client)),
-            (Traffic::Channel | Traffic::Indication, true) => End::Peer,
-            (Traffic::Channel | Traffic::Indication, false) => End::Client(flow.client),
+    /// Whether datagrams of a flow arrive at this end.
+    fn belongs(&self, flow: Flow, end: End) -> bool {
+        match (self.load.traffic, flow.is_up, end) {
+            (Traffic::RelayToRelay, _, End::Client(client)) => client == partner(flow.client),
+            (Traffic::Channel | Traffic::Indication, false, End::Client(client)) => client == flow.client,
+            (Traffic::Channel | Traffic::Indication, true, End::Peer(source)) => self
+                .relayed
+                .get(flow.client as usize)
+                .is_some_and(|&relayed| self.is_relay(relayed, source)),
+            (Traffic::RelayToRelay, _, End::Peer(_))
+            | (Traffic::Channel | Traffic::Indication, true, End::Client(_))
+            | (Traffic::Channel | Traffic::Indication, false, End::Peer(_)) => false,
+        }
+    }
+
+    /// Whether a peer sees this relay as that source: by its address or, where the bench stands behind the same 1:1 NAT as
+    /// the server, by the server's own.
+    fn is_relay(&self, relayed: SocketAddr, source: SocketAddr) -> bool {
+        source == relayed || (source.port() == relayed.port() && source.ip() == self.server.ip())
+    }
+
+    /// Whether something came to a peer that no relay sent.
+    fn is_from_a_stranger(&self, end: End) -> bool {
+        match end {
+            End::Client(_) => false,
+            End::Peer(source) => !self.relayed.iter().any(|&relayed| self.is_relay(relayed, source)),
         }
     }
 }
@@ -303,5 +333,104 @@ fn relayed_payload(bytes: &[u8]) -> Relayed<'_> {
             Ok(_) | Err(_) => Relayed::Damaged,
         },
         Some(Kind::Dtls | Kind::Other) | None => Relayed::Damaged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datagram_io::{Origin, SocketId};
+
+    use super::*;
+
+    const RELAYS: [&str; 2] = ["192.0.2.1:50000", "192.0.2.1:50001"];
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn traffickers(traffic: Traffic) -> Traffickers {
+        let load = Load {
+            traffic,
+            direction: Direction::Both,
+            payload: 40,
+            burst: 1,
+            pace: Pace::Window(1),
+        };
+        let mut made = Traffickers::new(
+            load,
+            1.0,
+            address("10.0.0.1:3478"),
+            RELAYS.map(address).to_vec(),
+            7,
+        );
+        while let Some(due) = made.flows.due(0) {
+            made.flows.number(due.flow, 0);
+        }
+        made
+    }
+
+    /// What becomes of the first datagram of a flow that arrives there: delivered, damaged.
+    fn counted(traffic: Traffic, flow: Flow, end: End) -> (u64, u64) {
+        let mut payload = [0; 40];
+        let stamp = Stamp {
+            flow: flow.number(),
+            run: 7,
+            sequence: 0,
+            due_at: 0,
+        };
+        stamp.write(&mut payload);
+        arrives(traffic, &payload, end)
+    }
+
+    fn arrives(traffic: Traffic, payload: &[u8], end: End) -> (u64, u64) {
+        let mut traffickers = traffickers(traffic);
+        traffickers.tally.enter(Stage::Measure);
+        let mut batch = Batch::new(1);
+        let origin = Origin::Socket(SocketId {
+            index: 0,
+            generation: 0,
+        });
+        let header = [&CHANNEL.value().to_be_bytes()[..], &40_u16.to_be_bytes()].concat();
+        let datagram = match end {
+            End::Client(_) => [&header, payload].concat(),
+            End::Peer(_) => payload.to_vec(),
+        };
+        let slot = &mut batch.free_mut()[0];
+        slot.put(origin, &datagram, address("10.0.0.1:1"), address("10.0.0.1:2"));
+        traffickers.take_one(end, slot, 5);
+        (traffickers.tally.delivered, traffickers.tally.damaged)
+    }
+
+    #[test]
+    fn a_datagram_counts_only_where_it_was_sent_to_and_from_its_own_relay() {
+        use Traffic::{Channel, RelayToRelay};
+        let flow = |client, is_up| Flow { client, is_up };
+        let peer = |source| End::Peer(address(source));
+        for (traffic, flow, end) in [
+            (Channel, flow(1, true), peer("192.0.2.1:50001")),
+            (Channel, flow(1, true), peer("10.0.0.1:50001")),
+            (Channel, flow(1, false), End::Client(1)),
+            (RelayToRelay, flow(0, true), End::Client(1)),
+        ] {
+            assert_eq!(counted(traffic, flow, end), (1, 0), "{flow:?} at {end:?}");
+        }
+        for (traffic, flow, end) in [
+            (Channel, flow(1, true), peer("192.0.2.1:50000")),
+            (Channel, flow(1, true), peer("192.0.2.2:50001")),
+            (Channel, flow(2, true), peer("192.0.2.1:50001")),
+            (Channel, flow(1, true), End::Client(1)),
+            (Channel, flow(1, false), End::Client(0)),
+            (RelayToRelay, flow(0, true), End::Client(0)),
+        ] {
+            assert_eq!(counted(traffic, flow, end), (0, 1), "{flow:?} at {end:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_sends_to_a_peer_is_not_called_damaged() {
+        let garbage = [7; 40];
+        let at = |source| arrives(Traffic::Channel, &garbage, End::Peer(address(source)));
+        assert_eq!(at("192.0.2.1:50000"), (0, 1));
+        assert_eq!(at("192.0.2.9:50000"), (0, 0));
     }
 }

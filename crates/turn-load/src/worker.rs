@@ -1,6 +1,6 @@
 //! What one thread of the generator does, from its first socket to its last Refresh.
 
-use std::{sync::mpsc, time::Duration};
+use std::{net::SocketAddr, sync::mpsc, time::Duration};
 
 use datagram_io::Batch;
 use stun_wire::AddressFamily;
@@ -120,7 +120,7 @@ fn serve(
         return Ok(Tally::new());
     };
     wait_for(Stage::WarmUp, conductor, ends, batch)?;
-    let traffic = traffickers(load, part, &clients.all)?;
+    let traffic = traffickers(load, part, ends.server(), &clients.all)?;
     let ports = ends.ports().collect();
     let dropped_before = dropped_at(&ports);
     let mut tally = traffic.run(ends, batch, conductor)?;
@@ -130,7 +130,7 @@ fn serve(
 }
 
 /// What a client asks for once it has an allocation.
-fn wish(subject: Subject, all: &[Client], peers: &[std::net::SocketAddr], client: u32) -> Option<Ask> {
+fn wish(subject: Subject, all: &[Client], peers: &[SocketAddr], client: u32) -> Option<Ask> {
     let peer = peers[client as usize];
     match subject {
         Subject::Idle => None,
@@ -143,12 +143,18 @@ fn wish(subject: Subject, all: &[Client], peers: &[std::net::SocketAddr], client
     }
 }
 
-fn traffickers(load: Load, part: &Part, clients: &[Client]) -> Result<Traffickers, Error> {
+fn traffickers(
+    load: Load,
+    part: &Part,
+    server: SocketAddr,
+    clients: &[Client],
+) -> Result<Traffickers, Error> {
     let relayed: Option<Vec<_>> = clients.iter().map(|client| client.relayed).collect();
     let run = getrandom::u32().map_err(std::io::Error::other)? as u16;
     Ok(Traffickers::new(
         load,
         part.share,
+        server,
         relayed.ok_or(Error::Cancelled)?,
         run,
     ))
