@@ -29,12 +29,14 @@ pub enum Error {
         allocations: u32,
     },
     /// A connection to the server ended or could not be made.
-    #[error("the connection to {server} failed: {reason}")]
+    #[error("the connection to {server} failed: {reason}{}", beside(*others))]
     Connection {
         /// The server.
         server: SocketAddr,
         /// What the system or TLS said.
         reason: String,
+        /// Connections of this bench beside it.
+        others: usize,
     },
     /// The peer's own address cannot be bound.
     #[error(
@@ -59,6 +61,11 @@ pub enum Error {
     /// The system would not give what the load takes.
     #[error("cannot make the load: {0}")]
     Io(#[from] io::Error),
+    /// A thread that made the load panicked.
+    #[error(
+        "a thread of the bench panicked: that is a mistake in it, and what it says above helps to find it"
+    )]
+    Panicked,
     /// It was asked to end before there was anything to tell.
     #[error("ended before anything was measured")]
     Cancelled,
@@ -70,6 +77,17 @@ fn after(allocations: u32) -> String {
         1 => ", after 1 allocation".to_owned(),
         many => format!(", after {many} allocations"),
     }
+}
+
+/// What to do about a connection that was closed while there were others.
+fn beside(others: usize) -> String {
+    if others == 0 {
+        return String::new();
+    }
+    format!(
+        ".\nBeside it there were {others} from this machine. If the server bounds the connections of one address, raise \
+         that while you measure: in Watari `[turn.streams] connections_per_address`; or use fewer --allocations"
+    )
 }
 
 /// A server's refusal.
@@ -87,8 +105,20 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with {} {}", self.method, self.code, self.reason)
+        write!(f, "{} with {} {}", self.method, self.code, harmless(&self.reason))
     }
+}
+
+/// A stranger's words without what would move a terminal's cursor or turn the line around.
+fn harmless(words: &str) -> String {
+    let mut shown = String::with_capacity(words.len());
+    for c in words.chars() {
+        match c {
+            '\'' | '"' | '\\' => shown.push(c),
+            other => shown.extend(other.escape_debug()),
+        }
+    }
+    shown
 }
 
 impl Refusal {
@@ -173,5 +203,35 @@ mod tests {
             error("Allocate", None, 499),
             "192.0.2.1:3478 refused Allocate with 499 Words, after 2 allocations"
         );
+    }
+
+    #[test]
+    fn a_servers_words_cannot_steer_a_terminal() {
+        let refusal = Refusal {
+            method: "Allocate",
+            peer: None,
+            code: 400,
+            reason: "it's \u{1b}[31m \"不可\" \u{202e}\r\n".to_owned(),
+        };
+        assert_eq!(
+            refusal.to_string(),
+            r#"Allocate with 400 it's \u{1b}[31m "不可" \u{202e}\r\n"#
+        );
+    }
+
+    #[test]
+    fn a_connection_that_ends_beside_others_names_the_bound_for_an_address() {
+        let error = |others| {
+            let server = "192.0.2.1:3478".parse().unwrap();
+            let reason = "closed".to_owned();
+            Error::Connection {
+                server,
+                reason,
+                others,
+            }
+            .to_string()
+        };
+        assert_eq!(error(0), "the connection to 192.0.2.1:3478 failed: closed");
+        assert!(error(256).contains("connections_per_address"), "{}", error(256));
     }
 }

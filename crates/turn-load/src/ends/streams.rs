@@ -116,6 +116,7 @@ impl Streams {
         Error::Connection {
             server: self.server,
             reason: error.to_string(),
+            others: self.streams.iter().flatten().count().saturating_sub(1),
         }
     }
 }
