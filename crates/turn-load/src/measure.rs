@@ -1,7 +1,8 @@
 //! One measurement: threads that make the load, and the samples taken around it.
 
 use std::{
-    sync::mpsc,
+    panic::{self, AssertUnwindSafe},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -27,8 +28,10 @@ pub struct Round {
     pub figures: Figures,
     /// Latencies in nanoseconds, of a load of datagrams.
     pub latency: Option<Histogram<u64>>,
-    /// The generator, not the server, was what could not do more.
+    /// The generator, not the server, was what could not do more; never said of a server whose process is not known.
     pub generator_was_limit: bool,
+    /// Fewer datagrams left than the rate asks for.
+    pub fell_short: bool,
 }
 
 /// Measures a server once: allocations are made, loaded, and given back.
@@ -36,8 +39,17 @@ pub struct Round {
 /// # Errors
 /// If the allocations could not be made, or `control` was cancelled before anything was measured.
 pub fn measure(server: &Server, plan: &Plan, control: &Control) -> Result<Round, Error> {
+    conduct(server, plan, control, worker::run)
+}
+
+/// What a thread does, and reports meanwhile.
+type Work = fn(&Server, &Plan, &Part, &Conductor<'_>, &mpsc::Sender<News>) -> Result<Tally, Error>;
+
+/// Has threads work, and ends them all when one fails.
+fn conduct(server: &Server, plan: &Plan, control: &Control, work: Work) -> Result<Round, Error> {
     let conductor = Conductor::new(control);
     thread::scope(|scope| {
+        let _end = Curtain(&conductor);
         let (news, reports) = mpsc::channel();
         let parts = Part::of(plan);
         let threads = parts.len();
@@ -46,7 +58,8 @@ pub fn measure(server: &Server, plan: &Plan, control: &Control) -> Result<Round,
             thread::Builder::new()
                 .name(format!("load {}", part.index))
                 .spawn_scoped(scope, move || {
-                    let end = worker::run(server, plan, &part, conductor, &news);
+                    let work = || work(server, plan, &part, conductor, &news);
+                    let end = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Panicked));
                     // The measurement may have failed, and listens no more.
                     let _ = news.send(News::Ended(end.map(Box::new)));
                 })?;
@@ -57,11 +70,19 @@ pub fn measure(server: &Server, plan: &Plan, control: &Control) -> Result<Round,
             conductor: &conductor,
             reports,
             threads,
+            tallies: Vec::new(),
         };
-        let done = course.follow(plan);
-        conductor.enter(Stage::Drain);
-        done
+        course.follow(plan)
     })
+}
+
+/// However a measurement ends, the threads that wait for its next stage end, too.
+struct Curtain<'a>(&'a Conductor<'a>);
+
+impl Drop for Curtain<'_> {
+    fn drop(&mut self) {
+        self.0.enter(Stage::Drain);
+    }
 }
 
 /// The course of one measurement.
@@ -70,6 +91,8 @@ struct Course<'a> {
     conductor: &'a Conductor<'a>,
     reports: mpsc::Receiver<News>,
     threads: usize,
+    /// Of threads that have ended.
+    tallies: Vec<Tally>,
 }
 
 impl Course<'_> {
@@ -85,14 +108,14 @@ impl Course<'_> {
             return Ok(set_up_round(plan, set_up, &before, &made));
         }
         self.conductor.enter(Stage::WarmUp);
-        self.pass(plan.warm_up_seconds);
+        self.pass(plan.warm_up_seconds)?;
         if self.conductor.is_over() {
             return Err(self.failure().unwrap_or(Error::Cancelled));
         }
         let (server_before, own_before) = (self.sample()?, own_sample());
         let started = Instant::now();
         self.conductor.enter(Stage::Measure);
-        self.pass(plan.seconds);
+        self.pass(plan.seconds)?;
         let (server_after, own_after) = (self.sample()?, own_sample());
         let seconds = started.elapsed().as_secs_f64();
         self.conductor.enter(Stage::Drain);
@@ -132,11 +155,18 @@ impl Course<'_> {
     }
 
     /// Lets time pass, unless a thread fails or it is over for another reason.
-    fn pass(&mut self, seconds: f64) {
+    fn pass(&mut self, seconds: f64) -> Result<(), Error> {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < end && !self.conductor.is_over() {
-            thread::sleep(GLANCE.min(end.saturating_duration_since(Instant::now())));
+            let left = end.saturating_duration_since(Instant::now());
+            match self.reports.recv_timeout(GLANCE.min(left)) {
+                Ok(News::Ended(Ok(tally))) => self.tallies.push(*tally),
+                Ok(News::Ended(Err(Error::Cancelled))) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(News::Ended(Err(error))) => return Err(error),
+                Ok(News::Done) | Err(RecvTimeoutError::Timeout) => {}
+            }
         }
+        Ok(())
     }
 
     fn failure(&mut self) -> Option<Error> {
@@ -148,14 +178,15 @@ impl Course<'_> {
     }
 
     fn tallies(&mut self) -> Result<Tally, Error> {
-        let mut sum = Tally::new();
-        for _ in 0..self.threads {
+        while self.tallies.len() < self.threads {
             match self.reports.recv() {
-                Ok(News::Ended(Ok(tally))) => sum.add(&tally),
+                Ok(News::Ended(Ok(tally))) => self.tallies.push(*tally),
                 Ok(News::Ended(Err(error))) => return Err(error),
                 Ok(News::Done) | Err(_) => return Err(Error::Cancelled),
             }
         }
+        let mut sum = Tally::new();
+        self.tallies.iter().for_each(|tally| sum.add(tally));
         Ok(sum)
     }
 
@@ -228,18 +259,22 @@ fn load_round(plan: &Plan, tally: Tally, seen: &Seen) -> Round {
     if let Some(spent) = seen.of_generator {
         figures.insert(Metric::GeneratorBusyPercent, spent.busiest_thread * 100.0);
     }
-    let generator_was_limit = match load.pace {
+    let fell_short = match load.pace {
         Pace::Rate(asked) => (tally.sent as f64) < 0.98 * asked * (seen.seconds + plan.warm_up_seconds),
-        Pace::Window(_) => {
-            let busy = |spent: Option<Spent>| spent.map(|spent| spent.busiest_thread > 0.9);
-            busy(seen.of_generator) == Some(true) && busy(seen.of_server) == Some(false)
-        }
+        Pace::Window(_) => false,
     };
     Round {
         figures,
         latency: Some(tally.latency),
-        generator_was_limit,
+        generator_was_limit: generator_was_limit(seen, fell_short),
+        fell_short,
     }
+}
+
+/// Whether the generator could not do more, or not what was asked of it, while the server had time left.
+fn generator_was_limit(seen: &Seen, fell_short: bool) -> bool {
+    let is_busy = |spent: Option<Spent>| spent.map(|spent| spent.busiest_thread > 0.9);
+    (fell_short || is_busy(seen.of_generator) == Some(true)) && is_busy(seen.of_server) == Some(false)
 }
 
 fn set_up_round(plan: &Plan, took: Duration, before: &Option<Sample>, after: &Option<Sample>) -> Round {
@@ -254,6 +289,7 @@ fn set_up_round(plan: &Plan, took: Duration, before: &Option<Sample>, after: &Op
         figures,
         latency: None,
         generator_was_limit: false,
+        fell_short: false,
     }
 }
 
@@ -273,5 +309,116 @@ fn idle_round(plan: &Plan, before: Option<&Sample>, after: Option<&Sample>, idle
         figures,
         latency: None,
         generator_was_limit: false,
+        fell_short: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Account, Transport, plan::Load, plan::Traffic};
+
+    fn spent(busiest_thread: f64) -> Option<Spent> {
+        Some(Spent {
+            seconds: 1.0,
+            cpu_ns: 1,
+            busiest_thread,
+            wakeups: 0,
+            context_switches: 0,
+        })
+    }
+
+    #[test]
+    fn the_generator_is_called_the_limit_only_beside_a_server_known_to_have_time_left() {
+        let said = |of_generator, of_server, fell_short| {
+            let seen = Seen {
+                seconds: 1.0,
+                of_server,
+                resident: None,
+                of_generator,
+            };
+            generator_was_limit(&seen, fell_short)
+        };
+        assert!(said(spent(0.95), spent(0.5), false));
+        assert!(said(spent(0.5), spent(0.5), true));
+        for (of_generator, of_server, fell_short) in [
+            (spent(0.95), None, false),
+            (spent(0.95), None, true),
+            (spent(0.95), spent(0.95), true),
+            (spent(0.5), spent(0.5), false),
+        ] {
+            assert!(
+                !said(of_generator, of_server, fell_short),
+                "{of_generator:?} {of_server:?}"
+            );
+        }
+    }
+
+    /// Measures with threads that do this.
+    fn with(work: Work) -> Result<Round, Error> {
+        let server = Server {
+            address: "127.0.0.1:9".parse().unwrap(),
+            account: Account::User {
+                username: String::new(),
+                password: String::new(),
+            },
+            peer: [127, 0, 0, 1].into(),
+            pid: None,
+            tls: None,
+        };
+        let load = Load {
+            traffic: Traffic::Channel,
+            direction: crate::Direction::Both,
+            payload: 100,
+            burst: 1,
+            pace: Pace::Window(1),
+        };
+        let plan = Plan {
+            subject: Subject::Load(load),
+            transport: Transport::Udp,
+            allocations: 4,
+            // Long enough that nobody waits for it.
+            seconds: 10_000.0,
+            warm_up_seconds: 0.0,
+            threads: 2,
+        };
+        conduct(&server, &plan, &Control::default(), work)
+    }
+
+    /// The second thread follows the stages to the end; the first is about to fail in the stage that is given.
+    fn follow(part: &Part, conductor: &Conductor<'_>, news: &mpsc::Sender<News>, last: Stage) {
+        for stage in [Stage::SetUp, Stage::WarmUp, Stage::Measure, Stage::Drain] {
+            if stage <= Stage::WarmUp {
+                let _ = news.send(News::Done);
+            }
+            while conductor.stage() < stage {
+                thread::yield_now();
+            }
+            if part.index == 0 && stage == last {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_the_others_and_is_told() {
+        let done = with(|_, _, part, conductor, news| {
+            follow(part, conductor, news, Stage::SetUp);
+            assert!(part.index > 0, "on purpose");
+            Ok(Tally::new())
+        });
+        assert!(matches!(done, Err(Error::Panicked)));
+    }
+
+    #[test]
+    fn a_thread_that_fails_while_it_is_measured_ends_the_measurement_at_once() {
+        let done = with(|_, _, part, conductor, news| {
+            follow(part, conductor, news, Stage::Measure);
+            match part.index {
+                0 => Err(Error::Io(std::io::Error::other("on purpose"))),
+                _ => Ok(Tally::new()),
+            }
+        });
+        assert!(matches!(done, Err(Error::Io(error)) if error.to_string() == "on purpose"));
     }
 }

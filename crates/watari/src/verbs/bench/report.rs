@@ -85,6 +85,8 @@ pub(super) struct Measured {
     histogram: Option<Histogram<u64>>,
     #[serde(skip)]
     generator_was_limit: bool,
+    #[serde(skip)]
+    fell_short: bool,
 }
 
 /// A target, and whether the first server reached it.
@@ -170,6 +172,7 @@ impl RowReport {
         let measured = &mut self.servers[server];
         measured.rounds.push(round.figures);
         measured.generator_was_limit |= round.generator_was_limit;
+        measured.fell_short |= round.fell_short;
         match (&mut measured.histogram, round.latency) {
             (Some(sum), Some(latency)) => {
                 // All have the same bounds, so that this cannot fail.
@@ -222,6 +225,11 @@ impl RowReport {
                      datagram holds; --threads gives the generator more"
                 ));
             }
+            if server.fell_short {
+                notes.push(format!(
+                    "{which}fewer datagrams left than the rate asks for: --threads gives the generator more, or ask for less"
+                ));
+            }
             let at_most = |metric| server.summary.get(&metric).map_or(0.0, |spread| spread.max);
             if at_most(Metric::LostAtGenerator) > 0.0 {
                 notes.push(format!(
@@ -266,6 +274,7 @@ pub(super) mod tests {
             figures: figures.iter().copied().collect(),
             latency: Some(latency),
             generator_was_limit: false,
+            fell_short: false,
         }
     }
 
