@@ -11,7 +11,7 @@ use settings::Source;
 
 use crate::{addresses, say, suite};
 
-pub(crate) use bench::{BenchArgs, Scenario};
+pub(crate) use bench::{BenchArgs, LONGEST, LoadArgs, Scenario};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.

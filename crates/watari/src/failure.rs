@@ -55,6 +55,8 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Nat(#[from] nat::Unreachable),
     #[error(transparent)]
+    Unfitting(#[from] bench::Unfitting),
+    #[error(transparent)]
     Unusable(#[from] bench::Unusable),
     #[error(transparent)]
     Load(#[from] turn_load::Error),
@@ -100,6 +102,7 @@ impl Failure {
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
             | Self::Nat(_)
+            | Self::Unfitting(_)
             | Self::Unusable(_)
             | Self::Load(_)
             | Self::Write { .. }
@@ -119,17 +122,17 @@ impl Failure {
             | Self::NoAuthority { .. }
             | Self::EmptySecret { .. }
             | Self::Secret { .. }
+            | Self::Read { .. }
             | Self::IceSecret(_) => exit::CONFIG,
-            Self::Unusable(bench::Unusable::NoAccount) => exit::USAGE,
+            Self::Unfitting(_)
+            | Self::Unusable(bench::Unusable::NoAccount | bench::Unusable::NoPassword { .. }) => exit::USAGE,
             Self::Listen { .. }
             | Self::Turn(_)
             | Self::Stun(_)
             | Self::Nat(_)
             | Self::Unusable(_)
             | Self::Load(_) => exit::UNAVAILABLE,
-            Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Read { .. } | Self::Io(_) => {
-                exit::FAILURE
-            }
+            Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }
     }

@@ -6,6 +6,7 @@ mod addresses;
 mod cli;
 mod failure;
 mod say;
+mod secret;
 mod state;
 mod suite;
 mod verbs;

@@ -7,8 +7,8 @@ use turn_load::{Direction, MIN_PAYLOAD, Transport};
 
 use crate::verbs::bench::Url;
 
-/// Permissions live five minutes (RFC 8656 §9), and are not renewed.
-const LONGEST: f64 = 240.0;
+/// How long one measurement may take, in seconds: permissions live five minutes (RFC 8656 §9), and are not renewed.
+pub(crate) const LONGEST: f64 = 240.0;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -31,9 +31,13 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "WORDS")]
     pub(crate) title: Option<String>,
     /// What the first server's CPU per datagram or allocation is to be at most, as a multiple of the second's; reports
-    /// tell whether it is
-    #[arg(long, value_name = "RATIO", requires = "against")]
+    /// tell whether the median of the rounds' ratios is. It takes --pid and --against-pid
+    #[arg(long, value_name = "RATIO", requires_all = ["against", "pid", "against_pid"], value_parser = factor)]
     pub(crate) target_ratio: Option<f64>,
+    /// What the ratios that --scenario all asks for CPU per datagram are multiplied by. They are for coturn 4.17.1;
+    /// coturn 4.6.1 costs 1.25 times as much, so that 0.8 asks the same against that one [default: 1]
+    #[arg(long, value_name = "FACTOR", requires = "against", value_parser = factor)]
+    pub(crate) target_factor: Option<f64>,
     /// Address of this machine that the bench's own peers take [default: the one that reaches the server]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) peer: Option<IpAddr>,
@@ -60,12 +64,16 @@ pub(crate) struct BenchArgs {
 /// Who the clients are.
 #[derive(Debug, Args)]
 pub(crate) struct AccountArgs {
-    /// User of the server; all clients are this one
-    #[arg(long, value_name = "NAME", requires = "password")]
+    /// User of the server; all clients are this one. The password is given by --password-file, in the environment as
+    /// WATARI_BENCH_PASSWORD, or by --password
+    #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
-    /// Password of the user
-    #[arg(long, env = "WATARI_BENCH_PASSWORD", hide_env_values = true)]
+    /// Password of the user; other users of this machine can read it in the list of processes
+    #[arg(long, requires = "user", conflicts_with = "password_file")]
     pub(crate) password: Option<String>,
+    /// File with the password of the user, `-` for standard input
+    #[arg(long, value_name = "FILE", requires = "user", value_hint = ValueHint::FilePath)]
+    pub(crate) password_file: Option<PathBuf>,
     /// File with the server's shared secret, `-` for standard input, or the secret in the environment as WATARI_SECRET:
     /// each client mints a user of its own, so that no quota per user is met
     #[arg(long, value_name = "FILE", conflicts_with = "user", value_hint = ValueHint::FilePath)]
@@ -75,24 +83,25 @@ pub(crate) struct AccountArgs {
 /// A second server to compare with.
 #[derive(Debug, Args)]
 pub(crate) struct AgainstArgs {
-    /// A second server: both are measured in turns, and the ratios first / second told with their spread
+    /// A second server: both are measured in turns. In each round the first one's figures are divided by the second's;
+    /// the ratio told is the median of these quotients, in brackets the least and the greatest. It need not be the
+    /// quotient of the medians beside it
     #[arg(long, value_name = "URL")]
     pub(crate) against: Option<Url>,
-    /// User of the second server [default: as for the first]
-    #[arg(long, value_name = "NAME", requires_all = ["against", "against_password"])]
+    /// User of the second server; the password as for --user, in the environment as WATARI_BENCH_AGAINST_PASSWORD
+    /// [default: the first server's account]
+    #[arg(long, value_name = "NAME", requires = "against")]
     pub(crate) against_user: Option<String>,
-    /// Password of the second server's user
-    #[arg(
-        long,
-        requires = "against",
-        env = "WATARI_BENCH_AGAINST_PASSWORD",
-        hide_env_values = true
-    )]
+    /// Password of the second server's user; other users of this machine can read it
+    #[arg(long, requires = "against_user", conflicts_with = "against_password_file")]
     pub(crate) against_password: Option<String>,
+    /// File with the password of the second server's user, `-` for standard input
+    #[arg(long, value_name = "FILE", requires = "against_user", value_hint = ValueHint::FilePath)]
+    pub(crate) against_password_file: Option<PathBuf>,
     /// Process id of the second server
     #[arg(long, value_name = "PID", requires = "against")]
     pub(crate) against_pid: Option<u32>,
-    /// What reports call the second server
+    /// What reports call the second server [default: its URL]
     #[arg(long, value_name = "NAME", requires = "against")]
     pub(crate) against_name: Option<String>,
 }
@@ -109,31 +118,45 @@ pub(crate) struct LoadArgs {
     /// How many allocations [default: 10; setup 1000, idle 10000]
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(crate) allocations: Option<u32>,
-    /// Bytes in each datagram
-    #[arg(long, default_value = "160", value_name = "BYTES", value_parser = payload)]
-    pub(crate) payload: usize,
-    /// Which way datagrams go: up from clients to peers, down from peers to clients
-    #[arg(long, default_value = "both", value_parser = direction, value_name = "up|down|both")]
-    pub(crate) direction: Direction,
-    /// A fixed number of datagrams per second, all flows together, whether or not they arrive: 20000 or 20000/s
+    /// Bytes in each datagram [default: 160]
+    #[arg(long, value_name = "BYTES", value_parser = payload)]
+    pub(crate) payload: Option<usize>,
+    /// Which way datagrams go: up from clients to peers, down from peers to clients [default: both]
+    #[arg(long, value_parser = direction, value_name = "up|down|both")]
+    pub(crate) direction: Option<Direction>,
+    /// A fixed number of datagrams per second, all flows together, whether or not they arrive: 20000 or 20000/s. Latency
+    /// counts from the moment at which a datagram was due, even if it left later
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with = "window")]
     pub(crate) rate: Option<f64>,
-    /// A closed loop: so many datagrams of each flow under way, 128 of all together
-    /// [default: 4, or two bursts]
+    /// A closed loop: so many datagrams of each flow under way, at most 128 of all together; one that has not arrived
+    /// after half a second makes way for another [default: 4, or two bursts]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=128))]
     pub(crate) window: Option<u32>,
-    /// Datagrams of one flow that leave at once
-    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub(crate) burst: u32,
-    /// How long each round of each scenario is measured: 5, 5s, 500ms, 2m
-    #[arg(long, default_value = "3s", value_name = "TIME", value_parser = duration)]
-    pub(crate) duration: f64,
-    /// How long the load lasts before it counts
-    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
-    pub(crate) warm_up: f64,
+    /// Datagrams of one flow that leave at once [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) burst: Option<u32>,
+    /// How long each round of each scenario is measured: 5, 5s, 500ms, 2m; with --warm-up at most four minutes
+    /// [default: 3s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<f64>,
+    /// How long the load lasts, or clients are idle, before it counts [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) warm_up: Option<f64>,
     /// Threads that make the load [default: one for each four processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) threads: Option<u32>,
+}
+
+impl LoadArgs {
+    /// Seconds that are measured.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.duration.unwrap_or(3.0)
+    }
+
+    /// Seconds before that.
+    pub(crate) fn warm_up_seconds(&self) -> f64 {
+        self.warm_up.unwrap_or(1.0)
+    }
 }
 
 /// What can be measured.
@@ -149,21 +172,26 @@ pub(crate) enum Scenario {
     Setup,
     /// Allocations that do nothing: memory and wake-ups; take a server that has just been started
     Idle,
-    /// A fixed list with targets for the first server against the second; only duration, rounds and threads count
+    /// A fixed list by UDP and TCP, with targets for the first server against the second; options that shape a load are
+    /// not for it
     All,
 }
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  watari bench turn:192.0.2.1:3478 --user alice --password secret
-  watari bench turn:127.0.0.1 --user u --password p --pid $(pidof turnserver) -n 100 --duration 5s
+  watari bench turn:192.0.2.1:3478 --user alice --password-file alice.password
+  watari bench turn:127.0.0.1 --user u --password p --pid \"$(pidof turnserver)\" -n 100 --duration 5s
   watari bench turns:turn.example.org --secret-file /etc/turn.secret --rate 20000/s
   watari bench turn:127.0.0.1:3478 --pid 71 --against turn:127.0.0.1:3479 --against-pid 72 \\
       --user u --password p --rounds 5 --json out.json --html out.html
 
 The server's CPU per datagram bears a busy machine better than datagrams per second; compare figures of one run only.
+Figures are medians over the rounds, in brackets the least and the greatest. A target for a ratio is met by the median
+of the rounds' ratios, a target for a figure by the worst round.
 Servers refuse peers on loopback unless they are told: Watari [turn.peers] allow = [\"127.0.0.0/8\"], coturn
---allow-loopback-peers. Exit codes: 1 datagrams came damaged, 69 the server refused or is not there, 130 after Ctrl-C.";
+--allow-loopback-peers. Exit codes: 1 datagrams came damaged or a report cannot be written, 64 wrong flags, 69 the server
+refused or is not there, 78 a file with a secret or an earlier report cannot be read, 130 ended early by SIGINT or
+SIGTERM: what was measured until then is told, and the allocations are given back; a second signal ends it at once.";
 
 fn transport(text: &str) -> Result<Transport, &'static str> {
     match text {
@@ -197,6 +225,12 @@ fn rate(text: &str) -> Result<f64, &'static str> {
     let number = text.strip_suffix("/s").unwrap_or(text).parse().ok();
     let rate = number.filter(|rate: &f64| (1.0..=10_000_000.0).contains(rate));
     rate.ok_or("is not a rate such as 20000/s")
+}
+
+fn factor(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok();
+    let factor = number.filter(|factor: &f64| *factor > 0.0 && factor.is_finite());
+    factor.ok_or("is not a number above 0, such as 0.8")
 }
 
 fn duration(text: &str) -> Result<f64, String> {

@@ -1,6 +1,8 @@
 //! `watari bench`: loads any TURN server, alone or in turns with another, and reports what it costs.
 
+mod fitting;
 mod html;
+mod output;
 mod progress;
 mod report;
 mod rows;
@@ -9,7 +11,7 @@ mod table;
 mod url;
 
 use std::{
-    fs,
+    fs, future,
     io::{self, Write},
     path::Path,
     sync::Arc,
@@ -26,43 +28,51 @@ use crate::{
     say::{self, Colours},
 };
 
+pub(crate) use fitting::Unfitting;
 pub(crate) use servers::Unusable;
 pub(crate) use url::Url;
 
+use output::Output;
 use progress::Progress;
 use report::{Report, RowReport};
 use rows::Row;
 use servers::Contestant;
 
-/// A shell's exit code of a program that Ctrl-C ended.
+/// A shell's exit code of a program that Ctrl-C ended; SIGTERM is told alike.
 const INTERRUPTED: u8 = 130;
 
 /// Measures what the flags ask for, and prints it.
 pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
+    fitting::check(arguments)?;
     let servers = servers::of(arguments)?;
     let rows = rows::chosen(arguments);
-    let earlier = arguments.continues.as_deref().map(read).transpose()?;
+    let mut report = Report::new(&servers);
+    let earlier = match &arguments.continues {
+        Some(path) => Some(read(path, &report)?),
+        None => None,
+    };
+    let outputs = Outputs::open(arguments)?;
     make_room(&rows)?;
     let control = Arc::new(Control::default());
     cancel_on_signal(Arc::clone(&control))?;
-    let mut report = Report::new(&servers);
     let ended = measure_all(arguments, &servers, &rows, &control, &mut report);
+    // Of this run alone: what is wrong with an earlier one has been told.
+    let damaged = report.damaged();
     if !report.rows.is_empty() {
         if let Some(earlier) = earlier {
             report.put_before(earlier);
         }
-        publish(arguments, &report)?;
+        outputs.publish(&report)?;
     }
     match ended {
         Err(Error::Cancelled) => return Err(Failure::Told(INTERRUPTED)),
         done => done?,
     }
-    if report.damaged() > 0.0 {
+    if damaged > 0.0 {
         let Colours { error, plain, .. } = Colours::on(&io::stderr());
         let _ = writeln!(
             io::stderr(),
-            "{error}error:{plain} {} datagrams came with other bytes than were sent, or to somebody else",
-            report.damaged()
+            "{error}error:{plain} {damaged} datagrams came with other bytes than were sent, or to or from somebody else"
         );
         return Err(Failure::Told(exit::FAILURE));
     }
@@ -129,55 +139,78 @@ fn make_room(rows: &[Row]) -> io::Result<()> {
     raise_descriptor_limit(u64::from(most) * 2 + 256).map(drop)
 }
 
-/// The first Ctrl-C ends the load and gives the allocations back, the second ends the process.
+/// The first signal ends the load and gives the allocations back, the second ends the process.
 fn cancel_on_signal(control: Arc<Control>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // Heard from here on, not only once the thread runs.
+    let shutdown = {
+        let _inside = runtime.enter();
+        lifecycle::on_signals()?
+    };
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            for _ in 0..2 {
-                if tokio::signal::ctrl_c().await.is_err() {
-                    return;
-                }
-                if control.is_cancelled() {
-                    std::process::exit(i32::from(INTERRUPTED));
-                }
-                control.cancel();
-            }
+            shutdown.wait().await;
+            control.cancel();
+            future::pending::<()>().await;
         });
     })?;
     Ok(())
 }
 
-fn publish(arguments: &BenchArgs, report: &Report) -> Result<(), Failure> {
-    if let Some(path) = &arguments.html {
-        write(path, &html::page(report))?;
-    }
-    let json = || serde_json::to_string_pretty(report).map_err(io::Error::other);
-    match arguments.json.as_deref() {
-        Some(path) if path == Path::new("-") => say::lines(&json()?)?,
-        Some(path) => {
-            write(path, &json()?)?;
-            say::lines(&table::words(report, Colours::on(&io::stdout())))?;
-        }
-        None => say::lines(&table::words(report, Colours::on(&io::stdout())))?,
-    }
-    Ok(())
+/// Where the report goes.
+struct Outputs {
+    json: Option<Output>,
+    html: Option<Output>,
+    /// JSON goes to standard output in place of the table.
+    has_json_printed: bool,
 }
 
-fn read(path: &Path) -> Result<Report, Failure> {
+impl Outputs {
+    fn open(arguments: &BenchArgs) -> Result<Self, Failure> {
+        let open = |path: Option<&Path>| path.map(Output::open).transpose();
+        let json = arguments.json.as_deref();
+        let printed = Path::new("-");
+        Ok(Self {
+            json: open(json.filter(|path| *path != printed))?,
+            html: open(arguments.html.as_deref())?,
+            has_json_printed: json == Some(printed),
+        })
+    }
+
+    /// Prints first: that cannot be lost to a full disk.
+    fn publish(self, report: &Report) -> Result<(), Failure> {
+        let json = || serde_json::to_string_pretty(report).map_err(io::Error::other);
+        if self.has_json_printed {
+            say::lines(&json()?)?;
+        } else {
+            say::lines(&table::words(report, Colours::on(&io::stdout())))?;
+        }
+        if let Some(output) = self.json {
+            output.write(&json()?)?;
+        }
+        if let Some(output) = self.html {
+            output.write(&html::page(report))?;
+        }
+        Ok(())
+    }
+}
+
+/// An earlier report that this one can continue.
+fn read(path: &Path, report: &Report) -> Result<Report, Failure> {
     let unread = |error: io::Error| Failure::Read {
         path: path.to_owned(),
         error,
     };
     let text = fs::read(path).map_err(unread)?;
-    serde_json::from_slice(&text).map_err(|error| unread(error.into()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::Write {
-        path: path.to_owned(),
-        error,
-    })
+    let earlier: Report = serde_json::from_slice(&text).map_err(|error| unread(error.into()))?;
+    if earlier.names() != report.names() {
+        return Err(unread(io::Error::other(format!(
+            "it is about {}, not about {}; --name and --against-name name servers alike",
+            earlier.names().join(" and "),
+            report.names().join(" and ")
+        ))));
+    }
+    Ok(earlier)
 }

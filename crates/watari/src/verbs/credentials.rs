@@ -1,10 +1,7 @@
 //! `watari credentials`: time-limited credentials, minted without asking a server.
 
 use std::{
-    fs,
-    io::{self, Read},
     net::SocketAddr,
-    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +12,7 @@ use crate::{
     addresses,
     cli::{CredentialsArgs, Shape},
     failure::Failure,
-    say, state,
+    say, secret, state,
     suite::Suite,
 };
 
@@ -117,36 +114,16 @@ fn percent(text: &str) -> String {
 
 /// The shared secret: from a file, else from the environment, else from the state folder.
 fn secret(arguments: &CredentialsArgs, suite: &Suite) -> Result<Secret, Failure> {
-    let (text, place) = if let Some(path) = &arguments.secret_file {
-        let place = path.display().to_string();
-        (
-            read(path).map_err(|error| Failure::Secret {
-                place: place.clone(),
-                error,
-            })?,
-            place,
-        )
-    } else if let Ok(secret) = std::env::var("WATARI_SECRET") {
-        (secret, "WATARI_SECRET".to_owned())
+    let text = if let Some(path) = &arguments.secret_file {
+        secret::of_file(path)?
+    } else if let Some(text) = secret::of_environment("WATARI_SECRET")? {
+        text
     } else {
         let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
         let place = folder.join(state::FILE).display().to_string();
-        (state::load(&folder)?.turn_secret, place)
+        secret::trimmed(&state::load(&folder)?.turn_secret, place)?
     };
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Failure::EmptySecret { place });
-    }
     Ok(Secret::new(text))
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
-    }
-    fs::read_to_string(path)
 }
 
 #[cfg(test)]

@@ -194,6 +194,29 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         &["nat"],
         &["nat", "host:port"],
         &["nat", "-4", "-6", "127.0.0.1"],
+        &["bench"],
+        &["bench", "turn:127.0.0.1:9"],
+        &["bench", "turn:127.0.0.1:9", "--user", "alice"],
+        &["bench", "turn:127.0.0.1:9", "--password", "secret"],
+        &[
+            "bench",
+            "turn:127.0.0.1:9",
+            "--against",
+            "turn:127.0.0.1:9",
+            "--against-password",
+            "secret",
+        ],
+        &["bench", "turn:127.0.0.1:9", "--target-ratio", "0.5"],
+        &[
+            "bench",
+            "turn:127.0.0.1:9",
+            "--user",
+            "alice",
+            "--password",
+            "secret",
+            "--duration",
+            "240s",
+        ],
         &["dance"],
     ] {
         assert_eq!(answer(wrong).status.code(), Some(64), "{wrong:?}");
@@ -202,6 +225,7 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         "up",
         "credentials",
         "nat",
+        "bench",
         "check-config",
         "default-config",
         "completions",
@@ -222,6 +246,50 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         "without DTLS"
     };
     assert!(version.contains(built_with), "{version}");
+}
+
+#[test]
+fn the_bench_hears_of_files_that_are_no_good_before_it_measures() {
+    let (folder, _) = folder();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (blank, password, report) = (
+        file("blank", " \n"),
+        file("password", "secret\n"),
+        file("report", "{}"),
+    );
+    let nowhere = folder.path().join("nowhere/file").to_str().unwrap().to_owned();
+    // Nobody listens there: to measure would take longer than it is waited for.
+    let told = |flags: &[&str]| {
+        let output = answer(&[&["bench", "turn:127.0.0.1:9"], flags].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    let user = ["--user", "alice", "--password-file", &password];
+    for (flags, code, word) in [
+        (&["--secret-file", &nowhere][..], 78, nowhere.as_str()),
+        (&["--secret-file", &blank], 78, "is empty"),
+        (&["--user", "alice", "--password-file", &nowhere], 78, &nowhere),
+        (&["--user", "alice", "--password-file", &blank], 78, "is empty"),
+        (
+            &[&user[..], &["--continues", &nowhere]].concat(),
+            78,
+            "cannot read a report",
+        ),
+        (
+            &[&user[..], &["--continues", &report]].concat(),
+            78,
+            "cannot read a report",
+        ),
+        (&[&user[..], &["--json", &nowhere]].concat(), 1, "cannot write"),
+        (&[&user[..], &["--html", &nowhere]].concat(), 1, "cannot write"),
+    ] {
+        let (status, errors) = told(flags);
+        assert_eq!(status, Some(code), "{flags:?}: {errors}");
+        assert!(errors.contains(word), "{flags:?}: {errors}");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn preface(page: &mut String, report: &Report) {
     let _ = writeln!(
         page,
         "<p>watari {}, {} processors, {}, began at {} s since 1970. Medians, and in brackets from the lowest to the \
-         highest round. Compare figures of one run only.</p>\n<p>",
+         highest round. A ratio is the median of the rounds' ratios. Compare figures of one run only.</p>\n<p>",
         escaped(&report.watari),
         report.machine.processors,
         escaped(&report.machine.system),

@@ -68,7 +68,7 @@ pub(super) struct RowReport {
     pub(super) plan: Plan,
     /// In the order of the servers.
     pub(super) servers: Vec<Measured>,
-    /// The first server's figures as multiples of the second's.
+    /// The first server's figures as multiples of the second's in the same round.
     pub(super) ratios: Figures<Spread>,
     pub(super) targets: Vec<Verdict>,
     pub(super) notes: Vec<String>,
@@ -120,6 +120,11 @@ impl Report {
             servers: servers.iter().map(of).collect(),
             rows: Vec::new(),
         }
+    }
+
+    /// What the servers are called.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.servers.iter().map(|server| server.name.as_str()).collect()
     }
 
     /// Puts the rows of an earlier report of the same servers in front.

@@ -5,7 +5,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 use turn_load::{Direction, Load, Metric, Pace, Plan, Subject, Traffic, Transport};
 
-use crate::cli::{BenchArgs, Scenario};
+use crate::cli::{BenchArgs, LoadArgs, Scenario};
 
 /// One row of the report: a measurement with a name.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub(super) struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Limit {
-    /// As a multiple of the second server's median.
+    /// As a multiple of the second server's, in the median of the rounds' ratios.
     Ratio(f64),
     /// In the metric's own unit, in the worst round.
     Value(f64),
@@ -40,18 +40,25 @@ impl Limit {
     }
 }
 
-/// The rows that the flags ask for.
-pub(super) fn chosen(arguments: &BenchArgs) -> Vec<Row> {
+/// The scenarios that are asked for, or a short set.
+pub(super) fn scenarios(load: &LoadArgs) -> &[Scenario] {
     const SHORT: [Scenario; 4] = [
         Scenario::Channel,
         Scenario::Indication,
         Scenario::RelayToRelay,
         Scenario::Setup,
     ];
-    let asked = &arguments.load.scenario;
-    let scenarios = if asked.is_empty() { &SHORT[..] } else { asked };
+    if load.scenario.is_empty() {
+        &SHORT
+    } else {
+        &load.scenario
+    }
+}
+
+/// The rows that the flags ask for.
+pub(super) fn chosen(arguments: &BenchArgs) -> Vec<Row> {
     let mut rows = Vec::new();
-    for &scenario in scenarios {
+    for &scenario in scenarios(&arguments.load) {
         if scenario == Scenario::All {
             rows.extend(whole_set(arguments));
         } else {
@@ -73,12 +80,13 @@ fn of_flags(scenario: Scenario, arguments: &BenchArgs) -> Row {
         Scenario::Setup => (Subject::SetUp, 1000),
         Scenario::Idle => (Subject::Idle, 10_000),
         Scenario::Channel | Scenario::Indication | Scenario::RelayToRelay | Scenario::All => {
-            let closed = || Pace::Window(flags.window.unwrap_or(4.max(2 * flags.burst)).max(flags.burst));
+            let burst = flags.burst.unwrap_or(1);
+            let closed = || Pace::Window(flags.window.unwrap_or(4.max(2 * burst)));
             let load = Load {
                 traffic,
-                direction: flags.direction,
-                payload: flags.payload,
-                burst: flags.burst,
+                direction: flags.direction.unwrap_or(Direction::Both),
+                payload: flags.payload.unwrap_or(160),
+                burst,
                 pace: flags.rate.map_or_else(closed, Pace::Rate),
             };
             (Subject::Load(load), 10)
@@ -98,7 +106,7 @@ fn of_flags(scenario: Scenario, arguments: &BenchArgs) -> Row {
     row
 }
 
-/// The list of `--scenario all`, with the project's targets against coturn.
+/// The list of `--scenario all`, with the project's targets against coturn 4.17.1.
 fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
     use Limit::{Ratio, Value};
     use Metric::{
@@ -130,7 +138,8 @@ fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
         pace: Pace::Window(16),
         ..CLOSED
     };
-    let cpu = |ratio| vec![Ratio(ratio).of(ServerCpuNsPerDatagram)];
+    let factor = arguments.target_factor.unwrap_or(1.0);
+    let cpu = |ratio: f64| vec![Ratio(ratio * factor).of(ServerCpuNsPerDatagram)];
     let idle = vec![
         Value(1500.0).of(IdleBytesPerAllocation),
         Value(2.0).of(IdleWakeupsPerSecond),
@@ -143,7 +152,7 @@ fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
             Subject::SetUp,
             Transport::Udp,
             1000,
-            vec![Ratio(0.33).of(SetUpCpuUs)],
+            vec![Ratio(0.33).of(SetUpCpuUs), Value(45.0).of(SetUpCpuUs)],
         ),
         (Subject::Load(CLOSED), Transport::Udp, 10, cpu(0.75)),
         (Subject::Load(CLOSED), Transport::Udp, 100, cpu(0.75)),
@@ -173,8 +182,8 @@ fn row(arguments: &BenchArgs, subject: Subject, transport: Transport, allocation
         subject,
         transport,
         allocations,
-        seconds: arguments.load.duration,
-        warm_up_seconds: arguments.load.warm_up,
+        seconds: arguments.load.seconds(),
+        warm_up_seconds: arguments.load.warm_up_seconds(),
         threads: arguments.load.threads.unwrap_or((processors / 4).max(1)),
     };
     let name = match &arguments.title {
@@ -224,4 +233,47 @@ fn name(plan: &Plan) -> String {
         Pace::Window(window) => format!("window {window}"),
     };
     format!("{traffic} {direction}, {bytes}, {count}, {transport}, {pace}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Verb};
+
+    /// The targets that the flags lead to, by row.
+    fn targets(flags: &str) -> Vec<Vec<(Metric, Limit)>> {
+        let words = ["watari", "bench", "turn:a"]
+            .into_iter()
+            .chain(flags.split_whitespace());
+        let Some(Verb::Bench(arguments)) = Cli::try_parse_from(words).unwrap().verb else {
+            panic!("{flags}: not the bench");
+        };
+        let of_row = |row: Row| {
+            row.targets
+                .iter()
+                .map(|target| (target.metric, target.limit))
+                .collect()
+        };
+        chosen(&arguments).into_iter().map(of_row).collect()
+    }
+
+    #[test]
+    fn the_whole_set_asks_for_set_ups_and_both_latencies_and_a_factor_is_for_datagrams_alone() {
+        let half = "--against turn:b --scenario all --target-factor 0.5";
+        for (flags, cost) in [("--scenario all", 0.70), (half, 0.35)] {
+            let rows = targets(flags);
+            let set_up = [Limit::Ratio(0.33), Limit::Value(45.0)].map(|limit| (Metric::SetUpCpuUs, limit));
+            assert_eq!(rows[1], set_up, "{flags}");
+            let thousand = (Metric::ServerCpuNsPerDatagram, Limit::Ratio(cost));
+            assert_eq!(rows[4][0], thousand, "{flags}");
+            let latencies = [Metric::LatencyP50Us, Metric::LatencyP99Us];
+            assert_eq!(
+                rows[9][..2],
+                latencies.map(|metric| (metric, Limit::Ratio(1.0))),
+                "{flags}"
+            );
+        }
+    }
 }

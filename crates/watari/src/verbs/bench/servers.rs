@@ -1,13 +1,17 @@
 //! The servers that are measured, as the flags name them.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use thiserror::Error;
 use turn_credentials::Secret;
 use turn_load::{Account, Server, Tls, Transport, TrustError, Trusted};
 
 use super::url::Url;
-use crate::cli::{BenchArgs, Scenario};
+use crate::{
+    cli::{BenchArgs, Scenario},
+    failure::Failure,
+    secret,
+};
 
 /// One that is measured.
 pub(super) struct Contestant {
@@ -28,12 +32,18 @@ pub(crate) enum Unusable {
     #[error("this machine has no way to {url}")]
     NoWay { url: String },
     #[error(
-        "nobody to allocate for: give --user and --password, or the server's shared secret with --secret-file or in \
+        "nobody to allocate for: give --user and --password-file, or the server's shared secret with --secret-file or in \
          the environment as WATARI_SECRET"
     )]
     NoAccount,
-    #[error("cannot read the secret from {place}: {error}")]
-    Secret { place: String, error: io::Error },
+    #[error(
+        "{user} needs a password: give it by {user_password}-file, in the environment as {variable}, or by {user_password}"
+    )]
+    NoPassword {
+        user: &'static str,
+        user_password: &'static str,
+        variable: &'static str,
+    },
     #[error(transparent)]
     Trust(#[from] TrustError),
 }
@@ -48,7 +58,7 @@ impl Contestant {
 }
 
 /// The first server, and the one it is measured against.
-pub(super) fn of(arguments: &BenchArgs) -> Result<Vec<Contestant>, Unusable> {
+pub(super) fn of(arguments: &BenchArgs) -> Result<Vec<Contestant>, Failure> {
     let account = account(arguments)?;
     let first = contestant(
         arguments,
@@ -61,12 +71,18 @@ pub(super) fn of(arguments: &BenchArgs) -> Result<Vec<Contestant>, Unusable> {
         return Ok(vec![first]);
     };
     let against = &arguments.against;
-    let account = match (&against.against_user, &against.against_password) {
-        (Some(username), Some(password)) => Account::User {
-            username: username.clone(),
-            password: password.clone(),
-        },
-        _ => account,
+    let account = match &against.against_user {
+        Some(username) => user(
+            username,
+            against.against_password.as_deref(),
+            against.against_password_file.as_deref(),
+            [
+                "--against-user",
+                "--against-password",
+                "WATARI_BENCH_AGAINST_PASSWORD",
+            ],
+        )?,
+        None => account,
     };
     let second = contestant(
         arguments,
@@ -137,31 +153,41 @@ fn server(
     })
 }
 
-fn account(arguments: &BenchArgs) -> Result<Account, Unusable> {
+fn account(arguments: &BenchArgs) -> Result<Account, Failure> {
     let flags = &arguments.account;
-    if let (Some(username), Some(password)) = (&flags.user, &flags.password) {
-        return Ok(Account::User {
-            username: username.clone(),
-            password: password.clone(),
-        });
+    if let Some(username) = &flags.user {
+        return user(
+            username,
+            flags.password.as_deref(),
+            flags.password_file.as_deref(),
+            ["--user", "--password", "WATARI_BENCH_PASSWORD"],
+        );
     }
     let secret = match &flags.secret_file {
-        Some(path) => read(path).map_err(|error| Unusable::Secret {
-            place: path.display().to_string(),
-            error,
-        })?,
-        None => std::env::var("WATARI_SECRET").map_err(|_| Unusable::NoAccount)?,
+        Some(path) => secret::of_file(path)?,
+        None => secret::of_environment("WATARI_SECRET")?.ok_or(Unusable::NoAccount)?,
     };
-    let secret = secret.trim();
-    if secret.is_empty() {
-        return Err(Unusable::NoAccount);
-    }
     Ok(Account::Secret(Secret::new(secret)))
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    if path == Path::new("-") {
-        return io::read_to_string(io::stdin());
-    }
-    fs::read_to_string(path)
+/// A user, whose password is in the flags, in a file or in the environment; by these names, should it be in none.
+fn user(
+    username: &str,
+    password: Option<&str>,
+    file: Option<&Path>,
+    [user, user_password, variable]: [&'static str; 3],
+) -> Result<Account, Failure> {
+    let password = match (password, file) {
+        (Some(password), _) => password.to_owned(),
+        (None, Some(path)) => secret::of_file(path)?,
+        (None, None) => secret::of_environment(variable)?.ok_or(Unusable::NoPassword {
+            user,
+            user_password,
+            variable,
+        })?,
+    };
+    Ok(Account::User {
+        username: username.to_owned(),
+        password,
+    })
 }

@@ -70,7 +70,7 @@ pub(super) fn ratios(rows: &[RowReport]) -> String {
             }
         }
     }
-    svg + "</svg>\n<p class=\"faint\">Ratios to the second server: less is better where it is a cost. The upright mark \
+    svg + "</svg>\n<p class=\"faint\">Ratios to the second server, median of the rounds' ratios: less is better where it is a cost. The upright mark \
            is the target.</p>\n"
 }
 
