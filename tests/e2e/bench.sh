@@ -40,7 +40,7 @@ bench() {
     local name=$1
     shift
     status=0
-    timeout 60 "$bin/watari" bench "$@" "${short[@]}" --json - >"$scratch/$name.json" 2>"$scratch/$name.err" || status=$?
+    timeout 60 "$bin/watari" bench "$@" --json - >"$scratch/$name.json" 2>"$scratch/$name.err" || status=$?
 }
 
 # holds SENTENCE NAME EXPRESSION: a Python expression about the report, in which `row` is its first row.
@@ -76,7 +76,7 @@ alice=(--user alice --password wonderland)
 both=("${alice[@]}" --pid "$turn_pid" --against-pid "$coturn_pid")
 udp=("turn:127.0.0.1:$turn" --against "turn:127.0.0.1:$coturn" "${both[@]}")
 
-bench channel "${udp[@]}" --scenario channel --rounds 2 --html "$scratch/report.html"
+bench channel "${udp[@]}" "${short[@]}" --scenario channel --rounds 2 --html "$scratch/report.html"
 holds "both servers relay ChannelData over UDP whole, in two rounds each" channel \
     'whole() and [len(one["rounds"]) for one in row["servers"]] == [2, 2]'
 holds "what it costs the servers is told, and compared" channel \
@@ -87,27 +87,32 @@ else
     not_ok "the page has plots and asks for nothing from elsewhere"
 fi
 
-bench indication "${udp[@]}" --scenario indication --rounds 1
+bench indication "${udp[@]}" "${short[@]}" --scenario indication --rounds 1
 holds "both relay Send and Data indications" indication 'whole()'
-bench between "${udp[@]}" --scenario relay-to-relay --rounds 1 -n 7
+bench between "${udp[@]}" "${short[@]}" --scenario relay-to-relay --rounds 1 -n 7
 holds "both relay from relay to relay, an odd number of allocations too" between 'whole()'
-bench rate "${udp[@]}" --rate 2000/s --rounds 1 --scenario channel -n 100 --threads 2
+bench rate "${udp[@]}" "${short[@]}" --rate 2000/s --rounds 1 --scenario channel -n 100 --threads 2
 holds "a fixed rate is kept on 100 allocations by two threads" rate \
     'whole() and all(1500 < figure("datagrams_per_second", n) < 2500 for n in (0, 1))'
-bench burst "${udp[@]}" --burst 8 --payload 1200 --direction up --scenario channel --rounds 1
+bench burst "${udp[@]}" "${short[@]}" --burst 8 --payload 1200 --direction up --scenario channel --rounds 1
 holds "both relay bursts of 1200 bytes upwards" burst 'whole()'
-bench tcp "${udp[@]}" --transport tcp --scenario channel,indication --payload 161 --rounds 1
+bench tcp "${udp[@]}" "${short[@]}" --transport tcp --scenario channel,indication --payload 161 --rounds 1
 holds "both relay for clients on TCP, with padded frames" tcp 'whole() and whole(report["rows"][1])'
-bench tls "turns:localhost:$tls?transport=tcp" --against "turns:localhost:$coturn_tls" "${both[@]}" --ca "$scratch/ca.pem" \
+bench tls "turns:localhost:$tls?transport=tcp" --against "turns:localhost:$coturn_tls" "${both[@]}" "${short[@]}" --ca "$scratch/ca.pem" \
     --peer 127.0.0.1 --scenario channel --rounds 1
 holds "both relay for clients on TLS" tls 'whole()'
 bench setup "${udp[@]}" --scenario setup -n 50 --rounds 1
 holds "making allocations is measured" setup 'figure("set_up_cpu_us") > 0 and figure("set_ups_per_second", 1) > 0'
-bench idle "${udp[@]}" --scenario idle -n 50
-holds "idle allocations are measured" idle '"idle_wakeups_per_second" in row["servers"][0]["summary"]'
+bench idle "${udp[@]}" "${short[@]}" --scenario idle -n 100 --rounds 1
+holds "idle allocations are measured: memory, and wake-ups, of which ours has next to none" idle \
+    '(figure("idle_bytes_per_allocation") >= 0 and figure("idle_bytes_per_allocation", 1) >= 0
+     and figure("idle_wakeups_per_second") <= 20 and figure("idle_wakeups_per_second", 1) < 1000)'
 bench more "${udp[@]}" --scenario setup -n 10 --rounds 1 --continues "$scratch/channel.json"
 holds "a report goes on where another one ended" more '[len(report["rows"]), whole()] == [2, True]'
-WATARI_SECRET="a secret for tests" bench secret "turn:127.0.0.1:$turn" --scenario channel -n 150
+sed 's/"damaged": 0.0/"damaged": 3.0/' "$scratch/channel.json" >"$scratch/damaged.json"
+bench more "${udp[@]}" --scenario setup -n 10 --rounds 1 --continues "$scratch/damaged.json"
+holds "and its exit code tells of itself, not of the other" more 'row["servers"][0]["rounds"][0]["damaged"] == 3'
+WATARI_SECRET="a secret for tests" bench secret "turn:127.0.0.1:$turn" "${short[@]}" --scenario channel -n 150
 holds "with the shared secret each client is a user of its own, so that no quota is met" secret 'whole()'
 
 # refuses SENTENCE CODE WORD ARGUMENTS...: it must end with the exit code and say the word.
@@ -126,28 +131,35 @@ refuses "a quota that is met is named with its setting" 69 "allocations_per_user
 refuses "a wrong password is told" 69 "--password" "turn:127.0.0.1:$turn" --user alice --password wonderlamp
 refuses "a forbidden peer is told with the setting that allows it" 69 "[turn.peers] allow" \
     "turn:127.0.0.1:$turn" "${alice[@]}" --peer 0.0.0.0
+refuses "a report of other servers is not continued" 78 "it is about" \
+    "turn:127.0.0.1:$turn" "${alice[@]}" --scenario setup -n 1 --continues "$scratch/channel.json"
+echo wonderlamp >"$scratch/password"
+refuses "a password is taken from a file" 69 "401" "turn:127.0.0.1:$turn" --user alice --password-file "$scratch/password"
 refuses "without an account it says how to give one" 64 "--user" "turn:127.0.0.1:$turn"
 refuses "a certificate that nobody trusts is refused" 69 "certificate" \
     "turns:127.0.0.1:$tls" "${alice[@]}" --scenario channel
 
-# After Ctrl-C it tells what it measured, and leaves no allocation behind.
-"$bin/watari" bench "turn:127.0.0.1:$turn" "${alice[@]}" --scenario channel --duration 60s --warm-up 100ms \
-    --json "$scratch/interrupted.json" >"$scratch/interrupted.out" 2>&1 &
-interrupted=$!
-started+=("$interrupted")
-for _ in $(seq 100); do
-    [ "$(metric "$metrics" turn_allocations)" -eq 10 ] && break
-    sleep 0.1
-done
-sleep 0.5
-kill -INT "$interrupted"
-status=0
-wait "$interrupted" || status=$?
-if [ "$status" -eq 130 ] && grep -q 'datagrams a second' "$scratch/interrupted.out"; then
-    ok "after Ctrl-C it tells what it measured"
-else
-    not_ok "after Ctrl-C it tells what it measured (exit $status)" "$scratch/interrupted.out"
-fi
+# interrupted SIGNAL: ends a bench while it measures; it must tell what it measured until then.
+interrupted() {
+    local before name=$1 status=0
+    before=$(metric "$metrics" turn_relay_packets_total)
+    start "$name" "$bin/watari" bench "turn:127.0.0.1:$turn" "${alice[@]}" --scenario channel --duration 60s --warm-up 100ms
+    # Once the load is seen, a second is ten times its warm-up.
+    for _ in $(seq 100); do
+        [ "$(metric "$metrics" turn_relay_packets_total)" -gt "$before" ] && break
+        sleep 0.1
+    done
+    sleep 1
+    kill -s "$name" "$pid"
+    wait "$pid" || status=$?
+    if [ "$status" -eq 130 ] && grep -q 'datagrams a second' "$scratch/$name.log"; then
+        ok "after SIG$name it tells what it measured"
+    else
+        not_ok "after SIG$name it tells what it measured (exit $status)" "$scratch/$name.log"
+    fi
+}
+interrupted INT
+interrupted TERM
 # The server tells its figures a moment later.
 for _ in $(seq 50); do
     left=$(metric "$metrics" turn_allocations)
