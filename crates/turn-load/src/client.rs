@@ -47,6 +47,9 @@ pub(crate) enum Step {
     Ignored,
     /// The request is to be written again, signed anew.
     Again,
+    /// The server has an allocation of this address still. Some keep one for a second after it was given back (coturn): the
+    /// request is to be written again a while later.
+    Later(Refusal),
     /// What was asked for is there.
     Granted,
     /// The server will not.
@@ -189,13 +192,18 @@ impl Client {
             self.transaction += 1;
             return Step::Again;
         }
-        self.ask = None;
-        Step::Refused(Refusal {
+        let refusal = Refusal {
             method: ask.words(),
             peer: ask.peer(),
             code: error.code,
             reason: error.reason.to_owned(),
-        })
+        };
+        if error.code == 437 && matches!(ask, Ask::Allocate(_)) {
+            self.transaction += 1;
+            return Step::Later(refusal);
+        }
+        self.ask = None;
+        Step::Refused(refusal)
     }
 
     fn transaction_id(&self) -> TransactionId {

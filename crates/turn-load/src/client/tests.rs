@@ -117,6 +117,23 @@ fn a_stale_nonce_is_replaced_some_times_and_a_second_401_is_a_refusal() {
 }
 
 #[test]
+fn an_allocation_that_the_address_has_still_is_asked_for_anew_and_one_that_it_has_not_is_a_refusal() {
+    let mut story = Story::asking(Ask::Allocate(AddressFamily::V4));
+    assert_eq!(story.refuse(401, b"one"), Step::Again);
+    story.write();
+    let first = story.request().transaction_id();
+    let Step::Later(refusal) = story.refuse(437, b"") else {
+        panic!("it may be gone soon");
+    };
+    assert_eq!((refusal.method, refusal.code), ("Allocate", 437));
+    story.write();
+    assert_ne!(story.request().transaction_id(), first);
+
+    let mut story = Story::asking(Ask::Free);
+    assert!(matches!(story.refuse(437, b""), Step::Refused(_)));
+}
+
+#[test]
 fn answers_to_other_requests_are_ignored() {
     let mut story = Story::asking(Ask::Permit("192.0.2.1:9".parse().unwrap()));
     story.client.ask(Ask::Permit("192.0.2.1:9".parse().unwrap()));

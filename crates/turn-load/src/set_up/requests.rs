@@ -49,6 +49,8 @@ struct Waiting {
     due: Instant,
     wait: Duration,
     tries: u32,
+    /// What was said to the last try, if anything was.
+    refusal: Option<Refusal>,
 }
 
 impl Requests {
@@ -94,6 +96,11 @@ impl Requests {
         match step {
             Step::Ignored => return false,
             Step::Again | Step::Granted => {}
+            Step::Later(refusal) => {
+                self.answered_at = now;
+                self.put_off(client, refusal);
+                return false;
+            }
             Step::Refused(refusal) => self.fail(Trouble::Refused(refusal)),
         }
         self.answered_at = now;
@@ -106,6 +113,18 @@ impl Requests {
             self.waiting.retain(|one| one.client != client);
         }
         is_again
+    }
+
+    /// Keeps a client waiting until its request is due again; at the end of its tries the server has refused it.
+    fn put_off(&mut self, client: u32, refusal: Refusal) {
+        if self.is_lossy && self.may_go_on() {
+            if let Some(one) = self.waiting.iter_mut().find(|one| one.client == client) {
+                one.refusal = Some(refusal);
+            }
+        } else {
+            self.waiting.retain(|one| one.client != client);
+            self.fail(Trouble::Refused(refusal));
+        }
     }
 
     /// The clients whose request is to be sent again, as it was not answered in time.
@@ -134,11 +153,12 @@ impl Requests {
         let Some(silent) = self.waiting.iter().find(|one| is_silent(one)) else {
             return;
         };
+        let trouble = silent.refusal.clone().map_or(Trouble::Silent, Trouble::Refused);
         if silent.asked >= self.answered_at {
             // Nobody was answered meanwhile.
-            self.end(Trouble::Silent);
+            self.end(trouble);
         } else {
-            self.fail(Trouble::Silent);
+            self.fail(trouble);
         }
         self.waiting.retain(|one| !is_silent(one));
     }
@@ -175,6 +195,7 @@ impl Waiting {
             due: asked + wait,
             wait,
             tries,
+            refusal: None,
         }
     }
 }
@@ -237,6 +258,27 @@ mod tests {
         assert!(requests.have_room());
         assert_eq!(requests.waiting.len(), 1, "only the one that is answered is left");
         assert_eq!(requests.outcome(), Err(Trouble::Silent));
+    }
+
+    #[test]
+    fn a_request_that_is_put_off_is_sent_again_when_it_is_due_and_refused_at_the_end_of_its_tries() {
+        let start = Instant::now();
+        let mut requests = Requests::new(Manner::AllOrNone, true, start);
+        requests.asked(0, start);
+        let mut sent_again = 0;
+        for step in 1..60 {
+            let now = start + FIRST_WAIT * step;
+            assert!(!requests.answered(0, Step::Later(refusal()), now - FIRST_WAIT / 2));
+            sent_again += requests.overdue(now).len();
+        }
+        assert_eq!(sent_again, TRIES as usize - 1);
+        assert_eq!(requests.outcome(), Err(Trouble::Refused(refusal())));
+
+        let mut over_a_connection = Requests::new(Manner::AllOrNone, false, start);
+        over_a_connection.asked(0, start);
+        over_a_connection.answered(0, Step::Later(refusal()), start);
+        assert!(!over_a_connection.are_waited_for());
+        assert_eq!(over_a_connection.outcome(), Err(Trouble::Refused(refusal())));
     }
 
     #[test]
