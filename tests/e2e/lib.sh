@@ -97,6 +97,18 @@ wait_ready() {
     exit 1
 }
 
+# wait_open PID PORT [COMMAND...]: waits until a TCP port on loopback is open, seen from where COMMAND starts programs.
+wait_open() {
+    local _ pid=$1 port=$2
+    shift 2
+    for _ in $(seq 200); do
+        "$@" bash -c ": <>/dev/tcp/127.0.0.1/$port" 2>/dev/null && return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.05
+    done
+    return 1
+}
+
 # http PORT PATH: prints the response of a GET on loopback.
 http() {
     exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0

@@ -8,7 +8,8 @@ set -euo pipefail
 . "$(dirname "$0")/namespaces.sh"
 need python3 ip
 [ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
-trap 'demolish_row; cleanup' EXIT
+# First the server in them, or the namespaces live on without names for as long as that does.
+trap 'cleanup; demolish_row' EXIT
 build_row || skip "network namespaces are not to be had here"
 
 cat >"$scratch/runs.toml" <<TOML
@@ -22,6 +23,7 @@ addresses = [{ local = "8.8.2.1" }, { local = "2606:4700:2::1" }]
 listen = "127.0.0.1:9641"
 TOML
 start server ip netns exec "$space-server" "$bin/turn-server" --config "$scratch/runs.toml"
+wait_open "$pid" 9641 in_space server || not_ok "the server starts" "$scratch/server.log"
 
 if ! python3 "$e2e/runs.py" "$space" >"$scratch/runs.out" 2>"$scratch/runs.err"; then
     not_ok "the checks end well" "$scratch/runs.err"

@@ -90,7 +90,8 @@ fi
 
 # A peer that a cable leads to at whose end nobody is: SYNs leave and nothing comes back.
 if [ "$(id -u)" -eq 0 ] && ip netns add "$space-nowhere" 2>/dev/null; then
-    trap 'ip netns del "$space-nowhere"; cleanup' EXIT
+    # First the server in it, or the space lives on without a name for as long as that does.
+    trap 'cleanup; ip netns del "$space-nowhere"' EXIT
     in_space nowhere ip link set lo up
     in_space nowhere ip link add nowhere type veth peer name end
     in_space nowhere ip link set end up
@@ -105,6 +106,7 @@ tcp_relay.enabled = true
 listen = "127.0.0.1:9641"
 TOML
     start nowhere ip netns exec "$space-nowhere" "$bin/turn-server" --config "$scratch/nowhere.toml"
+    wait_open "$pid" 9641 in_space nowhere || not_ok "a server starts in a namespace" "$scratch/nowhere.log"
     passes "a peer that never answers costs its descriptor for thirty seconds, and gets 447" \
         in_space nowhere python3 "$e2e/tcp_relay.py" slow 8.8.8.1 3478 alice wonderland 8.8.8.8 "$pid"
 else
