@@ -5,7 +5,7 @@ set -euo pipefail
 need python3 openssl turnutils_uclient turnutils_peer
 
 read -r here here_metrics there there_metrics peer dtls < <(free_ports 6)
-openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout "$scratch/key.pem" -out "$scratch/certificate.pem" 2>/dev/null
+mint_certificates
 
 # settings PORT FIRST_RELAY LAST_RELAY METRICS
 settings() {
@@ -39,7 +39,7 @@ start there "$bin/turn-server" --config "$scratch/there.toml"
 there_pid=$pid
 wait_ready there "$there_pid" "$there_metrics"
 # Its answer to a ClientHello is a cookie, as with any server of DTLS.
-start dtls openssl s_server -dtls1_2 -listen -accept "127.0.0.1:$dtls" -cert "$scratch/certificate.pem" -key "$scratch/key.pem" -quiet
+start dtls openssl s_server -dtls1_2 -listen -accept "127.0.0.1:$dtls" -cert "$scratch/chain.pem" -key "$scratch/key.pem" -quiet
 dtls_pid=$pid
 start here "$bin/turn-server" --config "$scratch/here.toml"
 here_pid=$pid

@@ -7,23 +7,18 @@ need python3 openssl
 
 count=${WATARI_E2E_IDLE_TLS:-5000}
 garbage=${WATARI_E2E_GARBAGE:-20000}
-[ -r /proc/self/status ] || skip "memory is read from /proc, which is not here"
 [ "$(uname)" = Linux ] || skip "clients come from many addresses of 127.0.0.0/8, which only Linux has"
-# Each of them takes a descriptor here and one in the server.
-ulimit -n "$(ulimit -H -n)"
-[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge $((count + 200)) ] ||
-    skip "$count connections need more than the $(ulimit -n) descriptors that are allowed here"
+need_descriptors "$count"
 
 read -r turn tls metrics few few_metrics < <(free_ports 5)
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=turn.example.org" \
-    -addext "subjectAltName=DNS:turn.example.org" -keyout "$scratch/turn.key" -out "$scratch/turn.pem" 2>/dev/null
+mint_certificates
 cat >"$scratch/turn.toml" <<TOML
 [turn]
 listen = ["127.0.0.1:$turn"]
 listen_tcp = []
 listen_tls = ["127.0.0.1:$tls"]
 users.alice = "wonderland"
-tls.certificates = [{ certificate = "$scratch/turn.pem", key = "$scratch/turn.key" }]
+tls.certificates = [{ certificate = "$scratch/chain.pem", key = "$scratch/key.pem" }]
 # Idle from the first moment, for as long as the test takes.
 streams = { handshake = 300 }
 [metrics]
@@ -39,21 +34,21 @@ if ! python3 "$e2e/idle_connections.py" "$tls" "$count" "$garbage" "$turn_pid" >
     done_checking
     exit 1
 fi
-value() { awk -v key="$1" '$1 == key { print $2 }' "$scratch/idle.out"; }
+told() { value "$scratch/idle.out" "$1"; }
 
 # holds SENTENCE VALUE MOST
 holds() { if [ "$2" -le "$3" ]; then ok "$1"; else not_ok "$1, at most $3" "$scratch/idle.out"; fi; }
-if [ "$(value idle)" -eq "$count" ]; then
+if [ "$(told idle)" -eq "$count" ]; then
     ok "$count idle TLS clients are connected"
 else
-    not_ok "$count idle TLS clients are connected, not $(value idle)" "$scratch/idle.out"
+    not_ok "$count idle TLS clients are connected, not $(told idle)" "$scratch/idle.out"
 fi
-each=$((($(value resident_with_kb) - $(value resident_before_kb)) * 1024 / count))
+each=$((($(told resident_with_kb) - $(told resident_before_kb)) * 1024 / count))
 holds "each takes $each bytes of resident memory" "$each" 32000
-holds "their descriptors are closed when they are gone" "$(value descriptors_after_idle)" "$(value descriptors_before)"
+holds "their descriptors are closed when they are gone" "$(told descriptors_after_idle)" "$(told descriptors_before)"
 holds "$garbage connections of garbage or less leave no descriptor" \
-    "$(value descriptors_after_garbage)" "$(value descriptors_before)"
-grew=$(($(value resident_after_garbage_kb) - $(value resident_after_idle_kb)))
+    "$(told descriptors_after_garbage)" "$(told descriptors_before)"
+grew=$(($(told resident_after_garbage_kb) - $(told resident_after_idle_kb)))
 holds "and $grew kB of memory" "$grew" 4096
 
 cat >"$scratch/few.toml" <<TOML

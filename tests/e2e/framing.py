@@ -17,6 +17,7 @@ import sys
 import time
 import zlib
 
+from proc import cpu
 from turn_client import TcpClient
 
 CHANNEL = 0x4ABC
@@ -193,12 +194,6 @@ def read_frames(framed, paces):
         left = stream[at:]
     framed.bytes = left
     return tally
-
-
-def cpu(pid):
-    """Seconds of processor time a process has used."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,11 @@ import statistics
 import sys
 import time
 
+from proc import resident_kb
 from turn_client import Client, rest_credentials
 
 PORT, SECRET, COUNT, PID = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 SERVER = ("127.0.0.1", PORT)
-
-
-def resident_kb():
-    with open(f"/proc/{PID}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 
 class RoundTrips:
@@ -55,11 +51,11 @@ def idle_client(number):
 def main():
     talking = RoundTrips()
     talking.median()  # warms up
-    print("resident_before_kb", resident_kb())
+    print("resident_before_kb", resident_kb(PID))
     print("round_trip_before_us", round(talking.median()))
     idle = [idle_client(number) for number in range(COUNT)]
     print("idle", len(idle))
-    print("resident_with_kb", resident_kb())
+    print("resident_with_kb", resident_kb(PID))
     print("round_trip_with_us", round(talking.median()), flush=True)
 
 

@@ -3,11 +3,12 @@
 usage: idle_connections.py TLS_PORT COUNT GARBAGE SERVER_PID
 """
 
-import os
 import socket
 import ssl
 import sys
 import time
+
+from proc import descriptors, resident_kb
 
 port, count, garbage, pid = (int(word) for word in sys.argv[1:5])
 
@@ -21,15 +22,6 @@ BEGINNINGS = [
 ]
 
 
-def resident_kb():
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
-def descriptors():
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def connect(number):
     """Each from its own address of loopback, so that the bound for one address is not met."""
     connection = socket.socket()
@@ -39,33 +31,39 @@ def connect(number):
     return connection
 
 
-def wait_for_descriptors(most):
+def wait_until(condition):
+    """What was not reached in half a minute is seen in the figures."""
     end = time.monotonic() + 30
-    while descriptors() > most and time.monotonic() < end:
+    while not condition() and time.monotonic() < end:
         time.sleep(0.1)
+
+
+def wait_for_descriptors(most):
+    wait_until(lambda: descriptors(pid) <= most)
 
 
 context = ssl.create_default_context()
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
 
+descriptors_before = descriptors(pid)
 warm_up = [context.wrap_socket(connect(number)) for number in range(50)]
 for connection in warm_up:
     connection.close()
-time.sleep(1)
-descriptors_before, before = descriptors(), resident_kb()
+wait_for_descriptors(descriptors_before)
+before = resident_kb(pid)
 print("descriptors_before", descriptors_before)
 print("resident_before_kb", before)
 
 idle = [context.wrap_socket(connect(number)) for number in range(count)]
-time.sleep(1)
-print("idle", descriptors() - descriptors_before)
-print("resident_with_kb", resident_kb())
+wait_until(lambda: descriptors(pid) >= descriptors_before + count)
+print("idle", descriptors(pid) - descriptors_before)
+print("resident_with_kb", resident_kb(pid))
 for connection in idle:
     connection.close()
 wait_for_descriptors(descriptors_before)
-print("descriptors_after_idle", descriptors())
-after_idle = resident_kb()
+print("descriptors_after_idle", descriptors(pid))
+after_idle = resident_kb(pid)
 print("resident_after_idle_kb", after_idle)
 
 for number in range(garbage):
@@ -75,5 +73,5 @@ for number in range(garbage):
         connection.send(beginning)
     connection.close()
 wait_for_descriptors(descriptors_before)
-print("descriptors_after_garbage", descriptors())
-print("resident_after_garbage_kb", resident_kb())
+print("descriptors_after_garbage", descriptors(pid))
+print("resident_after_garbage_kb", resident_kb(pid))

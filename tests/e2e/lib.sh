@@ -64,6 +64,19 @@ need_aioice() {
         skip "aioice and aiortc cannot be installed: $(tail -n 1 "$scratch/pip.log")"
 }
 
+# need_descriptors COUNT: as many as are allowed, which must do for COUNT sockets here, and for as many in a server.
+need_descriptors() {
+    [ -r /proc/self/status ] || skip "memory is read from /proc, which is not here"
+    ulimit -n "$(ulimit -H -n)"
+    [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge $(($1 + 200)) ] ||
+        skip "$1 clients need more than the $(ulimit -n) descriptors that are allowed here"
+}
+
+# value FILE KEY: the number that a program told in a line "KEY NUMBER".
+value() {
+    awk -v key="$2" '$1 == key { print $2 }' "$1"
+}
+
 # done_checking: the last line of every script.
 done_checking() {
     echo "$checks checked, $failures failed"

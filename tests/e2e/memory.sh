@@ -5,11 +5,7 @@ set -euo pipefail
 need python3
 
 count=${WATARI_E2E_IDLE:-10000}
-[ -r /proc/self/status ] || skip "memory is read from /proc, which is not here"
-# Each of them takes a descriptor here and one in the server.
-ulimit -n "$(ulimit -H -n)"
-[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge $((count + 200)) ] ||
-    skip "$count allocations need more than the $(ulimit -n) descriptors that are allowed here"
+need_descriptors "$count"
 
 read -r turn metrics < <(free_ports 2)
 cat >"$scratch/turn.toml" <<TOML
@@ -30,14 +26,14 @@ if ! python3 "$e2e/idle_allocations.py" "$turn" "a secret for tests" "$count" "$
     done_checking
     exit 1
 fi
-value() { awk -v key="$1" '$1 == key { print $2 }' "$scratch/idle.out"; }
-ok "$(value idle) clients hold an allocation each"
+told() { value "$scratch/idle.out" "$1"; }
+ok "$(told idle) clients hold an allocation each"
 
-grew=$(($(value resident_with_kb) - $(value resident_before_kb)))
+grew=$(($(told resident_with_kb) - $(told resident_before_kb)))
 sentence="they take $((grew / 1024)) MB of resident memory, $((grew * 1024 / count)) bytes each (at most 60 MB)"
 if [ "$grew" -le $((60 * 1024)) ]; then ok "$sentence"; else not_ok "$sentence"; fi
 
-before=$(value round_trip_before_us) with=$(value round_trip_with_us)
+before=$(told round_trip_before_us) with=$(told round_trip_with_us)
 sentence="a relayed round trip took $before µs before and takes $with µs beside them (at most twice, plus 200)"
 if [ "$with" -le $((2 * before + 200)) ]; then ok "$sentence"; else not_ok "$sentence"; fi
 done_checking

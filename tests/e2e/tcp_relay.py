@@ -18,6 +18,7 @@ import threading
 import time
 
 from internal_addresses import INTERNAL, disguises, own_addresses
+from proc import cpu, descriptors
 from turn_client import Refused, TcpRelayClient
 
 CHUNK = 1 << 18
@@ -65,12 +66,6 @@ def carry(sender, receiver, block, megabytes):
         left -= size
     thread.join()
     return left == 0 and sent.digest() == seen.digest()
-
-
-def cpu(pid):
-    """Seconds of processor time a process has used."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def scan(host, port, username, password):
@@ -132,10 +127,6 @@ def slow(host, port, username, password, peer, pid):
     print(f"answers: {sorted({code for code, _ in codes})} after {min(t for _, t in codes):.1f} to {max(t for _, t in codes):.1f} s")
     good = all(code == 447 and 29.5 < took < 33 for code, took in codes) and len(codes) == waiting
     sys.exit(not (good and during == idle + waiting and after == idle))
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 if __name__ == "__main__":

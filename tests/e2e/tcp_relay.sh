@@ -9,8 +9,7 @@ set -euo pipefail
 need python3 openssl turnutils_uclient
 
 read -r turn tls metrics closed closed_metrics < <(free_ports 5)
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-    -addext "subjectAltName = IP:127.0.0.1, IP:::1" -keyout "$scratch/key.pem" -out "$scratch/certificate.pem" 2>/dev/null
+mint_certificates
 
 # uclient -P permits 127.0.0.1 as a peer, which the default policy refuses.
 cat >"$scratch/open.toml" <<TOML
@@ -23,7 +22,7 @@ peers.allow = ["127.0.0.0/8", "::1"]
 limits = { allocations_per_user = 1000 }
 streams = { connections_per_address = 1000 }
 tcp_relay = { enabled = true, connections_per_user = 500, connections_per_allocation = 100 }
-tls.certificates = [{ certificate = "$scratch/certificate.pem", key = "$scratch/key.pem" }]
+tls.certificates = [{ certificate = "$scratch/chain.pem", key = "$scratch/key.pem" }]
 [metrics]
 listen = "127.0.0.1:$metrics"
 TOML
@@ -73,7 +72,7 @@ megabytes=${WATARI_BULK_MB:-64}
 passes "$megabytes MB each way arrive as they were sent, spliced" \
     python3 "$e2e/tcp_relay.py" bulk 127.0.0.1 "$turn" alice wonderland "$megabytes" "$open_pid"
 passes "$megabytes MB each way arrive as they were sent, within TLS" \
-    python3 "$e2e/tcp_relay.py" bulk 127.0.0.1 "$tls" alice wonderland "$megabytes" "$open_pid" "$scratch/certificate.pem"
+    python3 "$e2e/tcp_relay.py" bulk 127.0.0.1 "$tls" alice wonderland "$megabytes" "$open_pid" "$scratch/ca.pem"
 passes "Connect leads to no internal address" \
     python3 "$e2e/tcp_relay.py" scan 127.0.0.1 "$closed" alice wonderland
 
