@@ -35,7 +35,7 @@ pub enum Error {
         server: SocketAddr,
         /// What the system or TLS said.
         reason: String,
-        /// Connections of this bench beside it.
+        /// Connections of this bench beside it, where they may be why.
         others: usize,
     },
     /// The peer's own address cannot be bound.

@@ -266,15 +266,20 @@ fn load_round(plan: &Plan, tally: Tally, seen: &Seen) -> Round {
     Round {
         figures,
         latency: Some(tally.latency),
-        generator_was_limit: generator_was_limit(seen, fell_short),
+        generator_was_limit: generator_was_limit(seen, load.pace, fell_short),
         fell_short,
     }
 }
 
 /// Whether the generator could not do more, or not what was asked of it, while the server had time left.
-fn generator_was_limit(seen: &Seen, fell_short: bool) -> bool {
+fn generator_was_limit(seen: &Seen, pace: Pace, fell_short: bool) -> bool {
     let is_busy = |spent: Option<Spent>| spent.map(|spent| spent.busiest_thread > 0.9);
-    (fell_short || is_busy(seen.of_generator) == Some(true)) && is_busy(seen.of_server) == Some(false)
+    let could_do_no_more = match pace {
+        // It never sleeps at a fixed rate, however little that is.
+        Pace::Rate(_) => fell_short,
+        Pace::Window(_) => is_busy(seen.of_generator) == Some(true),
+    };
+    could_do_no_more && is_busy(seen.of_server) == Some(false)
 }
 
 fn set_up_round(plan: &Plan, took: Duration, before: &Option<Sample>, after: &Option<Sample>) -> Round {
@@ -330,26 +335,29 @@ mod tests {
 
     #[test]
     fn the_generator_is_called_the_limit_only_beside_a_server_known_to_have_time_left() {
-        let said = |of_generator, of_server, fell_short| {
+        let said = |pace, of_generator, of_server, fell_short| {
             let seen = Seen {
                 seconds: 1.0,
                 of_server,
                 resident: None,
                 of_generator,
             };
-            generator_was_limit(&seen, fell_short)
+            generator_was_limit(&seen, pace, fell_short)
         };
-        assert!(said(spent(0.95), spent(0.5), false));
-        assert!(said(spent(0.5), spent(0.5), true));
-        for (of_generator, of_server, fell_short) in [
-            (spent(0.95), None, false),
-            (spent(0.95), None, true),
-            (spent(0.95), spent(0.95), true),
-            (spent(0.5), spent(0.5), false),
+        let (closed, fixed) = (Pace::Window(4), Pace::Rate(1000.0));
+        assert!(said(closed, spent(0.95), spent(0.5), false));
+        assert!(said(fixed, spent(0.95), spent(0.5), true));
+        for (pace, of_generator, of_server, fell_short) in [
+            (closed, spent(0.95), None, false),
+            (fixed, spent(0.95), None, true),
+            (fixed, spent(0.95), spent(0.95), true),
+            (fixed, spent(0.95), spent(0.5), false),
+            (closed, spent(0.95), spent(0.95), false),
+            (closed, spent(0.5), spent(0.5), false),
         ] {
             assert!(
-                !said(of_generator, of_server, fell_short),
-                "{of_generator:?} {of_server:?}"
+                !said(pace, of_generator, of_server, fell_short),
+                "{pace:?} {of_generator:?} {of_server:?}"
             );
         }
     }

@@ -113,10 +113,16 @@ impl Streams {
     }
 
     fn failed(&self, error: &io::Error) -> Error {
+        // Where nobody listens, it is not for the others.
+        let others = if error.kind() == io::ErrorKind::ConnectionRefused {
+            0
+        } else {
+            self.streams.iter().flatten().count().saturating_sub(1)
+        };
         Error::Connection {
             server: self.server,
             reason: error.to_string(),
-            others: self.streams.iter().flatten().count().saturating_sub(1),
+            others,
         }
     }
 }

@@ -93,7 +93,12 @@ pub(crate) struct AgainstArgs {
     #[arg(long, value_name = "NAME", requires = "against")]
     pub(crate) against_user: Option<String>,
     /// Password of the second server's user; other users of this machine can read it
-    #[arg(long, requires = "against_user", conflicts_with = "against_password_file")]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        requires = "against_user",
+        conflicts_with = "against_password_file"
+    )]
     pub(crate) against_password: Option<String>,
     /// File with the password of the second server's user, `-` for standard input
     #[arg(long, value_name = "FILE", requires = "against_user", value_hint = ValueHint::FilePath)]
