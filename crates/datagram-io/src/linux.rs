@@ -75,6 +75,14 @@ impl Mmsg {
         }
     }
 
+    /// Sends each datagram by itself, as programs do that know no runs.
+    pub fn without_runs(self) -> Self {
+        Self {
+            segments: false,
+            ..self
+        }
+    }
+
     /// Lets runs arrive in one piece, where the kernel can; [`Batch::clear`] tells what that asks of the caller.
     pub fn joining_runs(self) -> Self {
         Self { joins: true, ..self }

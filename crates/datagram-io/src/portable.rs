@@ -36,6 +36,11 @@ impl Portable {
         Self::new()
     }
 
+    /// Makes no difference here: each datagram is sent by itself.
+    pub fn without_runs(self) -> Self {
+        self
+    }
+
     /// Makes no difference here: each datagram arrives by itself.
     pub fn joining_runs(self) -> Self {
         self

@@ -55,10 +55,19 @@ enum Clients {
 }
 
 impl Ends {
-    /// Opens sockets for so many clients and their peers.
-    pub(crate) fn open(server: &Server, transport: Transport, clients: u32) -> Result<Self, Error> {
+    /// Opens sockets for so many clients and their peers, which send runs or each datagram by itself.
+    pub(crate) fn open(
+        server: &Server,
+        transport: Transport,
+        clients: u32,
+        runs: bool,
+    ) -> Result<Self, Error> {
         let poll = Poll::new()?;
-        let mut sockets = Sockets::new(Native::default(), poll.registry().try_clone()?);
+        let mut native = Native::default();
+        if !runs {
+            native = native.without_runs();
+        }
+        let mut sockets = Sockets::new(native, poll.registry().try_clone()?);
         let (clients_ends, first_peer) = match transport {
             Transport::Udp => {
                 let sources = Sources::open(server.address, clients, &mut sockets)?;

@@ -354,6 +354,7 @@ mod tests {
             direction: Direction::Both,
             payload: 40,
             burst: 1,
+            runs: false,
             pace: Pace::Window(1),
         };
         let mut made = Traffickers::new(

@@ -379,6 +379,7 @@ mod tests {
             direction: crate::Direction::Both,
             payload: 100,
             burst: 1,
+            runs: false,
             pace: Pace::Window(1),
         };
         let plan = Plan {

@@ -103,6 +103,8 @@ pub struct Load {
     pub payload: usize,
     /// Datagrams of one flow that leave at once.
     pub burst: u32,
+    /// Whether they leave in one piece (`UDP_SEGMENT`) where the system can, and not each by itself.
+    pub runs: bool,
     /// How many, or how often.
     pub pace: Pace,
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(
     conductor: &Conductor<'_>,
     news: &mpsc::Sender<News>,
 ) -> Result<Tally, Error> {
-    let mut ends = Ends::open(server, plan.transport, part.clients)?;
+    let mut ends = Ends::open(server, plan.transport, part.clients, sends_runs(plan.subject))?;
     let mut batch = Batch::new(BATCH);
     let mut clients = Clients::new(part.first, part.clients, server.account.clone());
     say_done(news);
@@ -127,6 +127,13 @@ fn serve(
     tally.unsent = ends.unsent();
     tally.missed = dropped_at(&ports).saturating_sub(dropped_before);
     Ok(tally)
+}
+
+fn sends_runs(subject: Subject) -> bool {
+    match subject {
+        Subject::Load(load) => load.runs,
+        Subject::SetUp | Subject::Idle => false,
+    }
 }
 
 /// What a client asks for once it has an allocation.
@@ -195,6 +202,7 @@ mod tests {
                 direction: Direction::Both,
                 payload: 100,
                 burst: 1,
+                runs: false,
                 pace: Pace::Window(1),
             })
         };

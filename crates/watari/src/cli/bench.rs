@@ -140,6 +140,10 @@ pub(crate) struct LoadArgs {
     /// Datagrams of one flow that leave at once [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) burst: Option<u32>,
+    /// Send each burst in one piece (UDP_SEGMENT), as applications with video may; without it every datagram is a message of
+    /// its own
+    #[arg(long, requires = "burst")]
+    pub(crate) runs: bool,
     /// How long each round of each scenario is measured: 5, 5s, 500ms, 2m; with --warm-up at most four minutes
     /// [default: 3s]
     #[arg(long, value_name = "TIME", value_parser = duration)]

@@ -87,6 +87,7 @@ fn of_flags(scenario: Scenario, arguments: &BenchArgs) -> Row {
                 direction: flags.direction.unwrap_or(Direction::Both),
                 payload: flags.payload.unwrap_or(160),
                 burst,
+                runs: flags.runs,
                 pace: flags.rate.map_or_else(closed, Pace::Rate),
             };
             (Subject::Load(load), 10)
@@ -118,6 +119,7 @@ fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
         direction: Direction::Both,
         payload: 160,
         burst: 1,
+        runs: false,
         pace: Pace::Window(4),
     };
     let at_rate = Load {
@@ -138,6 +140,7 @@ fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
         pace: Pace::Window(16),
         ..CLOSED
     };
+    let runs = Load { runs: true, ..bursts };
     let factor = arguments.target_factor.unwrap_or(1.0);
     let cpu = |ratio: f64| vec![Ratio(ratio * factor).of(ServerCpuNsPerDatagram)];
     let idle = vec![
@@ -158,6 +161,7 @@ fn whole_set(arguments: &BenchArgs) -> Vec<Row> {
         (Subject::Load(CLOSED), Transport::Udp, 100, cpu(0.75)),
         (Subject::Load(CLOSED), Transport::Udp, 1000, cpu(0.70)),
         (Subject::Load(bursts), Transport::Udp, 10, cpu(0.50)),
+        (Subject::Load(runs), Transport::Udp, 10, cpu(0.50)),
         (Subject::Load(between), Transport::Udp, 10, cpu(0.45)),
         (Subject::Load(indications), Transport::Udp, 10, cpu(0.80)),
         (Subject::Load(CLOSED), Transport::Tcp, 10, cpu(0.80)),
@@ -226,6 +230,7 @@ fn name(plan: &Plan) -> String {
     };
     let bytes = match load.burst {
         1 => format!("{} B", load.payload),
+        burst if load.runs => format!("runs of {burst} × {} B", load.payload),
         burst => format!("bursts of {burst} × {} B", load.payload),
     };
     let pace = match load.pace {
@@ -270,7 +275,7 @@ mod tests {
             assert_eq!(rows[4][0], thousand, "{flags}");
             let latencies = [Metric::LatencyP50Us, Metric::LatencyP99Us];
             assert_eq!(
-                rows[9][..2],
+                rows[10][..2],
                 latencies.map(|metric| (metric, Limit::Ratio(1.0))),
                 "{flags}"
             );
