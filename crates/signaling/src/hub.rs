@@ -121,10 +121,15 @@ impl Hub {
         self.evict_clogged(clogged);
     }
 
-    /// Ends a connection from our side; its member leaves.
+    /// Ends a connection from our side; its member leaves, or is waited for if others may have brought it about.
     pub(crate) fn evict(&self, place: Place, reason: Problem) {
         let mut clogged = Vec::new();
-        self.close(self.remove(place, Input::Leave, &mut clogged), reason);
+        // Others can fill anybody's queue: if that freed the id, they could have it.
+        let input = match reason == Problem::TooSlow {
+            true => Input::Lose,
+            false => Input::Leave,
+        };
+        self.close(self.remove(place, input, &mut clogged), reason);
         self.evict_clogged(clogged);
     }
 
@@ -188,7 +193,7 @@ impl Hub {
     /// Ends the connections of receivers that are too far behind; hearing of it may clog others.
     fn evict_clogged(&self, mut clogged: Vec<Place>) {
         while let Some(place) = clogged.pop() {
-            let outbox = self.remove(place, Input::Leave, &mut clogged);
+            let outbox = self.remove(place, Input::Lose, &mut clogged);
             self.close(outbox, Problem::TooSlow);
         }
     }

@@ -247,6 +247,35 @@ fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
 }
 
 #[test]
+fn who_is_flooded_by_others_keeps_its_id_for_its_return() {
+    let hub = hub();
+    let (ben, _) = member(&hub, 2, 2, 100);
+    let claim = |secret: u8, reader: &Arc<Reader>| {
+        let holder = Some(Holder::Secret([secret; 32]));
+        let outbox = Arc::clone(reader) as Arc<dyn Outbox>;
+        let visit = Arc::new(Visit::local());
+        hub.claim(MemberId::new(1), entry(2, holder), visit, outbox, &|_| Ok(()))
+    };
+    let holder = Reader::new(1);
+    let anna = claim(7, &holder).unwrap();
+    for _ in 0..2 {
+        signal(&hub, ben, anna.id).unwrap();
+    }
+    assert_eq!(holder.got(), ["candidate", "closed: too_slow"]);
+    assert_eq!(claim(8, &Reader::new(100)), Err(Problem::IdTaken));
+    let again = claim(7, &Reader::new(100)).unwrap();
+    // The same when its own request finds the queue full.
+    hub.evict(again, Problem::TooSlow);
+    assert_eq!(claim(8, &Reader::new(100)), Err(Problem::IdTaken));
+    let last = claim(7, &Reader::new(100)).unwrap();
+    hub.evict(last, Problem::TooFast);
+    assert!(
+        claim(8, &Reader::new(100)).is_ok(),
+        "what it did itself is its own fault"
+    );
+}
+
+#[test]
 fn a_place_is_kept_for_a_while_and_then_free() {
     let hub = hub();
     let (anna, _) = member(&hub, 1, 2, 100);

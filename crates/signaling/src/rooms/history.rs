@@ -54,11 +54,13 @@ impl History {
 
     /// What came after `seen`, with its numbers; `None` when some of it is gone or `seen` was never told.
     pub(super) fn after(&self, seen: u64) -> Option<Vec<(u64, Notice)>> {
-        if !self.reaches(seen) {
-            return None;
-        }
-        let missed = usize::try_from(self.last - seen).ok()?;
-        let notices = self.kept.iter().skip(self.kept.len() - missed).cloned();
-        Some((seen + 1..).zip(notices).collect())
+        self.reaches(seen).then(|| self.newest_after(seen))
+    }
+
+    /// As much of what came after `seen` as is still there.
+    pub(super) fn newest_after(&self, seen: u64) -> Vec<(u64, Notice)> {
+        let first = self.last - self.kept.len() as u64 + 1;
+        let numbered = (first..).zip(self.kept.iter().cloned());
+        numbered.skip_while(|(number, _)| *number <= seen).collect()
     }
 }

@@ -72,14 +72,15 @@ impl Member {
         matches!(self.presence, Presence::Away { .. })
     }
 
-    /// Tells whether what it is told is numbered and kept: for whoever says on return which number was the last, and
-    /// for others who may return once they are away.
-    pub(super) fn is_counted(&self) -> bool {
-        match self.holder {
-            None => false,
-            Some(Holder::Signed) => true,
-            Some(Holder::Secret(_)) => self.is_away(),
-        }
+    /// Tells whether it says on return which number was the last that it heard.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.holder, Some(Holder::Signed))
+    }
+
+    /// Tells whether what it is told is numbered and kept: for whoever counts, and for others who may return once
+    /// they are away.
+    pub(super) fn is_kept(&self) -> bool {
+        self.counts() || (self.holder.is_some() && self.is_away())
     }
 
     pub(super) fn peer(&self, id: MemberId) -> Peer {

@@ -83,7 +83,8 @@ pub enum Input {
     Resume {
         /// Shows that the one who comes is the one who left.
         holder: Holder,
-        /// The number of the last notice that arrived; `None`: all that came before the loss.
+        /// The number of the last notice that arrived; `None`: all that came before the loss, and what is no longer
+        /// kept is not missed.
         seen: Option<u64>,
     },
 }

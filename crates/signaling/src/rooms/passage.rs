@@ -120,10 +120,10 @@ impl Rooms {
             Presence::Here => member.history.last(),
             Presence::Away { heard, .. } => heard,
         };
-        let missed = member
-            .history
-            .after(seen.unwrap_or(heard))
-            .ok_or(Refusal::CannotResume)?;
+        let missed = match seen {
+            Some(seen) => member.history.after(seen).ok_or(Refusal::CannotResume)?,
+            None => member.history.newest_after(heard),
+        };
         let room = member.room.clone();
         let before = std::mem::replace(&mut member.presence, Presence::Here);
         if let Presence::Away { until, .. } = before {

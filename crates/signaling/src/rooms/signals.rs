@@ -110,7 +110,7 @@ impl Rooms {
         let Some(member) = self.members.get_mut(&to) else {
             return;
         };
-        let number = member.is_counted().then(|| {
+        let number = member.is_kept().then(|| {
             let others = self.kept - member.history.bytes();
             let mut limits = self.limits.history;
             limits.bytes = limits.bytes.min(limits.total.saturating_sub(others));
@@ -125,7 +125,10 @@ impl Rooms {
                 number,
                 notice,
             }),
-            Presence::Away { heard, .. } if !member.history.reaches(heard) => self.lost.push(to),
+            // Who does not count what it is told misses the oldest: others could take an id that is given up.
+            Presence::Away { heard, .. } if member.counts() && !member.history.reaches(heard) => {
+                self.lost.push(to);
+            }
             Presence::Away { .. } => {}
         }
     }

@@ -166,6 +166,20 @@ fn who_misses_more_than_is_kept_has_left() {
 }
 
 #[test]
+fn who_counts_nothing_keeps_its_id_however_much_it_misses() {
+    let now = Instant::now();
+    let mut rooms = pair_held(now, SECRET);
+    rooms.handle(now, ANNA, Input::Lose).unwrap();
+    for _ in 0..100 {
+        assert_eq!(rooms.handle(now, BEN, send(ANNA, "flood")), Ok(vec![]));
+    }
+    let thief = come_back(&mut rooms, now, Holder::Secret([8; 32]), None);
+    assert_eq!(thief, Err(Refusal::Taken));
+    let told = come_back(&mut rooms, now, SECRET, None).unwrap();
+    assert_eq!(missed(&told), [97, 98, 99, 100], "the newest");
+}
+
+#[test]
 fn all_together_keep_no_more_than_there_is_place_for() {
     let now = Instant::now();
     let mut rooms = pair(now);
