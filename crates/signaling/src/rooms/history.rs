@@ -39,6 +39,12 @@ impl History {
         self.last
     }
 
+    /// Keeps nothing that was told so far.
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

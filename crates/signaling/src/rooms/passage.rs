@@ -122,7 +122,13 @@ impl Rooms {
         };
         let missed = match seen {
             Some(seen) => member.history.after(seen).ok_or(Refusal::CannotResume)?,
-            None => member.history.newest_after(heard),
+            None => {
+                let missed = member.history.newest_after(heard);
+                // Whoever says no number is told everything once, and is never asked which of it arrived.
+                self.kept -= member.history.bytes();
+                member.history.clear();
+                missed
+            }
         };
         let room = member.room.clone();
         let before = std::mem::replace(&mut member.presence, Presence::Here);

@@ -89,6 +89,7 @@ fn who_counts_nothing_is_told_what_came_after_the_loss() {
     rooms.handle(now, BEN, send(ANNA, "missed")).unwrap();
     let told = come_back(&mut rooms, now, SECRET, None).unwrap();
     assert_eq!(missed(&told), [1]);
+    assert_eq!(rooms.kept, 0, "and once it is told nothing of it is kept");
     let again = come_back(&mut rooms, now, SECRET, None).unwrap();
     assert_eq!(missed(&again), [0_u64; 0]);
 }
