@@ -119,6 +119,7 @@ test("classic samples bring it to the handshake, PeerJS as its token, y-webrtc i
   assert.equal(await peer("anna", "random"), "ERROR");
   assert.equal(await peer("anna", token({ room: "north", exp })), "ERROR");
   assert.equal(await peer("anna", token({ room: "peerjs", name: "ben", exp })), "ERROR");
+  assert.equal(await peer("anna", token({ room: "peerjs", exp })), "ERROR", "a token for nobody");
   assert.equal(await peer("anna", token({ room: "peerjs", name: "anna", exp })), "OPEN");
 
   const topics = await plain({ ws: server.ws.replace(/ws$/, `y-webrtc?token=${token({ room: "notes", exp })}`) });

@@ -1,7 +1,7 @@
 //! PeerJS: clients choose their ids, and whoever knows one may send to it.
 //!
 //! All clients with one key are members of one room. An id stays its holder's until that is gone for good: the
-//! token that came with it, and nothing else, gets it back.
+//! token that came with it, or where rooms need tokens one for the same name, and nothing else, gets it back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,10 +20,11 @@ use self::talk::{PeerTalk, fail};
 use super::{Context, line};
 use crate::{
     config::PeerJsConfig,
+    doors::Doors,
     gate::Visit,
     names::{MemberId, MemberName, RoomKey, RoomName, Space},
     problem::Problem,
-    rooms::{Holder, Join},
+    rooms::{Holder, Join, Permissions},
 };
 
 mod message;
@@ -136,22 +137,14 @@ impl Peers {
             return Err(Problem::BadRoom);
         }
         let name = peer_name(id).ok_or(Problem::BadName)?;
-        if token.is_empty() || token.len() > MAX_TOKEN {
-            return Err(Problem::BadToken);
-        }
-        // The client's token shows who holds the id; where rooms need one it is a room token as well.
-        let doors = &self.context.doors;
-        let pass = doors.open(doors.need_token().then_some(token), &self.room.name)?;
-        if pass.name.is_some_and(|given| given != name) {
-            return Err(Problem::BadToken);
-        }
+        let (permissions, holder) = hold(&self.context.doors, &self.room.name, &name, token)?;
         let join = Join {
             room: self.room.clone(),
             // Connections are counted already.
             capacity: usize::MAX,
             name: name.clone(),
-            permissions: pass.permissions,
-            holder: Some(Holder::Secret(Sha256::digest(token.as_bytes()).into())),
+            permissions,
+            holder: Some(holder),
         };
         PeerTalk::begin(self, &name, join, visit, line)
     }
@@ -172,13 +165,95 @@ impl Peers {
     }
 }
 
+/// Who holds the id `name`, and may do what: whoever knows the client's token, or whom it names where it is a room token.
+fn hold(
+    doors: &Doors,
+    room: &RoomName,
+    name: &MemberName,
+    token: &str,
+) -> Result<(Permissions, Holder), Problem> {
+    if token.is_empty() || token.len() > MAX_TOKEN {
+        return Err(Problem::BadToken);
+    }
+    let own = |secret: &str| Holder::Secret(Sha256::digest(secret.as_bytes()).into());
+    if !doors.need_token() {
+        return Ok((Permissions::ALL, own(token)));
+    }
+    let pass = doors.open(Some(token), room)?;
+    // Room tokens expire and are renewed, so none of them is the secret: the id is whose name is signed.
+    match pass.name.as_ref() == Some(name) {
+        true => Ok((pass.permissions, own(name.as_str()))),
+        false => Err(Problem::BadToken),
+    }
+}
+
 fn peer_name(id: &str) -> Option<MemberName> {
     MemberName::new(id).filter(|name| !name.as_str().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    use serde_json::Value;
+
     use super::*;
+    use crate::config::{Hidden, KeyAlgorithm, RoomKeyConfig, RoomTokensConfig};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn doors(required: bool) -> Doors {
+        let key = RoomKeyConfig {
+            id: None,
+            algorithm: KeyAlgorithm::HS256,
+            secret: Some(Hidden(SECRET.into())),
+            public_key: None,
+            file: None,
+        };
+        Doors::new(&RoomTokensConfig {
+            required,
+            keys: vec![key],
+            ..RoomTokensConfig::default()
+        })
+        .unwrap()
+    }
+
+    /// A token of year 2100, which is another one with another `exp`.
+    fn token(name: Value, exp: u64) -> String {
+        let mut claims = json!({ "room": "peerjs", "exp": 4_102_444_800 + exp });
+        claims["name"] = name;
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        encode(&Header::default(), &claims, &key).unwrap()
+    }
+
+    fn hold_anna(doors: &Doors, token: &str) -> Result<Holder, Problem> {
+        let [room, name] = ["peerjs", "anna"];
+        let held = hold(
+            doors,
+            &RoomName::new(room).unwrap(),
+            &peer_name(name).unwrap(),
+            token,
+        );
+        held.map(|(_, holder)| holder)
+    }
+
+    #[test]
+    fn where_rooms_need_tokens_an_id_is_whom_they_name_and_not_who_has_one() {
+        let doors = doors(true);
+        let first = hold_anna(&doors, &token(json!("anna"), 1)).unwrap();
+        let renewed = hold_anna(&doors, &token(json!("anna"), 2)).unwrap();
+        assert_eq!(first, renewed);
+        for other in [token(json!("ben"), 1), token(Value::Null, 1), "anna".into()] {
+            assert_eq!(hold_anna(&doors, &other), Err(Problem::BadToken));
+        }
+    }
+
+    #[test]
+    fn elsewhere_an_id_is_whose_token_it_came_with() {
+        let doors = doors(false);
+        assert_eq!(hold_anna(&doors, "mine"), hold_anna(&doors, "mine"));
+        assert_ne!(hold_anna(&doors, "mine"), hold_anna(&doors, "yours"));
+        assert_eq!(hold_anna(&doors, ""), Err(Problem::BadToken));
+    }
 
     #[test]
     fn an_id_of_ours_is_a_uuid_of_version_4() {
