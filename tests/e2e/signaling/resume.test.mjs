@@ -133,6 +133,22 @@ for (const [name, connect, cut] of WAYS) {
   });
 }
 
+test("a transport that Socket.IO's client closes by itself, as it does when the browser is offline, is no goodbye", async () => {
+  for (const transports of [["websocket"], ["polling"]]) {
+    const room = `offline ${transports}`;
+    const { anna, ben, annas, token } = await pair(server, (on) => socketIo(on, { transports }), room);
+    anna.socket.io.engine.close();
+    assert.deepEqual(await ben.next("peer-reconnecting"), { id: annas });
+    const back = await socketIo(server, { transports });
+    back.send("resume", { token, seen: 1 });
+    assert.equal((await back.next("resumed")).self.id, annas);
+    assert.deepEqual(await ben.next("peer-reconnected"), { id: annas });
+    back.close();
+    assert.deepEqual(await ben.next("peer-left"), { id: annas }, "but a disconnect packet is one");
+    ben.close();
+  }
+});
+
 test("an id cannot be taken over: not by its name, a forged or another server's token", async () => {
   const { anna, ben, annas, bens, token } = await pair(server, plain, "thief");
   const other = await start();

@@ -108,12 +108,10 @@ struct Departure(Weak<Session>);
 
 impl DisconnectHandler<LocalAdapter, ()> for Departure {
     fn call_with_defer(&self, socket: Arc<Socket>, reason: DisconnectReason, defer: fn(Arc<Socket>)) {
-        // A close frame is a goodbye too: browsers send one for a tab that closes, and a network that breaks sends none.
-        let is_goodbye = matches!(
-            reason,
-            DisconnectReason::ClientNSDisconnect | DisconnectReason::TransportClose
-        );
-        if is_goodbye && let Some(session) = self.0.upgrade() {
+        // A close frame is no goodbye: the client library sends one when the browser says that the network is gone.
+        if reason == DisconnectReason::ClientNSDisconnect
+            && let Some(session) = self.0.upgrade()
+        {
             session.farewell();
         }
         defer(socket);
