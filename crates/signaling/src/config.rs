@@ -67,7 +67,7 @@ impl Default for Config {
 pub struct RoomsConfig {
     /// Members a room takes, 2 to 64.
     pub capacity: usize,
-    /// Rooms that may exist at a time.
+    /// Rooms that may exist at a time, of the room protocol and as many of classic samples.
     pub max: usize,
 }
 

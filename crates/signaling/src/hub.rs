@@ -17,7 +17,7 @@ use crate::{
     metrics::Metrics,
     names::{MemberId, MemberName, RoomKey},
     problem::Problem,
-    rooms::{HistoryLimits, Input, Limits, MailboxLimits, Notice, Output, Rooms},
+    rooms::{HistoryLimits, Input, Limits, MailboxLimits, Notice, Output, RoomLimits, Rooms},
     session_token::SessionTokens,
 };
 
@@ -55,7 +55,11 @@ impl Hub {
     pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics) -> Arc<Self> {
         let resume = &config.resume;
         let rooms = Rooms::new(Limits {
-            rooms: config.rooms.max,
+            rooms: RoomLimits {
+                calls: config.rooms.max,
+                classic: config.rooms.max,
+                topics: config.y_webrtc.total_topics,
+            },
             resume_within: Duration::from_secs(resume.seconds),
             history: HistoryLimits {
                 messages: resume.messages,

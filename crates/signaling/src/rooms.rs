@@ -22,7 +22,7 @@ pub use self::{
     notice::{Input, Join, Notice, Output, Peer, Refusal, Signal},
 };
 use self::{mailbox::Mailbox, member::Member};
-use crate::names::{MemberId, MemberName, RoomKey};
+use crate::names::{MemberId, MemberName, RoomKey, Space};
 
 /// Keeps the rooms and enforces that a signal reaches only other members of the sender's own room.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Rooms {
     // Strangers choose room names: the standard hasher is randomly seeded SipHash.
     rooms: HashMap<RoomKey, Vec<MemberId>>,
     members: HashMap<MemberId, Member>,
+    /// Rooms of each kind.
+    tally: HashMap<Space, usize>,
     mailbox: Mailbox,
     /// Bytes of all that is kept to be told again.
     kept: usize,
@@ -44,13 +46,36 @@ pub struct Rooms {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Rooms that may exist at a time.
-    pub rooms: usize,
+    pub rooms: RoomLimits,
     /// How long a member without a connection is waited for; zero: not at all.
     pub resume_within: Duration,
     /// What is kept to be told again.
     pub history: HistoryLimits,
     /// What is kept for those who are not there yet.
     pub mailbox: MailboxLimits,
+}
+
+/// Bounds the rooms of each kind by themselves, so that strangers cannot use up one kind by making another.
+#[derive(Debug, Clone, Copy)]
+pub struct RoomLimits {
+    /// The room protocol's.
+    pub calls: usize,
+    /// Those of classic samples.
+    pub classic: usize,
+    /// Topics of y-webrtc.
+    pub topics: usize,
+}
+
+impl RoomLimits {
+    fn of(self, space: Space) -> usize {
+        match space {
+            Space::Calls => self.calls,
+            Space::Classic => self.classic,
+            // The server has one key.
+            Space::Peers => 1,
+            Space::Topics => self.topics,
+        }
+    }
 }
 
 impl Rooms {
@@ -60,6 +85,7 @@ impl Rooms {
             limits,
             rooms: HashMap::new(),
             members: HashMap::new(),
+            tally: HashMap::new(),
             mailbox: Mailbox::default(),
             kept: 0,
             due: BTreeSet::new(),
@@ -138,7 +164,12 @@ impl Rooms {
         if !cfg!(debug_assertions) {
             return;
         }
-        assert!(self.rooms.len() <= self.limits.rooms, "rooms bound");
+        for (space, tally) in &self.tally {
+            let there = self.rooms.keys().filter(|room| room.space == *space).count();
+            assert_eq!(there, *tally, "rooms are counted");
+            assert!(there <= self.limits.rooms.of(*space), "rooms bound");
+        }
+        assert_eq!(self.tally.values().sum::<usize>(), self.rooms.len());
         let mut members = 0;
         for (room, list) in &self.rooms {
             assert!(!list.is_empty(), "no empty room");

@@ -213,6 +213,7 @@ api_keys = ["short"]
             ("resume.total_bytes = 4096".into(), "resume.total_bytes"),
             ("peerjs.key = \"a/b\"".into(), "peerjs.key"),
             ("y_webrtc.subscribers = 1".into(), "y_webrtc.subscribers"),
+            ("y_webrtc.total_topics = 0".into(), "y_webrtc.total_topics"),
         ] {
             let mistakes = load(&format!("[signaling]\nice.secret = \"north\"\n{text}\n"));
             let mistakes = mistakes.unwrap_err().to_string();

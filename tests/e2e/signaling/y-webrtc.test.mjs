@@ -55,8 +55,8 @@ test("nobody publishes where it is not subscribed, nor into rooms of other diale
   for (const client of [anna, eve, ben]) client.close();
 });
 
-test("topics of a connection, subscribers of a topic and rooms in all are bounded", async () => {
-  const own = await start({ "y_webrtc.topics": 3, "y_webrtc.subscribers": 2, "rooms.max": 4 });
+test("topics of a connection, subscribers of a topic and topics in all are bounded, and take no place from rooms", async () => {
+  const own = await start({ "y_webrtc.topics": 3, "y_webrtc.subscribers": 2, "y_webrtc.total_topics": 4, "rooms.max": 1 });
   const anna = await subscribed(["a", "b", "c", "d", "a"], own);
   for (const topic of ["a", "d"]) anna.send("publish", { topic });
   assert.equal((await anna.next("publish")).topic, "a");
@@ -69,9 +69,13 @@ test("topics of a connection, subscribers of a topic and rooms in all are bounde
   assert.deepEqual(chie.spare(), []);
   const dan = await subscribed(["e", "f"], own);
   for (const topic of ["f", "e"]) dan.send("publish", { topic });
-  assert.equal((await dan.next("publish")).topic, "e", "the fourth room, and no fifth");
+  assert.equal((await dan.next("publish")).topic, "e", "the fourth topic, and no fifth");
   assert.equal(await own.metric("signaling_rooms"), 4);
   assert.equal(await own.metric("signaling_connections"), 4);
+  const eve = await plain(own);
+  eve.send("join", { room: "a" });
+  await eve.next("joined");
+  eve.close();
   for (const client of [anna, ben, chie, dan]) client.close();
   for (let turn = 0; turn < 100 && (await own.metric("signaling_rooms")) > 0; turn++) await sleep(20);
   assert.equal(await own.metric("signaling_rooms"), 0);

@@ -53,6 +53,8 @@ pub struct YWebRtcConfig {
     pub topics: usize,
     /// Subscribers of one topic.
     pub subscribers: usize,
+    /// Topics that may exist at a time.
+    pub total_topics: usize,
 }
 
 impl Default for YWebRtcConfig {
@@ -61,6 +63,7 @@ impl Default for YWebRtcConfig {
             enabled: true,
             topics: 32,
             subscribers: 64,
+            total_topics: 10_000,
         }
     }
 }
@@ -73,5 +76,6 @@ impl Check for YWebRtcConfig {
         if !(2..=1024).contains(&self.subscribers) {
             report.mistake("subscribers", "must be 2 to 1024: each hears what the others say");
         }
+        at_least_one(report, "total_topics", self.total_topics as u64);
     }
 }

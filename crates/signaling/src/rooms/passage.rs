@@ -28,13 +28,15 @@ impl Rooms {
             return Err(Refusal::AlreadyJoined);
         }
         let present = self.rooms.get(&room).map_or(0, Vec::len);
-        if present == 0 && self.rooms.len() >= self.limits.rooms {
+        let rooms = self.tally.entry(room.space).or_default();
+        if present == 0 && *rooms >= self.limits.rooms.of(room.space) {
             return Err(Refusal::TooManyRooms);
         }
         if present >= capacity {
             return Err(Refusal::RoomFull);
         }
 
+        *rooms += usize::from(present == 0);
         self.rooms.entry(room.clone()).or_default().push(id);
         let member = Member {
             room,
@@ -71,6 +73,7 @@ impl Rooms {
         members.retain(|member| *member != id);
         if members.is_empty() {
             self.rooms.remove(&member.room);
+            *self.tally.entry(member.room.space).or_default() -= 1;
             return Ok(());
         }
         let others = self.others(&member.room, id);

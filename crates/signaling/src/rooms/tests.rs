@@ -14,7 +14,11 @@ const CHIE: MemberId = MemberId::new(3);
 
 fn limits(rooms: usize) -> Limits {
     Limits {
-        rooms,
+        rooms: RoomLimits {
+            calls: rooms,
+            classic: rooms,
+            topics: rooms,
+        },
         resume_within: Duration::from_secs(30),
         history: HistoryLimits {
             messages: 4,
@@ -234,6 +238,22 @@ fn no_room_is_made_beyond_the_bound_but_existing_ones_still_fill() {
     join(&mut rooms, BEN, "south", "").unwrap();
     assert_eq!(join(&mut rooms, CHIE, "east", ""), Err(Refusal::TooManyRooms));
     assert!(join(&mut rooms, CHIE, "south", "").is_ok());
+}
+
+#[test]
+fn rooms_of_one_kind_take_no_place_from_those_of_another() {
+    let mut rooms = rooms();
+    let kinds = [Space::Topics, Space::Classic, Space::Calls, Space::Peers];
+    for (kind, space) in kinds.into_iter().enumerate() {
+        let most = if space == Space::Peers { 1 } else { 2 };
+        for number in 0..=most {
+            let id = MemberId::new((kind * 10 + number) as u128);
+            let mut join = entry(&number.to_string(), "");
+            join.room.space = space;
+            let full = Err(Refusal::TooManyRooms);
+            assert_eq!(enter(&mut rooms, id, join) == full, number == most, "{space:?}");
+        }
+    }
 }
 
 #[test]
