@@ -1,6 +1,6 @@
 //! The signaling server's part of a configuration file.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
@@ -9,11 +9,20 @@ pub(crate) use self::admission::MIN_SECRET_BYTES;
 pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensConfig};
 pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
-use crate::site::Site;
+use crate::{rooms::MailboxLimits, site::Site};
 
 mod admission;
 mod dialects;
 mod ice;
+
+/// How long PeerJS servers keep messages for those who are not there, and how many.
+pub(crate) const MAILBOX: MailboxLimits = MailboxLimits {
+    wait: Duration::from_secs(5),
+    signals: 4096,
+    signals_each: 64,
+    bytes: 16 << 20,
+    bytes_each: 512 * 1024,
+};
 
 /// Says where the server listens, whom it lets in and how much of everything it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +107,8 @@ pub struct LimitsConfig {
     pub message_burst: u32,
     /// Messages kept for a slow receiver before it is disconnected.
     pub outgoing_messages: usize,
+    /// Their bytes.
+    pub outgoing_bytes: usize,
     /// Seconds between two pings; who does not answer one within as long again is gone.
     pub ping_seconds: u64,
 }
@@ -111,7 +122,8 @@ impl Default for LimitsConfig {
             message_bytes: 64 * 1024,
             messages_per_second: 20,
             message_burst: 120,
-            outgoing_messages: 256,
+            outgoing_messages: 320,
+            outgoing_bytes: 2 << 20,
             ping_seconds: 25,
         }
     }
@@ -143,7 +155,10 @@ impl Check for Config {
         report.within("resume", |report| self.resume.check(report));
         report.within("peerjs", |report| self.peerjs.check(report));
         report.within("y_webrtc", |report| self.y_webrtc.check(report));
-        report.within("limits", |report| self.limits.check(report));
+        report.within("limits", |report| {
+            self.limits.check(report);
+            self.limits.check_returns(&self.resume, report);
+        });
         report.within("ice", |report| self.ice.check(report));
         report.within("credentials", |report| self.credentials.check(report));
     }
@@ -195,8 +210,43 @@ impl Check for LimitsConfig {
                 "must be at least message_burst, or a burst would disconnect its receiver, and at most 4096",
             );
         }
+        if self.outgoing_messages <= MAILBOX.signals_each {
+            report.mistake(
+                "outgoing_messages",
+                "must be more than 64: so many may be kept for a PeerJS client before it comes",
+            );
+        }
+        if !(1 << 20..=64 << 20).contains(&self.outgoing_bytes)
+            || self.outgoing_bytes / 2 < self.message_bytes
+        {
+            report.mistake(
+                "outgoing_bytes",
+                "must be 1048576 to 67108864, and at least twice message_bytes",
+            );
+        }
         if !(1..=300).contains(&self.ping_seconds) {
             report.mistake("ping_seconds", "must be 1 to 300");
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Whoever comes back is told all that it missed at once.
+    fn check_returns(&self, resume: &ResumeConfig, report: &mut Report<'_>) {
+        if resume.seconds == 0 {
+            return;
+        }
+        if self.outgoing_messages <= resume.messages {
+            report.mistake(
+                "outgoing_messages",
+                "must be more than resume.messages, or who comes back would be disconnected by what it missed",
+            );
+        }
+        if self.outgoing_bytes / 2 < resume.bytes {
+            report.mistake(
+                "outgoing_bytes",
+                "must be at least twice resume.bytes, or who comes back would be disconnected by what it missed",
+            );
         }
     }
 }

@@ -32,11 +32,17 @@ pub(crate) struct Context {
     pub(crate) messages: MessageLimits,
     /// Members of a room.
     pub(crate) capacity: usize,
-    /// Messages that wait for a slow receiver.
-    pub(crate) queue: usize,
+    pub(crate) queue: QueueLimits,
     pub(crate) ping: Duration,
     pub(crate) resume_seconds: u64,
     pub(crate) tasks: TaskTracker,
+}
+
+/// The most that waits for a slow receiver.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Context {
@@ -47,7 +53,10 @@ impl Context {
             doors: Arc::new(doors),
             messages: MessageLimits::from(limits),
             capacity: config.rooms.capacity,
-            queue: limits.outgoing_messages,
+            queue: QueueLimits {
+                messages: limits.outgoing_messages,
+                bytes: limits.outgoing_bytes,
+            },
             ping: Duration::from_secs(limits.ping_seconds),
             resume_seconds: config.resume.seconds,
             tasks,

@@ -11,26 +11,18 @@ use tokio::{sync::Notify, time::sleep_until};
 pub(crate) use self::seats::{Clogged, Kind, Outbox, Place};
 use self::seats::{Seats, Taken};
 use crate::{
-    config::Config,
+    config::{Config, MAILBOX},
     gate::Visit,
     ice::{Grant, IceServers},
     metrics::Metrics,
     names::{MemberId, MemberName, RoomKey},
     problem::Problem,
-    rooms::{HistoryLimits, Input, Limits, MailboxLimits, Notice, Output, RoomLimits, Rooms},
+    rooms::{HistoryLimits, Input, Limits, Notice, Output, RoomLimits, Rooms},
     session_token::SessionTokens,
 };
 
 mod holders;
 mod seats;
-
-/// How long PeerJS servers keep messages for those who are not there.
-const MAILBOX: MailboxLimits = MailboxLimits {
-    wait: Duration::from_secs(5),
-    signals: 4096,
-    signals_each: 64,
-    bytes: 16 << 20,
-};
 
 /// Everything that the connections share.
 pub(crate) struct Hub {

@@ -211,6 +211,17 @@ api_keys = ["short"]
             ),
             ("resume.seconds = 601".into(), "resume.seconds"),
             ("resume.total_bytes = 4096".into(), "resume.total_bytes"),
+            ("resume.messages = 320".into(), "limits.outgoing_messages"),
+            ("resume.bytes = 1048577".into(), "limits.outgoing_bytes"),
+            (
+                "resume.seconds = 0\nlimits.message_burst = 20\nlimits.outgoing_messages = 64".into(),
+                "limits.outgoing_messages",
+            ),
+            ("limits.outgoing_bytes = 1048575".into(), "limits.outgoing_bytes"),
+            (
+                "limits.outgoing_bytes = 1048576\nlimits.message_bytes = 524289\nresume.seconds = 0".into(),
+                "limits.outgoing_bytes",
+            ),
             ("peerjs.key = \"a/b\"".into(), "peerjs.key"),
             ("y_webrtc.subscribers = 1".into(), "y_webrtc.subscribers"),
             ("y_webrtc.total_topics = 0".into(), "y_webrtc.total_topics"),

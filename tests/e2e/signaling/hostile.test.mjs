@@ -194,8 +194,9 @@ const SLOW = [
 for (const [name, connect, stream] of SLOW) {
   test(`a client that does not read is disconnected, ${name}`, { timeout: 60_000 }, async () => {
     const own = await start({
-      "limits.outgoing_messages": 40,
+      "limits.outgoing_messages": 65,
       "limits.message_burst": 40,
+      "resume.messages": 64,
       "limits.messages_per_second": 4_000_000,
     });
     const anna = await plain(own);

@@ -172,7 +172,6 @@ test("what is no message, too large or too much is refused", async () => {
 
 test("a client that does not read is disconnected", { timeout: 60_000 }, async () => {
   const own = await start({
-    "limits.outgoing_messages": 40,
     "limits.message_burst": 40,
     "limits.messages_per_second": 4_000_000,
   });

@@ -107,7 +107,6 @@ test("what is no message has no effect; floods, frames too large and foreign pag
 
 test("a subscriber that does not read is disconnected, and the others are not", { timeout: 60_000 }, async () => {
   const own = await start({
-    "limits.outgoing_messages": 40,
     "limits.message_burst": 40,
     "limits.messages_per_second": 4_000_000,
   });

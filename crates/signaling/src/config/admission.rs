@@ -40,8 +40,8 @@ impl Check for ResumeConfig {
         if self.seconds > 600 {
             report.mistake("seconds", "must be at most 600: meanwhile the place is taken");
         }
-        if !(1..=4096).contains(&self.messages) {
-            report.mistake("messages", "must be 1 to 4096");
+        if !(1..=4095).contains(&self.messages) {
+            report.mistake("messages", "must be 1 to 4095");
         }
         if !(4096..=16 << 20).contains(&self.bytes) {
             report.mistake("bytes", "must be 4096 to 16777216");

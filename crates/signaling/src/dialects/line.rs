@@ -12,12 +12,15 @@ use axum::{
     response::Response,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
+use self::queue::{Receiver, Sender, queue};
 use super::Context;
 use crate::{hub::Clogged, problem::Problem};
+
+mod queue;
 
 /// How long a farewell may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,17 +47,14 @@ pub(super) trait Talk: Send + 'static {
 
 /// Queues messages for the task that writes them.
 pub(super) struct Line {
-    sender: mpsc::Sender<Utf8Bytes>,
+    sender: Sender,
     closer: watch::Sender<Option<Problem>>,
 }
 
 impl Line {
     /// Queues a message; a closed queue belongs to a conversation that is about to end.
-    pub(super) fn send(&self, text: String) -> Result<(), Clogged> {
-        match self.sender.try_send(text.into()) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Clogged),
-        }
+    pub(super) fn send(&self, text: impl Into<Utf8Bytes>) -> Result<(), Clogged> {
+        self.sender.send(text.into())
     }
 
     /// Has the connection closed; what is queued is sent first, unless it is too much.
@@ -72,7 +72,7 @@ pub(super) fn answer<T: Talk>(
     // A message over the limit is told so; one that is twice as large ends the connection.
     let most = context.messages.bytes * 2;
     let guard = context.tasks.token();
-    let (sender, queue) = mpsc::channel(context.queue);
+    let (sender, queue) = queue(context.queue);
     let ping = context.ping;
     request
         .read_buffer_size(READ_BUFFER)
@@ -102,7 +102,7 @@ pub(super) fn answer<T: Talk>(
 struct Connection<T> {
     socket: WebSocket,
     talk: Option<T>,
-    queue: mpsc::Receiver<Utf8Bytes>,
+    queue: Receiver,
     closed: watch::Receiver<Option<Problem>>,
     ping: Interval,
     /// Something came since the last ping.
@@ -153,7 +153,7 @@ impl<T: Talk> Connection<T> {
                 End::Ordered(problem) => {
                     // What is queued may be what led to the order, unless the queue itself did.
                     while problem != Problem::TooSlow
-                        && let Ok(text) = queue.try_recv()
+                        && let Some(text) = queue.try_recv()
                         && socket.send(Message::Text(text)).await.is_ok()
                     {}
                     let code = match problem == Problem::Closing {

@@ -52,7 +52,8 @@ pub(crate) fn layer(context: Context) -> (SocketIoLayer, SocketIo) {
         .ping_interval(context.ping)
         .ping_timeout(context.ping)
         .connect_timeout(CONNECT_TIMEOUT)
-        .max_buffer_size(context.queue)
+        // The library counts no bytes.
+        .max_buffer_size(context.queue.messages)
         .max_payload(most as u64)
         .ws_max_message_size(most)
         .ws_max_frame_size(most)

@@ -19,6 +19,8 @@ pub struct MailboxLimits {
     pub signals_each: usize,
     /// Bytes in all.
     pub bytes: usize,
+    /// Bytes for one id.
+    pub bytes_each: usize,
 }
 
 #[derive(Debug)]
@@ -56,10 +58,11 @@ impl Mailbox {
         now: Instant,
     ) -> bool {
         let bytes = letter.signal.body.get().len();
-        let there = self.shelves.get(&to).map_or(0, |shelf| shelf.letters.len());
+        let there = self.shelves.get(&to).map_or(&[][..], |shelf| &shelf.letters);
         let full = self.signals >= limits.signals
-            || there >= limits.signals_each
+            || there.len() >= limits.signals_each
             || self.bytes + bytes > limits.bytes
+            || weight(there) + bytes > limits.bytes_each
             || self.order.len() >= limits.signals;
         if full {
             return false;
@@ -111,7 +114,10 @@ impl Mailbox {
 
     fn forget(&mut self, shelf: &Shelf) {
         self.signals -= shelf.letters.len();
-        let bytes = shelf.letters.iter().map(|letter| letter.signal.body.get().len());
-        self.bytes -= bytes.sum::<usize>();
+        self.bytes -= weight(&shelf.letters);
     }
+}
+
+fn weight(letters: &[Letter]) -> usize {
+    letters.iter().map(|letter| letter.signal.body.get().len()).sum()
 }

@@ -144,18 +144,18 @@ pub enum Notice {
 impl Notice {
     /// Roughly what keeping it costs, in bytes.
     pub(super) fn weight(&self) -> usize {
-        let body = match self {
-            Self::Signal { signal, .. } => signal.body.get().len(),
+        let text = match self {
+            Self::Signal { from, signal, .. } => from.name.as_str().len() + signal.body.get().len(),
+            Self::PeerJoined(peer) => peer.name.as_str().len(),
+            Self::Unanswered(name) => name.as_str().len(),
             Self::Joined { .. }
-            | Self::PeerJoined(_)
             | Self::PeerReconnecting(_)
             | Self::PeerReconnected(_)
             | Self::PeerLeft(_)
             | Self::Waiting
-            | Self::Unanswered(_)
             | Self::Forgotten => 0,
         };
-        size_of::<Self>() + body
+        size_of::<Self>() + text
     }
 }
 

@@ -30,6 +30,7 @@ fn limits(rooms: usize) -> Limits {
             signals: 8,
             signals_each: 4,
             bytes: 1000,
+            bytes_each: 600,
         },
     }
 }

@@ -85,6 +85,22 @@ fn what_a_stranger_of_another_room_says_is_not_there() {
 }
 
 #[test]
+fn one_id_gets_no_more_than_its_share_of_the_bytes() {
+    let now = Instant::now();
+    let mut rooms = pair();
+    let half = "x".repeat(400);
+    assert_eq!(call(&mut rooms, now, ANNA, &half), Ok(vec![]));
+    assert_eq!(call(&mut rooms, now, ANNA, &half), Err(Refusal::UnknownPeer));
+    let other = Input::Send {
+        to: MemberId::new(4),
+        signal: sdp(&half),
+        number: None,
+        keep_for: Some(name("dan")),
+    };
+    assert_eq!(rooms.handle(now, ANNA, other), Ok(vec![]));
+}
+
+#[test]
 fn no_more_is_kept_than_there_is_place_for_and_the_place_comes_back() {
     let now = Instant::now();
     let mut rooms = pair();
