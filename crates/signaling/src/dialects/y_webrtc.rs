@@ -2,11 +2,14 @@
 //!
 //! A topic is a room, and each subscription a member of it. Nobody publishes where it is not subscribed.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Extension, Router,
-    extract::{Query, State, WebSocketUpgrade},
+    extract::{Query, State, WebSocketUpgrade, ws::Utf8Bytes},
     response::Response,
     routing::get,
 };
@@ -31,13 +34,19 @@ use crate::{
 struct Topics {
     context: Context,
     config: Arc<YWebRtcConfig>,
+    press: Arc<Press>,
 }
 
 /// Makes the route `/y-webrtc`.
 pub(crate) fn routes(context: Context, config: &YWebRtcConfig) -> Option<Router> {
     let config = Arc::new(config.clone());
     let enabled = config.enabled;
-    let topics = Topics { context, config };
+    let press = Arc::default();
+    let topics = Topics {
+        context,
+        config,
+        press,
+    };
     let routes = Router::new().route("/y-webrtc", get(connect)).with_state(topics);
     enabled.then_some(routes)
 }
@@ -55,7 +64,8 @@ async fn connect(
 ) -> Response {
     let context = topics.context.clone();
     line::answer(&context, request, move |line| {
-        let outbox = Arc::new(Subscriber(line));
+        let press = Arc::clone(&topics.press);
+        let outbox = Arc::new(Subscriber { line, press });
         // The connection's own place, which is in no room; it stands for the connection in the metrics.
         let hub = &topics.context.hub;
         let visit_here = Arc::clone(&visit);
@@ -103,6 +113,8 @@ impl Message {
     }
 }
 
+const PONG: Utf8Bytes = Utf8Bytes::from_static(r#"{"type":"pong"}"#);
+
 /// One client.
 struct Subscriptions {
     topics: Topics,
@@ -146,7 +158,7 @@ impl Subscriptions {
                 "publish"
             }
             Message::Ping => {
-                if self.outbox.0.send(r#"{"type":"pong"}"#.to_owned()).is_err() {
+                if self.outbox.line.send(PONG).is_err() {
                     self.topics.context.hub.evict(self.own, Problem::TooSlow);
                 }
                 "ping"
@@ -220,28 +232,78 @@ impl Drop for Subscriptions {
     }
 }
 
+/// Writes what is published once for all subscribers: these are told one after the other.
+#[derive(Default)]
+struct Press(Mutex<Option<Print>>);
+
+/// The last text and what it was made of.
+struct Print {
+    body: Arc<RawValue>,
+    members: usize,
+    text: Utf8Bytes,
+}
+
+impl Press {
+    /// The publisher's own object, which has fields, with the count as its last.
+    fn print(&self, body: &Arc<RawValue>, members: usize) -> Option<Utf8Bytes> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(print) = &*last
+            && Arc::ptr_eq(&print.body, body)
+            && print.members == members
+        {
+            return Some(print.text.clone());
+        }
+        let object = body.get().trim_end().strip_suffix('}')?;
+        let text = Utf8Bytes::from(format!("{object},\"clients\":{members}}}"));
+        *last = Some(Print {
+            body: Arc::clone(body),
+            members,
+            text: text.clone(),
+        });
+        Some(text)
+    }
+}
+
 /// Hears what is published, in all topics of one connection.
-struct Subscriber(Arc<Line>);
+struct Subscriber {
+    line: Arc<Line>,
+    press: Arc<Press>,
+}
 
 impl Outbox for Subscriber {
     fn tell(&self, told: &Output) -> Result<(), Clogged> {
         let Notice::Signal { signal, members, .. } = &told.notice else {
             return Ok(());
         };
-        // The publisher's own object, which has fields, with the count as its last.
-        let object = signal.body.get().trim_end().strip_suffix('}');
-        let text = object.map(|object| format!("{object},\"clients\":{members}}}"));
-        text.map_or(Ok(()), |text| self.0.send(text))
+        let text = self.press.print(&signal.body, *members);
+        text.map_or(Ok(()), |text| self.line.send(text))
     }
 
     fn close(&self, reason: Problem) {
-        self.0.close(reason);
+        self.line.close(reason);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn body(text: &str) -> Arc<RawValue> {
+        let body: Box<RawValue> = serde_json::from_str(text).unwrap();
+        body.into()
+    }
+
+    #[test]
+    fn all_subscribers_share_one_text_and_each_message_has_its_own() {
+        let press = Press::default();
+        let (one, other) = (body(r#"{"n":1}"#), body(r#"{"n":2}"#));
+        let first = press.print(&one, 2).unwrap();
+        assert_eq!(first, r#"{"n":1,"clients":2}"#);
+        let again = press.print(&one, 2).unwrap();
+        assert_eq!(first.as_str().as_ptr(), again.as_str().as_ptr());
+        assert_eq!(press.print(&one, 3).unwrap(), r#"{"n":1,"clients":3}"#);
+        assert_eq!(press.print(&other, 3).unwrap(), r#"{"n":2,"clients":3}"#);
+    }
 
     #[test]
     fn what_is_no_object_of_the_protocol_is_not_published() {
