@@ -8,6 +8,7 @@ use std::{
 use crate::{
     bucket::{Rate, TokenBucket},
     config::LimitsConfig,
+    problem::Problem,
 };
 
 /// A large message counts as several, so that the rate bounds bytes too: those that receivers' queues hold.
@@ -57,6 +58,24 @@ pub(crate) enum Excess {
     Flood,
 }
 
+impl Excess {
+    /// What is wrong.
+    pub(crate) fn problem(self) -> Problem {
+        match self {
+            Self::Size => Problem::TooLarge,
+            Self::First | Self::More | Self::Flood => Problem::TooFast,
+        }
+    }
+
+    /// What the sender is told: a flood must not be answered by a flood.
+    pub(crate) fn answer(self) -> Option<Problem> {
+        match self {
+            Self::Size | Self::First => Some(self.problem()),
+            Self::More | Self::Flood => None,
+        }
+    }
+}
+
 impl Meter {
     pub(crate) fn new(limits: MessageLimits) -> Self {
         Self {
@@ -68,15 +87,22 @@ impl Meter {
         }
     }
 
-    /// Lets a message of `bytes` bytes through, or says what is wrong with it.
-    pub(crate) fn admit(&self, bytes: usize) -> Result<(), Excess> {
+    /// Lets a message of `bytes` bytes through, or says what is wrong with it; `end` ends a connection that floods.
+    pub(crate) fn admit(&self, bytes: usize, end: impl FnOnce(Problem)) -> Result<(), Excess> {
+        self.weigh(bytes).inspect_err(|excess| {
+            if *excess == Excess::Flood {
+                end(excess.problem());
+            }
+        })
+    }
+
+    fn weigh(&self, bytes: usize) -> Result<(), Excess> {
         let rate = self.limits.rate;
         let tokens = u32::try_from(1 + bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.bucket.take(tokens, rate, Instant::now()).is_err() {
             state.refused += 1;
             return Err(match state.refused {
-                // One answer for a row of refusals: a flood must not be answered by a flood.
                 1 => Excess::First,
                 refused if refused > rate.burst => Excess::Flood,
                 _ => Excess::More,
@@ -87,5 +113,38 @@ impl Meter {
             true => Err(Excess::Size),
             false => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_refusals_is_answered_once_and_then_ends_the_connection() {
+        // No token comes back, however long the test takes.
+        let rate = Rate {
+            per_second: 0,
+            burst: 3,
+        };
+        let meter = Meter::new(MessageLimits { bytes: 10, rate });
+        let answers = [11, 1, 1, 1, 1, 1, 1].map(|bytes| {
+            let mut ended = None;
+            let admitted = meter.admit(bytes, |problem| ended = Some(problem));
+            (admitted.map_err(Excess::answer), ended)
+        });
+        let (fine, silent) = ((Ok(()), None), (Err(None), None));
+        assert_eq!(
+            answers,
+            [
+                (Err(Some(Problem::TooLarge)), None),
+                fine,
+                fine,
+                (Err(Some(Problem::TooFast)), None),
+                silent,
+                silent,
+                (Err(None), Some(Problem::TooFast)),
+            ]
+        );
     }
 }

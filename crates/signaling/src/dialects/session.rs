@@ -15,7 +15,7 @@ use super::{
 use crate::{
     gate::Visit,
     hub::{Clogged, Kind, Outbox, Place},
-    meter::{Excess, Meter},
+    meter::Meter,
     names::{MemberId, RoomKey},
     problem::Problem,
     rooms::{Input, Output, Permissions},
@@ -128,15 +128,8 @@ impl Session {
         open: impl FnOnce() -> Option<Envelope<'a>>,
         reply: &dyn Sink,
     ) -> Result<(), Refused> {
-        self.meter.admit(bytes).map_err(|excess| match excess {
-            Excess::Size => Refused::Problem(Problem::TooLarge),
-            Excess::First => Refused::Problem(Problem::TooFast),
-            Excess::More => Refused::Silently,
-            Excess::Flood => {
-                self.end(Problem::TooFast);
-                Refused::Silently
-            }
-        })?;
+        let admitted = self.meter.admit(bytes, |problem| self.end(problem));
+        admitted.map_err(|excess| excess.answer().map_or(Refused::Silently, Refused::Problem))?;
         let envelope = open().ok_or(Problem::BadMessage)?;
         let request = match classic::concerns(&envelope, self.now().is_classic) {
             true => classic::parse(&envelope)?,

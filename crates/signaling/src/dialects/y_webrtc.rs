@@ -129,14 +129,8 @@ struct Subscriptions {
 
 impl Subscriptions {
     fn take(&mut self, text: &str) -> Result<(), Problem> {
-        self.meter.admit(text.len()).map_err(|excess| match excess {
-            Excess::Size => Problem::TooLarge,
-            Excess::First | Excess::More => Problem::TooFast,
-            Excess::Flood => {
-                self.topics.context.hub.evict(self.own, Problem::TooFast);
-                Problem::TooFast
-            }
-        })?;
+        let end = |problem| self.topics.context.hub.evict(self.own, problem);
+        self.meter.admit(text.len(), end).map_err(Excess::problem)?;
         let message = Message::parse(text).ok_or(Problem::BadMessage)?;
         let label = match message {
             Message::Subscribe { topics } => {

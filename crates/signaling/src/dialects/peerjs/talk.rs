@@ -61,15 +61,8 @@ impl PeerTalk {
     }
 
     fn take(&mut self, text: &str) -> Result<(), Option<Problem>> {
-        self.meter.admit(text.len()).map_err(|excess| match excess {
-            Excess::Size => Some(Problem::TooLarge),
-            Excess::First => Some(Problem::TooFast),
-            Excess::More => None,
-            Excess::Flood => {
-                self.peers.context.hub.evict(self.place, Problem::TooFast);
-                None
-            }
-        })?;
+        let end = |problem| self.peers.context.hub.evict(self.place, problem);
+        self.meter.admit(text.len(), end).map_err(Excess::answer)?;
         let request = Request::parse(text)?;
         let label = request.name();
         match request {
