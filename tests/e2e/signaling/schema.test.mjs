@@ -29,6 +29,7 @@ test("a message that the schema refuses, the server refuses, and the other way r
     [{ type: "answer", to: ID, description: "v=0" }, "bad_message"],
     [{ type: "candidate", to: ID }, "bad_message"],
     [{ type: "candidate", to: ID, candidate: null, seq: "1" }, "bad_message"],
+    [{ type: "candidate", to: ID, candidate: null, seq: 0 }, "bad_message"],
     [{ type: "joined" }, "bad_message"],
     [{}, "bad_message"],
   ]) {

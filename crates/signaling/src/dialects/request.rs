@@ -1,6 +1,6 @@
 //! What clients say in the room protocol, the same objects in both of its dialects.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, num::NonZeroU64, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -117,7 +117,7 @@ impl Request {
             description: Option<&'a RawValue>,
             #[serde(borrow, default = "absent")]
             candidate: &'a RawValue,
-            seq: Option<u64>,
+            seq: Option<NonZeroU64>,
         }
         let payload: Payload<'_> = read(payload)?;
         let body = match label == CANDIDATE {
@@ -132,7 +132,7 @@ impl Request {
                 label,
                 body: Arc::from(body),
             },
-            number: payload.seq,
+            number: payload.seq.map(NonZeroU64::get),
         })
     }
 }
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_none_is_a_bad_message() {
-        for seq in ["-1", "1.5", "\"1\"", "1e99"] {
+        for seq in ["0", "-1", "1.5", "\"1\"", "1e99"] {
             let payload = format!(r#"{{"to":"{TO}","candidate":null,"seq":{seq}}}"#);
             assert_eq!(parse("candidate", &payload), Err(Problem::BadMessage), "{seq}");
         }
