@@ -42,6 +42,19 @@ test("what is published reaches all subscribers of the topic, the publisher too,
   ben.close();
 });
 
+test("a topic that cannot be subscribed to takes no other of the list with it", async () => {
+  const own = await start({ "y_webrtc.subscribers": 2 });
+  const [anna, ben] = [await subscribed(["full"], own), await subscribed(["full"], own)];
+  const chie = await subscribed(["full", "x".repeat(65), "free"], own);
+  for (const topic of ["full", "free"]) chie.send("publish", { topic });
+  assert.equal((await chie.next("publish")).topic, "free");
+  for (const code of ["room_full", "bad_room", "not_joined"]) {
+    assert.equal(await own.metric(`signaling_drops_total{reason="${code}"}`), 1, code);
+  }
+  for (const client of [anna, ben, chie]) client.close();
+  await own.stop();
+});
+
 test("nobody publishes where it is not subscribed, nor into rooms of other dialects", async () => {
   const [anna, eve] = [await subscribed(["mine"]), await subscribed(["hers"])];
   const ben = await plain(server);

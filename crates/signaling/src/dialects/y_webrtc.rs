@@ -134,9 +134,7 @@ impl Subscriptions {
         let message = Message::parse(text).ok_or(Problem::BadMessage)?;
         let label = match message {
             Message::Subscribe { topics } => {
-                for topic in &topics {
-                    self.subscribe(RoomName::new(topic).ok_or(Problem::BadRoom)?)?;
-                }
+                self.subscribe_all(&topics);
                 "subscribe"
             }
             Message::Unsubscribe { topics } => {
@@ -160,6 +158,21 @@ impl Subscriptions {
         };
         self.topics.context.hub.metrics.message(label);
         Ok(())
+    }
+
+    /// Subscribes to each topic that can be: the others of the list have no part in what is wrong with one.
+    fn subscribe_all(&mut self, topics: &[String]) {
+        // Each may cost the check of a signature, so no more are looked at than one can have.
+        let most = self.topics.config.topics;
+        for topic in topics.iter().take(most) {
+            let name = RoomName::new(topic).ok_or(Problem::BadRoom);
+            if let Err(problem) = name.and_then(|name| self.subscribe(name)) {
+                self.note(problem);
+            }
+        }
+        if topics.len() > most {
+            self.note(Problem::ServerFull);
+        }
     }
 
     fn subscribe(&mut self, topic: RoomName) -> Result<(), Problem> {
@@ -195,6 +208,10 @@ impl Subscriptions {
         Ok(())
     }
 
+    fn note(&self, problem: Problem) {
+        self.topics.context.hub.metrics.drop(problem.code());
+    }
+
     fn publish(&self, topic: &RoomName, text: &str) -> Result<(), Problem> {
         let place = self.places.get(topic).ok_or(Problem::NotJoined)?;
         let body: Box<RawValue> = serde_json::from_str(text).map_err(|_| Problem::BadMessage)?;
@@ -211,7 +228,7 @@ impl Talk for Subscriptions {
     /// Their protocol has no word for a problem: it is counted, and the message has no effect.
     fn hear(&mut self, text: &str) {
         if let Err(problem) = self.take(text) {
-            self.topics.context.hub.metrics.drop(problem.code());
+            self.note(problem);
         }
     }
 
