@@ -20,7 +20,7 @@ use self::talk::{PeerTalk, fail};
 use super::{Context, line};
 use crate::{
     config::PeerJsConfig,
-    doors::Doors,
+    doors::{Doors, MAX_TOKEN},
     gate::Visit,
     names::{MemberId, MemberName, RoomKey, RoomName, Space},
     problem::Problem,
@@ -121,9 +121,6 @@ async fn connect(
         }
     })
 }
-
-/// The most bytes of a token, which is kept as a digest.
-const MAX_TOKEN: usize = 8192;
 
 impl Peers {
     fn enter(

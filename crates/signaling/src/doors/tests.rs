@@ -159,6 +159,18 @@ fn a_token_that_was_touched_opens_nothing() {
 }
 
 #[test]
+fn a_token_that_is_too_long_is_not_looked_at() {
+    let doors = doors(&[KeyAlgorithm::HS256]);
+    for (padding, opens) in [(MAX_TOKEN / 2, true), (MAX_TOKEN, false)] {
+        let mut claims = claims();
+        claims["more"] = "x".repeat(padding).into();
+        let token = sign(Algorithm::HS256, &claims);
+        assert_eq!(token.len() <= MAX_TOKEN, opens);
+        assert_eq!(open(&doors, &token).is_ok(), opens);
+    }
+}
+
+#[test]
 fn a_token_may_give_a_name_and_take_permissions_away() {
     let doors = doors(&[KeyAlgorithm::HS256]);
     let pass = |more: Value| {
