@@ -87,6 +87,17 @@ impl Doors {
         self.required
     }
 
+    /// The token that a client brought to its handshake, for rooms that it enters without another.
+    ///
+    /// Applications use that place for tokens of their own, so without keys it is not taken for one of ours.
+    pub(crate) fn brought(&self, token: Option<String>) -> Option<String> {
+        let token = token.filter(|_| !self.keys.is_empty())?;
+        // An empty one opens as little, and costs nothing to keep.
+        Some(token)
+            .filter(|token| token.len() <= MAX_TOKEN)
+            .or_else(|| Some(String::new()))
+    }
+
     /// Lets whoever has a token for `room` in, and where none is required everybody without one.
     pub(crate) fn open(&self, token: Option<&str>, room: &RoomName) -> Result<Pass, Problem> {
         let Some(token) = token else {

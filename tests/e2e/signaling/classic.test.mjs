@@ -157,3 +157,10 @@ describe("strangers", () => {
     eve.socket.disconnect();
   });
 });
+
+test("a token of the application's own in the handshake keeps nobody out where there are no keys", async () => {
+  const { socket, hears } = client(server, { auth: { token: "of the application" } });
+  socket.emit("create or join", "own token");
+  assert.equal((await hears(1))[0][0], "created");
+  socket.disconnect();
+});

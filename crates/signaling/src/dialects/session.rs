@@ -70,7 +70,7 @@ impl Session {
             context: context.clone(),
             visit,
             meter: Meter::new(context.messages),
-            token,
+            token: context.doors.brought(token),
             standing: Mutex::new(Standing {
                 place,
                 permissions: Permissions::ALL,

@@ -77,9 +77,9 @@ async fn connect(
         );
         Some(Subscriptions {
             meter: Meter::new(topics.context.messages),
+            token: topics.context.doors.brought(handshake.token),
             topics,
             visit,
-            token: handshake.token,
             outbox,
             own,
             places: HashMap::new(),

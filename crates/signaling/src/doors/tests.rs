@@ -159,6 +159,20 @@ fn a_token_that_was_touched_opens_nothing() {
 }
 
 #[test]
+fn what_a_handshake_brings_is_a_room_token_only_where_there_are_keys() {
+    let brought = || Some("for another application".to_owned());
+    let none = Doors::new(&RoomTokensConfig::default()).unwrap();
+    assert_eq!(none.brought(brought()), None);
+    let mut optional = config(&[KeyAlgorithm::HS256]);
+    optional.required = false;
+    let optional = Doors::new(&optional).unwrap();
+    assert_eq!(optional.brought(brought()), brought());
+    let long = optional.brought(Some("x".repeat(MAX_TOKEN + 1)));
+    assert_eq!(long.as_deref(), Some(""), "not kept, and none all the same");
+    assert_eq!(optional.open(long.as_deref(), &north()), Err(Problem::BadToken));
+}
+
+#[test]
 fn a_token_that_is_too_long_is_not_looked_at() {
     let doors = doors(&[KeyAlgorithm::HS256]);
     for (padding, opens) in [(MAX_TOKEN / 2, true), (MAX_TOKEN, false)] {
