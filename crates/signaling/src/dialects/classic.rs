@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What members of a classic room tell each other.
-const PASSED_ON: [&str; 9] = [
+const PASSED_ON: [&str; 8] = [
     "message",
     "ready",
     "offer",
@@ -26,7 +26,6 @@ const PASSED_ON: [&str; 9] = [
     "ice-candidate",
     "got user media",
     "bye",
-    "leave",
 ];
 
 /// Tells whether a message is a classic sample's: it enters a room by its bare name, or is already in one.
