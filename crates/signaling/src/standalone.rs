@@ -194,6 +194,13 @@ api_keys = ["short"]
                 "keys[0].secret",
             ),
             (
+                format!(
+                    "room_tokens.keys = [{{ algorithm = \"HS256\", secret = \"short{}\" }}]",
+                    " ".repeat(32)
+                ),
+                "keys[0].secret",
+            ),
+            (
                 format!("room_tokens.keys = [{{ algorithm = \"EdDSA\", secret = \"{secret}\" }}]"),
                 "keys[0].secret",
             ),

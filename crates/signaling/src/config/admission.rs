@@ -78,7 +78,7 @@ pub struct RoomKeyConfig {
     pub id: Option<String>,
     /// The one algorithm that it is used with.
     pub algorithm: KeyAlgorithm,
-    /// HS256: the secret itself.
+    /// HS256: the secret itself, with white space around it ignored as in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Hidden>,
     /// RS256, EdDSA: the public key in PEM.
@@ -129,7 +129,7 @@ impl Check for RoomTokensConfig {
             if key
                 .secret
                 .as_ref()
-                .is_some_and(|Hidden(secret)| secret.len() < MIN_SECRET_BYTES)
+                .is_some_and(|Hidden(secret)| secret.trim().len() < MIN_SECRET_BYTES)
             {
                 report.mistake(&at("secret"), "must have 32 bytes or more");
             }

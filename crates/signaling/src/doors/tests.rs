@@ -236,6 +236,20 @@ fn issuer_and_audience_are_checked_where_they_are_set() {
 }
 
 #[test]
+fn white_space_around_a_secret_is_no_part_of_it_wherever_it_stands() {
+    let padded = format!("  {SECRET}\n");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &padded).unwrap();
+    let token = sign(Algorithm::HS256, &claims());
+    for (secret, file) in [(Some(padded), None), (None, Some(file.path().to_owned()))] {
+        let mut config = config(&[KeyAlgorithm::HS256]);
+        config.keys[0].secret = secret.map(Hidden);
+        config.keys[0].file = file;
+        assert!(open(&Doors::new(&config).unwrap(), &token).is_ok());
+    }
+}
+
+#[test]
 fn a_key_that_cannot_be_used_is_said_to_be() {
     let mut short = config(&[KeyAlgorithm::HS256]);
     short.keys[0].secret = Some(Hidden("short".into()));
