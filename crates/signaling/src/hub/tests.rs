@@ -247,6 +247,20 @@ fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
 }
 
 #[test]
+fn whether_somebody_else_has_an_id_is_not_told_to_who_comes_back() {
+    let hub = hub();
+    let (anna, _) = member(&hub, 1, 2, 100);
+    let token = hub.session_token(anna.id);
+    let outbox = Reader::new(100) as Arc<dyn Outbox>;
+    let visit = Arc::new(Visit::local());
+    let back = hub.connect(MemberId::new(2), Kind::Connection, visit, outbox);
+    let cannot = Err(Problem::CannotResume);
+    assert_eq!(hub.resume(back, &token, 0, &|_| Ok(())), cannot, "not meant to");
+    hub.disconnect(anna, true);
+    assert_eq!(hub.resume(back, &token, 0, &|_| Ok(())), cannot, "gone");
+}
+
+#[test]
 fn who_is_flooded_by_others_keeps_its_id_for_its_return() {
     let hub = hub();
     let (ben, _) = member(&hub, 2, 2, 100);
