@@ -95,9 +95,7 @@ impl Hub {
         let mut clogged = Vec::new();
         {
             let mut state = self.lock();
-            if !state.seats.has(place) {
-                return Err(Problem::Closing);
-            }
+            state.seats.check(place)?;
             let outputs = state.rooms.handle(Instant::now(), place.id, input)?;
             state.deliver(&outputs, welcome, &mut clogged);
             self.settle(&mut state);

@@ -60,9 +60,7 @@ impl Hub {
         let mut clogged = Vec::new();
         let (resumed, replaced) = {
             let mut state = self.lock();
-            if !state.seats.has(place) {
-                return Err(Problem::Closing);
-            }
+            state.seats.check(place)?;
             if state.rooms.holds(place.id) {
                 return Err(Problem::AlreadyJoined);
             }

@@ -122,6 +122,15 @@ impl Seats {
         (ids, outboxes)
     }
 
+    /// Says why a connection has its seat no more.
+    pub(super) fn check(&self, place: Place) -> Result<(), Problem> {
+        match self.taken.get(&place.id) {
+            Some((connection, _)) if *connection == place.connection => Ok(()),
+            Some((_, taken)) if taken.outbox.is_some() => Err(Problem::Replaced),
+            Some(_) | None => Err(Problem::Closing),
+        }
+    }
+
     pub(super) fn has(&self, place: Place) -> bool {
         self.find(place.id) == Some(place)
     }

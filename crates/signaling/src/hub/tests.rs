@@ -233,7 +233,9 @@ fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
     });
     assert_eq!(first.got(), ["closed: replaced"]);
     hub.disconnect(one, true);
-    assert_eq!(join(&hub, one, 2, None), Err(Problem::Closing));
+    assert_eq!(join(&hub, one, 2, None), Err(Problem::Replaced));
+    let token = hub.session_token(two.id);
+    assert_eq!(hub.resume(one, &token, 0, &|_| Ok(())), Err(Problem::Replaced));
     signal(&hub, ben, two.id).unwrap();
     assert_eq!(second.got(), ["candidate"]);
     assert_eq!(bens.got(), ["peer-joined"]);
