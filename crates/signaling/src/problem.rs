@@ -88,3 +88,49 @@ impl From<Refusal> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What clients of the room protocol may be told.
+    const TOLD: [Problem; 17] = [
+        Problem::BadRoom,
+        Problem::BadName,
+        Problem::BadMessage,
+        Problem::RoomFull,
+        Problem::ServerFull,
+        Problem::AlreadyJoined,
+        Problem::NotJoined,
+        Problem::UnknownPeer,
+        Problem::TokenRequired,
+        Problem::BadToken,
+        Problem::Forbidden,
+        Problem::CannotResume,
+        Problem::Replaced,
+        Problem::TooLarge,
+        Problem::TooFast,
+        Problem::TooSlow,
+        Problem::Closing,
+    ];
+
+    #[test]
+    fn the_schema_and_the_documentation_know_every_code() {
+        let schema = include_str!("../../../docs/signaling.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let events = schema["$defs"]["fromServer"]["oneOf"].as_array().unwrap();
+        let problem = events
+            .iter()
+            .find(|event| event["properties"]["type"]["const"] == "problem");
+        let codes = &problem.unwrap()["properties"]["code"]["enum"];
+        let told: Vec<_> = TOLD.into_iter().map(Problem::code).collect();
+        assert_eq!(codes, &Value::from(told.clone()));
+        let table = include_str!("../../../docs/signaling.md");
+        for code in told {
+            let is_listed = |line: &str| line.starts_with("| `") && line.contains(&format!("`{code}`"));
+            assert!(table.lines().any(is_listed), "{code}");
+        }
+    }
+}
