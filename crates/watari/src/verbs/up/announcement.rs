@@ -23,7 +23,7 @@ pub(crate) struct Announcement {
     pub(crate) page: Vec<String>,
     pub(crate) turn: Vec<String>,
     pub(crate) stun: Vec<String>,
-    /// Socket.IO and plain WebSocket.
+    /// Where clients of each dialect connect.
     pub(crate) signaling: Vec<String>,
     /// Endpoints that mint credentials for other applications.
     pub(crate) credentials: Vec<String>,
@@ -36,6 +36,9 @@ pub(crate) struct Announcement {
     /// The first listener of TURN.
     #[serde(skip)]
     pub(crate) relay: Option<SocketAddr>,
+    /// Whether clients of PeerJS and of y-webrtc are served.
+    #[serde(skip)]
+    foreign: [bool; 2],
 }
 
 impl Announcement {
@@ -85,6 +88,11 @@ impl Announcement {
             .extend(places.iter().map(|place| format!("stun:{place}")));
     }
 
+    /// Says which dialects pages that are added from now on are served with.
+    pub(crate) fn dialects(&mut self, config: &signaling::Config) {
+        self.foreign = [config.peerjs.enabled, config.y_webrtc.enabled];
+    }
+
     /// Adds the page, signaling and credential endpoints served at these addresses.
     pub(crate) fn web(&mut self, listeners: &[SocketAddr]) {
         self.pages("", &bases(listeners, page_hosts));
@@ -100,6 +108,11 @@ impl Announcement {
             self.page.push(format!("http{s}://{base}/"));
             self.signaling.push(format!("http{s}://{base}/socket.io/"));
             self.signaling.push(format!("ws{s}://{base}/ws"));
+            let [peerjs, y_webrtc] = self.foreign;
+            self.signaling
+                .extend(peerjs.then(|| format!("http{s}://{base}/peerjs")));
+            self.signaling
+                .extend(y_webrtc.then(|| format!("ws{s}://{base}/y-webrtc")));
             self.credentials.push(format!("http{s}://{base}/turn"));
             self.credentials.push(format!("http{s}://{base}/ice"));
         }
@@ -248,6 +261,27 @@ mod tests {
             "{table}"
         );
         assert!(!table.contains("HTTPS"), "{table}");
+    }
+
+    #[test]
+    fn every_dialect_that_is_served_is_listed_and_no_other() {
+        let mut config = signaling::Config::default();
+        let listed = |config: &signaling::Config| {
+            let mut announcement = Announcement::new(PathBuf::from("/state"));
+            announcement.dialects(config);
+            announcement.web(&["192.0.2.7:3001".parse().unwrap()]);
+            announcement.signaling
+        };
+        let all = [
+            "http://192.0.2.7:3001/socket.io/",
+            "ws://192.0.2.7:3001/ws",
+            "http://192.0.2.7:3001/peerjs",
+            "ws://192.0.2.7:3001/y-webrtc",
+        ];
+        assert_eq!(listed(&config), all);
+        config.peerjs.enabled = false;
+        config.y_webrtc.enabled = false;
+        assert_eq!(listed(&config), all[..2]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Start<'_> {
             return Ok(());
         }
         let (plain_at, secure_at) = (web::addresses(&plain)?, web::addresses(&secure)?);
+        self.announcement.dialects(&self.suite.signaling);
         self.announcement.web(&plain_at);
         let pairs = self.secured.certificates.pairs();
         self.announcement.https(&secure_at, &pairs);
