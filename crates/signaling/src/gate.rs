@@ -50,7 +50,7 @@ impl Visit {
     }
 }
 
-/// Stands before both dialects.
+/// Stands before every dialect.
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) addresses: Arc<Addresses>,

@@ -17,7 +17,7 @@ impl Metrics {
         let metrics = Self {
             connections: IntGauge::new(
                 "signaling_connections",
-                "Connections that can send messages, both dialects.",
+                "Connections that can send messages, of every dialect.",
             )?,
             rooms: IntGauge::new("signaling_rooms", "Rooms with at least one member.")?,
             credentials: IntCounter::new(

@@ -101,7 +101,8 @@ fn breaks_lines(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
-/// Identifies one connection to the members of its room; 128 random bits, so nobody can guess another's.
+/// Identifies a member to the others of its room, over whatever connection: 128 bits that nobody can guess, random
+/// or a hash with a secret of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(u128);
 

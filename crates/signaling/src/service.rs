@@ -35,7 +35,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// What a request to `/turn` or `/ice` may carry in its body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Makes the routes `/socket.io/`, `/ws`, `/turn` and `/ice`.
+/// Makes the routes `/socket.io/`, `/ws`, `/peerjs…`, `/y-webrtc`, `/turn` and `/ice`.
 ///
 /// **Serve them with `into_make_service_with_connect_info::<SocketAddr>()`**: limits count per address, and
 /// without it all clients share those of one. Clients are told and disconnected once `shutdown` is

@@ -225,7 +225,7 @@ for (const [name, connect, stream] of SLOW) {
 describe("foreign pages", () => {
   const evil = { headers: { origin: "http://evil.example" } };
 
-  test("a page of another origin gets in by neither dialect", async () => {
+  test("a page of another origin gets in by no dialect of the room protocol", async () => {
     await assert.rejects(plain(server, evil), /403/);
     await assert.rejects(socketIo(server, { transports: ["websocket"], extraHeaders: evil.headers }));
     await assert.rejects(socketIo(server, { transports: ["polling"], extraHeaders: evil.headers }));
