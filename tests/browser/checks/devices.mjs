@@ -78,6 +78,8 @@ async function watch(chromium, camera, link, told) {
     assert.match(await guest.text("#notice"), told);
     assert.equal(await guest.page.$eval("div#stage", (stage) => stage.dataset.self), "nothing");
     await eventually("frames", () => guest.stats(), ({ frames }) => frames > 5);
+    // A browser that is ended says no goodbye, and would be waited for.
+    await guest.close();
   } finally {
     await close();
   }

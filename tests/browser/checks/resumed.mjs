@@ -13,6 +13,8 @@ export async function resumed({ browser, suite, keep }) {
   try {
     const gated = new URL(suite.page);
     gated.port = String(gate.port);
+    // At localhost, Socket.IO's client does not listen to whether the browser is offline.
+    gated.hostname = "127.0.0.1";
     await aoi.visit(gated.href);
     await aoi.enter({ name: "Aoi", relayOnly: true });
     await aoi.says(/^Waiting/);
@@ -49,6 +51,14 @@ export async function resumed({ browser, suite, keep }) {
       await sora.says(/^Connected to Aoi directly/);
       assert.deepEqual(await Promise.all([aoi, sora].map(connections)), before, "the same connections");
       assert.ok(before.every((count, i) => count > used[i]), "other ones than before the switch");
+    });
+    await check("a browser that says it is offline loses no place in the room", async () => {
+      const before = await Promise.all([aoi, sora].map(connections));
+      await aoi.page.evaluate(() => void dispatchEvent(new Event("offline")));
+      await sora.says(/^Aoi lost the signaling server and is reconnecting/);
+      await sora.says(/^Connected to Aoi directly/);
+      await aoi.says(/^Connected to Sora directly/);
+      assert.deepEqual(await Promise.all([aoi, sora].map(connections)), before, "the same connections");
     });
     // The browser itself reports the attempts while nobody listened.
     aoi.errors.length = 0;
