@@ -11,6 +11,7 @@ import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { relayed } from "./checks/relayed.mjs";
 import { resumed } from "./checks/resumed.mjs";
+import { tokens } from "./checks/tokens.mjs";
 import { transports } from "./checks/transports.mjs";
 import { INSECURE_HOST, launch } from "./lib/browser.mjs";
 import { check } from "./lib/report.mjs";
@@ -53,6 +54,7 @@ try {
   await switched(stage);
   await resumed(stage);
   await foreign({ ...stage, watari });
+  await tokens({ ...stage, watari });
   await devices(stage);
   await pictures({ ...stage, folder });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { linkTo, randomRoom, roomOf } from "../assets/js/room.js";
+import { linkTo, randomRoom, roomOf, tokenOf, withoutToken } from "../assets/js/room.js";
 
 test("made-up rooms are readable, plain in a link, and differ", () => {
   const made = new Set(Array.from({ length: 500 }, () => randomRoom()));
@@ -29,4 +29,13 @@ test("a link leads into the room and carries nothing else", () => {
   assert.equal(link, "http://localhost:3001/?room=%E6%B8%A1%E3%82%8A+%26+co");
   assert.equal(roomOf(link), "渡り & co");
   assert.equal(roomOf("http://localhost:3001/"), "");
+});
+
+test("a room token comes in the fragment only, and leaves the address", () => {
+  const address = "http://localhost:3001/?room=north&token=query#token=aa.b-b.c_c";
+  assert.equal(tokenOf(address), "aa.b-b.c_c");
+  assert.equal(withoutToken(address), "http://localhost:3001/?room=north&token=query");
+  assert.equal(tokenOf(withoutToken(address)), null);
+  assert.equal(tokenOf("http://localhost:3001/#token="), null);
+  assert.equal(linkTo(address, "north"), "http://localhost:3001/?room=north");
 });

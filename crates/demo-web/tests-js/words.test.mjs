@@ -53,6 +53,15 @@ test("every text that is asked for exists, and every text is asked for", () => {
   assert.deepEqual(unused, []);
 });
 
+test("every problem that the server may tell the page has words", () => {
+  const schema = JSON.parse(readFileSync(new URL("../../../docs/signaling.schema.json", import.meta.url), "utf8"));
+  const events = schema.$defs.fromServer.oneOf;
+  const { code } = events.find((/** @type {any} */ event) => event.properties.type.const === "problem").properties;
+  // Said for what the page does not do, or when its connection is about to show the same.
+  const mute = ["bad_message", "unknown_peer", "closing"];
+  for (const told of code.enum) assert.equal(`problem.${told}` in words.en, !mute.includes(told), told);
+});
+
 test("the stored language wins, then the browser's order, then English", () => {
   assert.equal(chooseLanguage(null, ["ja-JP", "en"]), "ja");
   assert.equal(chooseLanguage("en", ["ja"]), "en");

@@ -6,10 +6,16 @@ import { I18n } from "./i18n.js";
 import { LobbyView } from "./lobby-view.js";
 import { unavailable } from "./media.js";
 import { PathView } from "./path-view.js";
-import { linkTo } from "./room.js";
+import { linkTo, tokenOf, withoutToken } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
 import { stateLine, STEPS, stepsDone } from "./state.js";
+
+/** What opens rooms that are not open to all. @type {string | null} */
+let token = null;
+takeToken();
+// Another link into the page that is open already changes no more than this.
+addEventListener("hashchange", takeToken);
 
 const i18n = new I18n();
 const { signaling } = await (await fetch("/config.json")).json();
@@ -35,10 +41,10 @@ session.addEventListener("reading", () => {
 });
 
 lobby.addEventListener("enter", (event) => {
-  const { detail } = /** @type {CustomEvent<import("./session.js").Entry>} */ (event);
+  const { detail } = /** @type {CustomEvent<Omit<import("./session.js").Entry, "token">>} */ (event);
   history.replaceState(null, "", linkTo(location.href, detail.room));
   stage.enter(detail.room);
-  session.enter(detail);
+  session.enter({ ...detail, token });
 });
 relayOnly.addEventListener("change", () => session.setRelayOnly(relayOnly.checked));
 
@@ -79,6 +85,14 @@ function render() {
   lobby.render();
   stage.render();
   path.render(session.call);
+}
+
+/** Takes the room token out of the address bar, where it could be read, and out of links that are copied from there. */
+function takeToken() {
+  const brought = tokenOf(location.href);
+  if (brought === null) return;
+  token = brought;
+  history.replaceState(null, "", withoutToken(location.href));
 }
 
 /** Shows the form or the call, and moves the focus along with it. */

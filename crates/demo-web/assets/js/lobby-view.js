@@ -5,7 +5,7 @@ import { randomRoom, roomOf } from "./room.js";
 
 const STORED_AS = "watari.name";
 
-/** Fires `enter` with an Entry as `detail`. */
+/** Fires `enter` with an Entry as `detail`, but for the token. */
 export class LobbyView extends EventTarget {
   #i18n;
   /** @type {HTMLInputElement} */

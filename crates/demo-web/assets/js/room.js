@@ -23,6 +23,24 @@ export function roomOf(address) {
 }
 
 /**
+ * Reads the room token from `#token=`, which browsers send to no server; null when there is none.
+ * @param {string} address
+ */
+export function tokenOf(address) {
+  return new URLSearchParams(new URL(address).hash.slice(1)).get("token") || null;
+}
+
+/**
+ * The address without its fragment.
+ * @param {string} address
+ */
+export function withoutToken(address) {
+  const bare = new URL(address);
+  bare.hash = "";
+  return bare.href;
+}
+
+/**
  * Writes the link that leads into a room, with nothing else in it.
  * @param {string} address
  * @param {string} room

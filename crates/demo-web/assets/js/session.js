@@ -13,7 +13,7 @@ const QUIET = ["unknown_peer", "closing"];
 /**
  * @typedef {{ key: string, params?: Record<string, string> }} Notice
  * @typedef {import("./media.js").Wish} Wish
- * @typedef {{ room: string, name: string, wish: Wish, relayOnly: boolean }} Entry
+ * @typedef {{ room: string, name: string, token: string | null, wish: Wish, relayOnly: boolean }} Entry
  */
 
 /**
@@ -151,7 +151,7 @@ export class Session extends EventTarget {
     clearTimeout(this.#comeBack);
     if (!entry || !this.#signaling?.connected) return;
     try {
-      const joined = await this.#signaling.join(entry.room, entry.name);
+      const joined = await this.#signaling.join(entry.room, entry.name, entry.token);
       this.#ice = joined;
       this.#forgetProblems();
       this.#noteRelay();
@@ -289,7 +289,7 @@ export class Session extends EventTarget {
 function noticeOf({ code, message }) {
   const known = [
     "bad_room", "bad_name", "room_full", "server_full", "too_large", "too_fast", "too_slow", "not_joined",
-    "already_joined", "unreachable",
+    "already_joined", "token_required", "bad_token", "forbidden", "replaced", "cannot_resume", "unreachable",
   ];
   return known.includes(code) ? { key: `problem.${code}` } : { key: "problem.other", params: { message } };
 }

@@ -85,11 +85,12 @@ export class Signaling extends EventTarget {
    * Enters a room.
    * @param {string} room
    * @param {string} name
+   * @param {string | null} token opens the room, where one is needed
    * @returns {Promise<Joined>}
    */
-  async join(room, name) {
+  async join(room, name, token) {
     this.#token = null;
-    return this.#ask("join", "joined", { room, name, resume: true });
+    return this.#ask("join", "joined", { room, name, token, resume: true });
   }
 
   /** Whether there is a membership to come back to. */

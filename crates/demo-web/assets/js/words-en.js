@@ -66,6 +66,11 @@ export default {
   "problem.too_fast": "Too many messages in a short time. Wait a moment and try again.",
   "problem.not_joined": "The server does not count you as a member of this room any more. Enter again.",
   "problem.already_joined": "This page is already in a room.",
+  "problem.token_required": "Rooms on this server open to personal links only. Open the link you were given; after a reload, open it again.",
+  "problem.bad_token": "This link does not open this room, or it has expired. Ask for a new one.",
+  "problem.forbidden": "Your link does not allow this.",
+  "problem.replaced": "You came back over another connection, so this one was closed.",
+  "problem.cannot_resume": "It is too late to go on where you were. Enter the room again.",
   "problem.unreachable": "The signaling server does not answer.",
   "problem.other": "The server reported a problem: {message}",
 
