@@ -218,24 +218,36 @@ api_keys = ["short"]
             ),
             ("resume.seconds = 601".into(), "resume.seconds"),
             ("resume.total_bytes = 4096".into(), "resume.total_bytes"),
-            ("resume.messages = 320".into(), "limits.outgoing_messages"),
-            ("resume.bytes = 1048577".into(), "limits.outgoing_bytes"),
-            (
-                "resume.seconds = 0\nlimits.message_burst = 20\nlimits.outgoing_messages = 64".into(),
-                "limits.outgoing_messages",
-            ),
-            ("limits.outgoing_bytes = 1048575".into(), "limits.outgoing_bytes"),
-            (
-                "limits.outgoing_bytes = 1048576\nlimits.message_bytes = 524289\nresume.seconds = 0".into(),
-                "limits.outgoing_bytes",
-            ),
             ("peerjs.key = \"a/b\"".into(), "peerjs.key"),
             ("y_webrtc.subscribers = 1".into(), "y_webrtc.subscribers"),
             ("y_webrtc.total_topics = 0".into(), "y_webrtc.total_topics"),
         ] {
-            let mistakes = load(&format!("[signaling]\nice.secret = \"north\"\n{text}\n"));
-            let mistakes = mistakes.unwrap_err().to_string();
-            assert!(mistakes.contains(place), "{place} in:\n{mistakes}");
+            assert_mistake(&text, place);
         }
+    }
+
+    #[test]
+    fn a_queue_that_cannot_hold_what_one_is_told_at_once_is_a_mistake() {
+        for (text, place) in [
+            ("resume.messages = 320", "limits.outgoing_messages"),
+            ("resume.bytes = 1048577", "limits.outgoing_bytes"),
+            (
+                "resume.seconds = 0\nlimits.message_burst = 20\nlimits.outgoing_messages = 64",
+                "limits.outgoing_messages",
+            ),
+            ("limits.outgoing_bytes = 1048575", "limits.outgoing_bytes"),
+            (
+                "limits.outgoing_bytes = 1048576\nlimits.message_bytes = 524289\nresume.seconds = 0",
+                "limits.outgoing_bytes",
+            ),
+        ] {
+            assert_mistake(text, place);
+        }
+    }
+
+    fn assert_mistake(text: &str, place: &str) {
+        let mistakes = load(&format!("[signaling]\nice.secret = \"north\"\n{text}\n"));
+        let mistakes = mistakes.unwrap_err().to_string();
+        assert!(mistakes.contains(place), "{place} in:\n{mistakes}");
     }
 }

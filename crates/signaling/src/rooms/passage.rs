@@ -51,6 +51,12 @@ impl Rooms {
         self.members.insert(id, member);
         self.welcome(id, outputs);
         self.announce(id, &Notice::PeerJoined(this), outputs);
+        self.hand_over(id, outputs);
+        Ok(())
+    }
+
+    /// Tells a newcomer what was kept for it.
+    fn hand_over(&mut self, id: MemberId, outputs: &mut Vec<Output>) {
         for letter in self.mailbox.take(id) {
             // Who has left since, or is in another room, says nothing here.
             let same = |from| self.members.get(&from).map(|from| &from.room);
@@ -58,7 +64,6 @@ impl Rooms {
                 self.pass_on(letter.from, &[id], &letter.signal, outputs);
             }
         }
-        Ok(())
     }
 
     pub(super) fn leave(&mut self, id: MemberId, outputs: &mut Vec<Output>) -> Result<(), Refusal> {
