@@ -5,6 +5,7 @@ pub(crate) mod socket_io;
 pub(crate) mod web_socket;
 pub(crate) mod y_webrtc;
 
+mod any;
 mod classic;
 mod event;
 mod line;
@@ -17,6 +18,8 @@ pub(crate) use self::{
     request::Envelope,
     session::{Session, Sink},
 };
+
+pub(crate) use self::any::any_message;
 
 use std::{sync::Arc, time::Duration};
 

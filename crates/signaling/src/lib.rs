@@ -7,6 +7,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+#[doc(hidden)]
+pub mod exercise;
 pub mod names;
 pub mod rooms;
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+pub(super) use self::message::{Answer, Request};
 use self::talk::{PeerTalk, fail};
 use super::{Context, line};
 use crate::{

@@ -147,7 +147,7 @@ fn wait_until_marked(socket: &Socket) {
 }
 
 /// Reads `["event", payload]`; a missing payload is a null one.
-fn open(text: &str) -> Option<Envelope<'_>> {
+pub(super) fn open(text: &str) -> Option<Envelope<'_>> {
     let parts: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(Envelope {
         event: serde_json::from_str(parts.first()?.get()).ok()?,

@@ -54,7 +54,7 @@ impl Talk for Conversation {
 }
 
 /// Reads `{"type": event, …}`; the whole object is the payload.
-fn open(text: &str) -> Option<Envelope<'_>> {
+pub(super) fn open(text: &str) -> Option<Envelope<'_>> {
     #[derive(Deserialize)]
     struct Head<'a> {
         #[serde(borrow, rename = "type")]

@@ -90,7 +90,7 @@ async fn connect(
 /// A client's message; one of an unknown type is ignored, as their own server does.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Message {
+pub(super) enum Message {
     Subscribe {
         #[serde(default)]
         topics: Vec<String>,
@@ -106,7 +106,7 @@ enum Message {
 }
 
 impl Message {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         // Without the check an array of the fields in order would pass too.
         let object = Some(text).filter(|text| text.trim_start().starts_with('{'))?;
         serde_json::from_str(object).ok()
@@ -245,7 +245,7 @@ impl Drop for Subscriptions {
 
 /// Writes what is published once for all subscribers: these are told one after the other.
 #[derive(Default)]
-struct Press(Mutex<Option<Print>>);
+pub(super) struct Press(Mutex<Option<Print>>);
 
 /// The last text and what it was made of.
 struct Print {
@@ -256,7 +256,7 @@ struct Print {
 
 impl Press {
     /// The publisher's own object, which has fields, with the count as its last.
-    fn print(&self, body: &Arc<RawValue>, members: usize) -> Option<Utf8Bytes> {
+    pub(super) fn print(&self, body: &Arc<RawValue>, members: usize) -> Option<Utf8Bytes> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(print) = &*last
             && Arc::ptr_eq(&print.body, body)

@@ -14,7 +14,7 @@ use crate::{
 const PASSED_ON: [&str; 5] = ["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"];
 
 /// What a client asks for.
-pub(super) enum Request {
+pub(in crate::dialects) enum Request {
     Heartbeat,
     /// Leaves for good.
     Leave,
@@ -27,7 +27,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(in crate::dialects) fn parse(text: &str) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         struct Message<'a> {
             #[serde(rename = "type")]
@@ -58,7 +58,7 @@ impl Request {
     }
 
     /// The name in the metrics.
-    pub(super) fn name(&self) -> &'static str {
+    pub(in crate::dialects) fn name(&self) -> &'static str {
         match self {
             Self::Heartbeat => "HEARTBEAT",
             Self::Leave => "LEAVE",
@@ -69,7 +69,7 @@ impl Request {
 
 /// What the server says.
 #[derive(Serialize)]
-pub(super) struct Answer<'a> {
+pub(in crate::dialects) struct Answer<'a> {
     #[serde(rename = "type")]
     label: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ enum Payload<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) const OPEN: Self = Self {
+    pub(in crate::dialects) const OPEN: Self = Self {
         label: "OPEN",
         src: None,
         dst: None,
@@ -96,7 +96,7 @@ impl<'a> Answer<'a> {
     };
 
     /// What a notice is to the client `own`.
-    pub(super) fn of(told: &'a Output, own: &'a str) -> Option<Self> {
+    pub(in crate::dialects) fn of(told: &'a Output, own: &'a str) -> Option<Self> {
         match &told.notice {
             Notice::Signal { from, signal, .. } => Some(Self {
                 label: signal.label,
@@ -116,7 +116,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Nobody is there by the id `absent`.
-    pub(super) fn expired(absent: &'a str, own: &'a str) -> Self {
+    pub(in crate::dialects) fn expired(absent: &'a str, own: &'a str) -> Self {
         Self {
             label: "EXPIRE",
             src: Some(absent),
@@ -125,7 +125,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(super) fn problem(problem: Problem) -> Self {
+    pub(in crate::dialects) fn problem(problem: Problem) -> Self {
         // The words are those of PeerJS's own server.
         let (label, msg) = if problem == Problem::IdTaken {
             ("ID-TAKEN", "ID is taken")
@@ -142,7 +142,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::dialects) fn text(&self) -> String {
         // Strings and raw JSON always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
