@@ -1,8 +1,8 @@
 //! The loop of one worker: wait, receive, decide, send.
 
-#[cfg_attr(not(feature = "dtls"), path = "worker/dtls_absent.rs")]
 mod coalescing;
 mod deciding;
+#[cfg_attr(not(feature = "dtls"), path = "worker/dtls_absent.rs")]
 pub(crate) mod dtls;
 mod effects;
 pub(crate) mod mail;
