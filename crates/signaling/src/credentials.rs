@@ -1,27 +1,33 @@
-//! The endpoints `/turn` and `/ice`, where other applications fetch TURN credentials.
+//! Where other applications fetch TURN credentials: `/turn`, `/ice`, and the paths of services whose clients there are.
+
+mod params;
+mod refusal;
+mod shapes;
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
 use axum::{
-    Json, RequestExt as _,
-    extract::{Form, Query, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
+use self::{params::Params, refusal::Refusal};
 use crate::{
     address::{Addresses, client_address},
     config::CredentialsConfig,
-    gate::{FOREIGN_HOST, Origins, later, peer_of},
+    gate::{Origins, peer_of},
     hub::Hub,
-    ice::{Grant, IceServer},
+    ice::Grant,
     names::MAX_NAME_CHARS,
     site::Site,
 };
+
+pub(crate) use shapes::{cloudflare, ice, matrix, turn, twilio};
 
 /// What the endpoints need to know.
 #[derive(Clone)]
@@ -31,45 +37,6 @@ pub(crate) struct Endpoints {
     pub(crate) proxies: Arc<[IpNet]>,
     pub(crate) origins: Arc<Origins>,
     pub(crate) keys: Arc<Keys>,
-}
-
-/// Answers `/turn`: the response of draft-uberti-behave-turn-rest-00.
-pub(crate) async fn turn(State(endpoints): State<Endpoints>, request: Request) -> Response {
-    #[derive(Serialize)]
-    struct Answer {
-        username: String,
-        password: String,
-        ttl: u64,
-        uris: Vec<String>,
-    }
-    endpoints
-        .answer(request, Service::Required, |grant| {
-            Json(Answer {
-                username: grant.username,
-                password: grant.password,
-                ttl: grant.ttl,
-                uris: grant.relays,
-            })
-        })
-        .await
-}
-
-/// Answers `/ice`: an `RTCConfiguration` ready for `new RTCPeerConnection`.
-pub(crate) async fn ice(State(endpoints): State<Endpoints>, request: Request) -> Response {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        ice_servers: Vec<IceServer>,
-        ice_transport_policy: &'static str,
-    }
-    endpoints
-        .answer(request, Service::Optional, |grant| {
-            Json(Answer {
-                ice_servers: grant.ice_servers(),
-                ice_transport_policy: "all",
-            })
-        })
-        .await
 }
 
 /// Whether `service=turn` has to be there; anything else in its place is wrong in either case.
@@ -91,11 +58,13 @@ impl Endpoints {
                 self.hub.metrics.credentials.inc();
                 ([(header::CACHE_CONTROL, "no-store")], shape(grant)).into_response()
             }
-            Err(refusal) => {
-                self.hub.metrics.drop(refusal.reason());
-                refusal.into_response()
-            }
+            Err(refusal) => self.refuse(refusal),
         }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Response {
+        self.hub.metrics.drop(refusal.reason());
+        refusal.into_response()
     }
 
     async fn grant(&self, request: Request, service: Service) -> Result<Grant, Refusal> {
@@ -175,175 +144,25 @@ fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
+/// Keys in headers: `X-Api-Key`, a bearer's token, the password of an account whatever its name.
 fn header_keys(headers: &HeaderMap) -> Vec<String> {
-    let plain = headers.get("x-api-key").and_then(|key| key.to_str().ok());
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim());
-    [plain, bearer].into_iter().flatten().map(str::to_owned).collect()
-}
-
-/// The parameters of a request, from its query and its body.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Params {
-    service: Option<String>,
-    username: Option<String>,
-    key: Option<String>,
-    api: Option<String>,
-    ttl: Option<Seconds>,
-}
-
-impl Params {
-    /// A body's parameters count before those of the query.
-    async fn of_request(request: Request) -> Result<Self, Refusal> {
-        let Query(query) = Query::<Self>::try_from_uri(request.uri()).map_err(|_| Refusal::BadParameters)?;
-        if request.method() != Method::POST {
-            return Ok(query);
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let plain = text(HeaderName::from_static("x-api-key")).map(str::to_owned);
+    let authorization = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let authorized = authorization.and_then(|(scheme, rest)| {
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(rest.trim().to_owned());
         }
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.map(|kind| kind.to_str().unwrap_or("?").to_owned());
-        let body = match kind.as_deref().map(|kind| kind.split(';').next().unwrap_or(kind)) {
-            None => return Ok(query),
-            Some("application/json") => {
-                let body = request.extract::<Json<Self>, _>().await;
-                body.map(|Json(body)| body).map_err(|error| error.status())
-            }
-            Some("application/x-www-form-urlencoded") => {
-                let body = request.extract::<Form<Self>, _>().await;
-                body.map(|Form(body)| body).map_err(|error| error.status())
-            }
-            Some(_) => Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        };
-        match body {
-            Ok(body) => Ok(body.or(query)),
-            Err(status) if status == StatusCode::PAYLOAD_TOO_LARGE => Err(Refusal::TooLarge),
-            Err(status) if status == StatusCode::UNSUPPORTED_MEDIA_TYPE => Err(Refusal::BadType),
-            Err(_) => Err(Refusal::BadParameters),
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            service: self.service.or(other.service),
-            username: self.username.or(other.username),
-            key: self.key.or(other.key),
-            api: self.api.or(other.api),
-            ttl: self.ttl.or(other.ttl),
-        }
-    }
-}
-
-/// A whole number of seconds; JSON clients write it as a number or as text.
-#[derive(Debug, Clone, Copy)]
-struct Seconds(u64);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Seconds;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a whole number of seconds")
-            }
-
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Seconds, E> {
-                Ok(Seconds(seconds))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
-                text.parse().map(Seconds).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-/// Why a request gets no credential.
-#[derive(Debug, Clone, Copy)]
-enum Refusal {
-    TooFast(Duration),
-    NotSetUp,
-    ForeignHost,
-    BadKey,
-    BadService,
-    BadUsername,
-    BadParameters,
-    BadHost,
-    BadType,
-    TooLarge,
-}
-
-impl Refusal {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::TooFast(_) => "credential_rate",
-            Self::NotSetUp => "credential_not_set_up",
-            Self::ForeignHost => "foreign_host",
-            Self::BadKey => "credential_key",
-            Self::BadService
-            | Self::BadUsername
-            | Self::BadParameters
-            | Self::BadHost
-            | Self::BadType
-            | Self::TooLarge => "credential_request",
-        }
-    }
-
-    fn status(self) -> StatusCode {
-        match self {
-            Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotSetUp | Self::ForeignHost | Self::BadKey => StatusCode::FORBIDDEN,
-            Self::BadService | Self::BadUsername | Self::BadParameters | Self::BadHost => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::BadType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        }
-    }
-
-    fn message(self) -> &'static str {
-        match self {
-            Self::TooFast(_) => "too many requests from this address",
-            Self::NotSetUp => {
-                "this endpoint is closed: set signaling.credentials.api_keys, or signaling.credentials.anonymous = true to open it to everyone"
-            }
-            Self::ForeignHost => FOREIGN_HOST,
-            Self::BadKey => "give a valid key as key=, X-Api-Key or Authorization: Bearer",
-            Self::BadService => "service must be turn",
-            Self::BadUsername => "username has at most 256 bytes and no control characters",
-            Self::BadParameters => "the parameters cannot be read; ttl is a whole number of seconds",
-            Self::BadHost => "the Host header names no host",
-            Self::BadType => "send the parameters in the query, as a form or as JSON",
-            Self::TooLarge => "the body is too large",
-        }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            error: &'static str,
-        }
-        let body = Json(Body {
-            error: self.message(),
-        });
-        match self {
-            Self::TooFast(wait) => later(wait, body),
-            Self::NotSetUp
-            | Self::ForeignHost
-            | Self::BadKey
-            | Self::BadService
-            | Self::BadUsername
-            | Self::BadParameters
-            | Self::BadHost
-            | Self::BadType
-            | Self::TooLarge => (self.status(), body).into_response(),
-        }
-    }
+        let account = scheme
+            .eq_ignore_ascii_case("basic")
+            .then(|| STANDARD.decode(rest.trim()).ok())
+            .flatten()?;
+        let account = String::from_utf8(account).ok()?;
+        account.split_once(':').map(|(_, password)| password.to_owned())
+    });
+    [plain, authorized].into_iter().flatten().collect()
 }

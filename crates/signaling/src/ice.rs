@@ -245,11 +245,11 @@ impl Grant {
 /// An `RTCIceServer` dictionary.
 #[derive(Serialize)]
 pub(crate) struct IceServer {
-    urls: Vec<String>,
+    pub(crate) urls: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    username: Option<String>,
+    pub(crate) username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    credential: Option<String>,
+    pub(crate) credential: Option<String>,
 }
 
 impl fmt::Debug for IceServer {

@@ -7,7 +7,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{HeaderName, Method, StatusCode, header},
     middleware,
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use lifecycle::Shutdown;
 use prometheus::Registry;
@@ -144,6 +144,15 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
     Router::new()
         .route("/turn", get(credentials::turn).post(credentials::turn))
         .route("/ice", get(credentials::ice).post(credentials::ice))
+        .route(
+            "/v1/turn/keys/{id}/credentials/generate-ice-servers",
+            post(credentials::cloudflare),
+        )
+        .route(
+            "/2010-04-01/Accounts/{sid}/Tokens.json",
+            post(credentials::twilio),
+        )
+        .route("/_matrix/client/v3/voip/turnServer", get(credentials::matrix))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(cors(origins))
         .with_state(state)

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
+import twilio from "twilio";
+
 import { KEY, SECRET, start } from "./lib/server.mjs";
 
 const URLS = ["stun:stun.example", "turn:turn.example:3478?transport=udp", "turn:[2001:db8::1]:3478?transport=udp"];
@@ -173,4 +175,83 @@ test("who asks too often is told when to come back, with a right key or a wrong 
   await new Promise((resolve) => setTimeout(resolve, 1100));
   assert.equal((await fetch(`${own.url}/ice?key=${KEY}`)).status, 200);
   await own.stop();
+});
+
+describe("paths of other services", () => {
+  const relays = URLS.slice(1);
+  const isMinted = (username, password) =>
+    assert.equal(password, createHmac("sha1", SECRET).update(username).digest("base64"));
+
+  /** Twilio's own client, sent here. */
+  class Here extends twilio.RequestClient {
+    request(options) {
+      return super.request({ ...options, uri: options.uri.replace("https://api.twilio.com", server.url) });
+    }
+  }
+  const account = `AC${"0".repeat(32)}`;
+  const client = (key) => twilio(account, key, { httpClient: new Here() });
+
+  test("Twilio's client gets a token", async () => {
+    const token = await client(KEY).tokens.create({ ttl: 700 });
+    assert.deepEqual([token.accountSid, token.ttl], [account, "700"]);
+    isMinted(token.username, token.password);
+    assert.ok(Math.abs(token.dateCreated - Date.now()) < 5000, `${token.dateCreated}`);
+    assert.deepEqual(
+      token.iceServers.map(({ urls }) => urls),
+      URLS,
+    );
+    for (const { url, urls, username, credential } of token.iceServers) {
+      assert.equal(url, urls);
+      const expected = relays.includes(url) ? [token.username, token.password] : [undefined, undefined];
+      assert.deepEqual([username, credential], expected);
+    }
+  });
+
+  test("Twilio's client is told that a key is wrong, and an account that is none is not found", async () => {
+    await assert.rejects(client("wrong").tokens.create(), { status: 403 });
+    const headers = { authorization: `Bearer ${KEY}` };
+    const odd = await ask("/2010-04-01/Accounts/a%20b/Tokens.json", { method: "POST", headers });
+    assert.equal(odd.status, 404);
+  });
+
+  test("Cloudflare's path answers in its shape", async () => {
+    const answer = await ask("/v1/turn/keys/0123abcd/credentials/generate-ice-servers", {
+      method: "POST",
+      headers: { ...json, authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ ttl: 800, customIdentifier: "alice" }),
+    });
+    assert.equal(answer.status, 201);
+    const { iceServers, ...rest } = await answer.json();
+    assert.deepEqual(rest, {});
+    const [plain, { username, credential, urls }] = iceServers;
+    assert.deepEqual([plain, urls], [{ urls: URLS.slice(0, 1) }, relays]);
+    const [expires, id] = username.split(":");
+    assert.ok(Math.abs(Number(expires) - Date.now() / 1000 - 800) < 5);
+    assert.equal(id, "alice");
+    isMinted(username, credential);
+  });
+
+  test("Matrix's path answers in its shape", async () => {
+    const path = "/_matrix/client/v3/voip/turnServer";
+    const answer = await ask(path, { headers: { authorization: `Bearer ${KEY}` } });
+    assert.equal(answer.status, 200);
+    const { username, password, uris, ttl, ...rest } = await answer.json();
+    assert.deepEqual([rest, uris, ttl], [{}, relays, 600]);
+    isMinted(username, password);
+    assert.equal((await ask(path)).status, 403);
+  });
+
+  test("pages of any origin may use them with a key", async () => {
+    for (const path of ["/v1/turn/keys/x/credentials/generate-ice-servers", "/_matrix/client/v3/voip/turnServer"]) {
+      const asked = await ask(path, {
+        method: "OPTIONS",
+        headers: {
+          origin: "https://app.example",
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "authorization",
+        },
+      });
+      assert.equal(asked.headers.get("access-control-allow-origin"), "*");
+    }
+  });
 });

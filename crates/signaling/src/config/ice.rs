@@ -48,7 +48,7 @@ impl Default for IceConfig {
     }
 }
 
-/// Says who may fetch credentials from `/turn` and `/ice`.
+/// Says who may fetch credentials from `/turn`, `/ice` and their like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialsConfig {
