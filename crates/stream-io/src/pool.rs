@@ -1,28 +1,40 @@
 //! Buffers that connections borrow while something is unfinished, so that idle ones hold none.
 
-/// Buffers kept for the next who needs one.
+/// Buffers of either size kept for the next who needs one.
 const KEPT: usize = 32;
+/// A small one holds no more.
+const SMALL: usize = 8 << 10;
 /// One that grew beyond this is given back to the system.
 const KEPT_CAPACITY: usize = 64 << 10;
 
 /// Empty buffers that have their memory already.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    spare: Vec<Vec<u8>>,
+    small: Vec<Vec<u8>>,
+    large: Vec<Vec<u8>>,
 }
 
 impl Pool {
     /// An empty buffer.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
+        self.large.pop().or_else(|| self.small.pop()).unwrap_or_default()
+    }
+
+    /// An empty buffer for whoever may have little: not one that somebody else has made large.
+    pub(crate) fn take_small(&mut self) -> Vec<u8> {
+        self.small.pop().unwrap_or_default()
     }
 
     /// Takes a buffer back, whatever is in it.
     pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
         let worth = (1..=KEPT_CAPACITY).contains(&buffer.capacity());
-        if worth && self.spare.len() < KEPT {
+        let spare = match buffer.capacity() {
+            ..=SMALL => &mut self.small,
+            _ => &mut self.large,
+        };
+        if worth && spare.len() < KEPT {
             buffer.clear();
-            self.spare.push(buffer);
+            spare.push(buffer);
         }
     }
 }
@@ -39,8 +51,18 @@ mod tests {
         assert!(buffer.is_empty() && buffer.capacity() >= 3);
         pool.give_back(Vec::with_capacity(KEPT_CAPACITY + 1));
         pool.give_back(Vec::new());
-        assert_eq!(pool.spare.len(), 0);
+        assert_eq!((pool.small.len(), pool.large.len()), (0, 0));
         (0..2 * KEPT).for_each(|_| pool.give_back(vec![0]));
-        assert_eq!(pool.spare.len(), KEPT);
+        assert_eq!((pool.small.len(), pool.large.len()), (KEPT, 0));
+    }
+
+    #[test]
+    fn whoever_may_have_little_gets_no_large_buffer() {
+        let mut pool = Pool::default();
+        pool.give_back(vec![0; SMALL + 1]);
+        assert_eq!(pool.take_small().capacity(), 0);
+        pool.give_back(vec![0; SMALL]);
+        assert_eq!(pool.take_small().capacity(), SMALL);
+        assert_eq!(pool.take().capacity(), SMALL + 1);
     }
 }

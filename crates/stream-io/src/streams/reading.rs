@@ -18,6 +18,8 @@ use crate::{
 const AT_ONCE: usize = 32;
 /// The longest frame of whoever has no allocation: requests are much shorter, and there is nothing to relay.
 const STRANGERS_FRAME: usize = 4096;
+/// What is read at once in the clear from whoever has no allocation, and so may be kept while he does not read answers.
+const STRANGERS_READ: usize = 8 << 10;
 /// What a step of a TLS handshake costs of a round, in frames: it computes for a millisecond.
 const HANDSHAKE: u32 = 64;
 /// The type of a ConnectionBind request: what follows it is no frame (RFC 6062 §5.4).
@@ -152,10 +154,12 @@ fn fill(connection: &mut Connection, scratch: &mut [u8], sealed: &mut [u8]) -> R
         });
     }
     let behind = &mut scratch[kept..];
+    let at_most = if connection.held { READ } else { STRANGERS_READ };
     let space = match connection.phase {
         Phase::Secure(_) => &mut *sealed,
-        Phase::Header | Phase::Opening | Phase::Plain => &mut behind[..READ],
+        Phase::Header | Phase::Opening | Phase::Plain => &mut behind[..at_most],
     };
+    let asked = space.len();
     let len = match connection.io.read(space) {
         Ok(len) => len,
         Err(error) if is_for_later(&error) => {
@@ -168,7 +172,7 @@ fn fill(connection: &mut Connection, scratch: &mut [u8], sealed: &mut [u8]) -> R
     };
     connection.at_end = len == 0;
     // Less than asked for means that there was no more, unless the end of the stream is there already.
-    let more = len == READ || (connection.hung_up && len > 0);
+    let more = len == asked || (connection.hung_up && len > 0);
     let len = match &mut connection.phase {
         Phase::Secure(session) => {
             let opened = super::tls::open(session, &sealed[..len], behind).map_err(|_| Ending::Tls)?;

@@ -36,7 +36,12 @@ impl Streams {
             return;
         }
         if connection.unsent.capacity() == 0 {
-            connection.unsent = self.pool.take().into();
+            let buffer = if connection.held {
+                self.pool.take()
+            } else {
+                self.pool.take_small()
+            };
+            connection.unsent = buffer.into();
         }
         connection.unsent.extend(frame);
         self.counters.sent += 1;
