@@ -22,10 +22,15 @@ pub fn prepare_saslprep(text: &str) -> Result<Cow<'_, str>, PrepareError> {
     })
 }
 
-fn checked<'a>(
-    text: &'a str,
-    profile: impl FnOnce(&'a str) -> Result<Cow<'a, str>, PrepareError>,
-) -> Result<Cow<'a, str>, PrepareError> {
+/// RFC 8264 §7: what has not come to rest after so many more times is refused.
+const TIMES: u32 = 3;
+
+/// Applies a profile until it changes nothing more: what a profile makes of a permitted character need not be permitted
+/// itself (U+0387 becomes a U+00B7 that must not stand alone).
+fn checked(
+    text: &str,
+    profile: impl for<'b> Fn(&'b str) -> Result<Cow<'b, str>, PrepareError>,
+) -> Result<Cow<'_, str>, PrepareError> {
     if text.is_empty() {
         return Err(PrepareError::Empty);
     }
@@ -33,10 +38,16 @@ fn checked<'a>(
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Ok(Cow::Borrowed(text));
     }
-    let prepared = profile(text)?;
-    if prepared.is_empty() {
-        Err(PrepareError::Empty)
-    } else {
-        Ok(prepared)
+    let mut prepared = profile(text)?;
+    for _ in 0..TIMES {
+        if prepared.is_empty() {
+            return Err(PrepareError::Empty);
+        }
+        let again = profile(&prepared)?;
+        if again == prepared {
+            return Ok(prepared);
+        }
+        prepared = Cow::Owned(again.into_owned());
     }
+    Err(PrepareError::Forbidden)
 }

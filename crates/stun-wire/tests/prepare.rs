@@ -45,6 +45,17 @@ fn saslprep_maps_as_its_rfc_shows() {
     assert_eq!(prepare_saslprep("\u{AD}").unwrap_err(), PrepareError::Empty);
 }
 
+/// RFC 8264 §7: what is stored must be what a second enforcement makes of it.
+#[test]
+fn what_would_be_refused_when_prepared_again_is_refused_at_once() {
+    // GREEK ANO TELEIA is a MIDDLE DOT to NFC, which RFC 5892 allows between two l alone.
+    assert_eq!(
+        prepare_opaque_string("\u{387}").unwrap_err(),
+        PrepareError::Forbidden
+    );
+    assert_eq!(prepare_opaque_string("l\u{387}l").unwrap(), "l\u{b7}l");
+}
+
 #[test]
 fn printable_ascii_is_borrowed() {
     assert!(matches!(
