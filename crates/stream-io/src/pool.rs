@@ -15,14 +15,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An empty buffer.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.large.pop().or_else(|| self.small.pop()).unwrap_or_default()
-    }
-
-    /// An empty buffer for whoever may have little: not one that somebody else has made large.
-    pub(crate) fn take_small(&mut self) -> Vec<u8> {
-        self.small.pop().unwrap_or_default()
+    /// An empty buffer; one that somebody has made large only for clients who have an allocation (`held`), as others may
+    /// keep theirs for a few bytes.
+    pub(crate) fn take(&mut self, held: bool) -> Vec<u8> {
+        let large = if held { self.large.pop() } else { None };
+        large.or_else(|| self.small.pop()).unwrap_or_default()
     }
 
     /// Takes a buffer back, whatever is in it.
@@ -47,7 +44,7 @@ mod tests {
     fn what_is_kept_is_empty_and_bounded() {
         let mut pool = Pool::default();
         pool.give_back(vec![1, 2, 3]);
-        let buffer = pool.take();
+        let buffer = pool.take(true);
         assert!(buffer.is_empty() && buffer.capacity() >= 3);
         pool.give_back(Vec::with_capacity(KEPT_CAPACITY + 1));
         pool.give_back(Vec::new());
@@ -57,12 +54,12 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_have_little_gets_no_large_buffer() {
+    fn whoever_has_no_allocation_gets_no_large_buffer() {
         let mut pool = Pool::default();
         pool.give_back(vec![0; SMALL + 1]);
-        assert_eq!(pool.take_small().capacity(), 0);
+        assert_eq!(pool.take(false).capacity(), 0);
         pool.give_back(vec![0; SMALL]);
-        assert_eq!(pool.take_small().capacity(), SMALL);
-        assert_eq!(pool.take().capacity(), SMALL + 1);
+        assert_eq!(pool.take(false).capacity(), SMALL);
+        assert_eq!(pool.take(true).capacity(), SMALL + 1);
     }
 }

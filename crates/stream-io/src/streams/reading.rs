@@ -114,7 +114,7 @@ impl Streams {
             self.pool.give_back(std::mem::take(&mut connection.unread));
         } else {
             if connection.unread.capacity() == 0 {
-                connection.unread = self.pool.take();
+                connection.unread = self.pool.take(connection.held);
             }
             connection.unread.clear();
             connection.unread.extend_from_slice(rest);

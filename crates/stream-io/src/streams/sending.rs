@@ -36,12 +36,7 @@ impl Streams {
             return;
         }
         if connection.unsent.capacity() == 0 {
-            let buffer = if connection.held {
-                self.pool.take()
-            } else {
-                self.pool.take_small()
-            };
-            connection.unsent = buffer.into();
+            connection.unsent = self.pool.take(connection.held).into();
         }
         connection.unsent.extend(frame);
         self.counters.sent += 1;
