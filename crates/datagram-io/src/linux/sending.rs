@@ -128,7 +128,8 @@ impl Scratch {
                     break;
                 }
                 Refusal::Dropped => sent.blocked += length as u64,
-                _ if tries > 1 => {
+                // No ICMP error is told so.
+                refusal if tries > 1 && !matches!(refusal, Refusal::Invalid) => {
                     tries -= 1;
                     continue;
                 }
