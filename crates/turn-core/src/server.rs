@@ -110,7 +110,7 @@ impl Server {
             Some(worker) => Ok(self.hand_over(from, worker)),
             None => match self.serve(now, from, packet, Arrival::Here) {
                 // Only now, so that whoever is at the right worker pays nothing for it. The packet is as it came.
-                Err(DropReason::NoAllocation) => self.seek(from),
+                Err(DropReason::NoAllocation) => self.seek(from, packet),
                 served => served,
             },
         };
@@ -225,9 +225,8 @@ impl Server {
         if (class, method) == (Class::Indication, Method::SEND) {
             let send = read_send(&message, self.config.can_set_df);
             let verdict = send.and_then(|send| self.relay_send(now, from, send, packet));
-            // Where it is handed over, the other worker counts it.
-            let is_lost = verdict == Err(DropReason::NoAllocation) && arrival == Arrival::Here;
-            if !is_lost || self.table.client_elsewhere(from).is_none() {
+            // It may be another worker's to count: that is found out next.
+            if verdict != Err(DropReason::NoAllocation) || arrival == Arrival::HandedOver {
                 self.counters.count_request(CountedMethod::Send, from.transport);
             }
             return verdict;
@@ -261,11 +260,14 @@ impl Server {
 
     /// Looks for a client without an allocation here among those of other workers: the kernel chooses the worker by the
     /// number of sockets on a port, and that may change.
-    fn seek(&self, from: FiveTuple) -> Result<Verdict, DropReason> {
-        let worker = self.table.client_elsewhere(from);
-        worker
-            .map(|worker| self.hand_over(from, worker))
-            .ok_or(DropReason::NoAllocation)
+    fn seek(&mut self, from: FiveTuple, packet: &Packet<'_>) -> Result<Verdict, DropReason> {
+        if let Some(worker) = self.table.client_elsewhere(from) {
+            return Ok(self.hand_over(from, worker));
+        }
+        if packet.payload().starts_with(&SEND_INDICATION) {
+            self.counters.count_request(CountedMethod::Send, from.transport);
+        }
+        Err(DropReason::NoAllocation)
     }
 
     /// What is no message with a magic cookie may still be a Binding request of RFC 3489.
@@ -331,6 +333,9 @@ pub(crate) enum Arrival {
     /// Another worker handed it over, or handed it back: it is served here.
     HandedOver,
 }
+
+/// How a Send indication begins (RFC 8656 §11.1).
+const SEND_INDICATION: [u8; 2] = [0x00, 0x16];
 
 /// RFC 8489 §14.14 allows less than 128 characters; answers stay small if these are bytes.
 const MAX_SOFTWARE_LEN: usize = 127;
