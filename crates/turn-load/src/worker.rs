@@ -120,7 +120,7 @@ fn serve(
         return Ok(Tally::new());
     };
     wait_for(Stage::WarmUp, conductor, ends, batch)?;
-    let traffic = traffickers(load, part, ends.server(), &clients.all)?;
+    let traffic = traffickers(load, part, &clients.all)?;
     let ports = ends.ports().collect();
     let dropped_before = dropped_at(&ports);
     let mut tally = traffic.run(ends, batch, conductor)?;
@@ -150,18 +150,12 @@ fn wish(subject: Subject, all: &[Client], peers: &[SocketAddr], client: u32) -> 
     }
 }
 
-fn traffickers(
-    load: Load,
-    part: &Part,
-    server: SocketAddr,
-    clients: &[Client],
-) -> Result<Traffickers, Error> {
+fn traffickers(load: Load, part: &Part, clients: &[Client]) -> Result<Traffickers, Error> {
     let relayed: Option<Vec<_>> = clients.iter().map(|client| client.relayed).collect();
     let run = getrandom::u32().map_err(std::io::Error::other)? as u16;
     Ok(Traffickers::new(
         load,
         part.share,
-        server,
         relayed.ok_or(Error::Cancelled)?,
         run,
     ))
