@@ -77,6 +77,9 @@ fn names(scenarios: &[Scenario], between: &str) -> String {
 
 fn window(arguments: &BenchArgs) -> Result<(), Unfitting> {
     let burst = arguments.load.burst.unwrap_or(1);
+    if arguments.load.runs && burst < 2 {
+        return unfitting("--runs has no effect on --burst 1: a run is two datagrams at least");
+    }
     match arguments.load.window {
         Some(window) if !window.is_multiple_of(burst) => unfitting(format!(
             "--window {window} is no multiple of --burst {burst}: only whole bursts leave"
@@ -190,6 +193,7 @@ mod tests {
     #[test]
     fn a_window_holds_whole_bursts_and_a_measurement_ends_before_permissions_do() {
         for (flags, word) in [
+            ("turn:a --burst 1 --runs", "--runs has no effect"),
             (
                 "turn:a --burst 8 --window 4",
                 "--window 4 is no multiple of --burst 8",
