@@ -155,6 +155,11 @@ impl<N> Inbox<N> {
         batch.commit(count);
     }
 
+    /// Whether nothing is here at the moment.
+    pub fn is_empty(&self) -> bool {
+        self.ring.waiting.is_empty()
+    }
+
     /// Says that this worker is about to wait, so that the next datagram has to wake it.
     ///
     /// Returns false when something is here already: **then do not wait.**
@@ -209,7 +214,9 @@ mod tests {
         outbox.tell("word").unwrap();
 
         let (mut batch, mut notes) = (Batch::new(4), Vec::new());
+        assert!(!inbox.is_empty());
         inbox.receive(&mut batch, &mut notes);
+        assert!(inbox.is_empty());
         let [hello, nothing] = batch.filled() else {
             panic!("two slots")
         };

@@ -10,9 +10,9 @@ mod names;
 mod news;
 mod receiving;
 mod tcp_relay;
+mod untold;
 
 use std::{
-    collections::VecDeque,
     io, mem,
     sync::Arc,
     thread,
@@ -28,7 +28,7 @@ use turn_core::{Errand, Server, Transport};
 
 pub(crate) use news::News;
 
-use self::{coalescing::Coalescing, dtls::Dtls, mail::Mail};
+use self::{coalescing::Coalescing, dtls::Dtls, mail::Mail, untold::Untold};
 use crate::{
     clock::Clock,
     config::Coalesce,
@@ -70,7 +70,7 @@ pub(crate) struct Worker {
     outboxes: Vec<Option<Outbox<Note>>>,
     coalescing: Coalescing,
     /// What another worker is to be told when its ring has room again.
-    untold: VecDeque<(u16, Errand)>,
+    untold: Untold,
     mail: Mail,
     stop: Stop,
     /// Relay sockets that may hold datagrams: those `mio` named, and those that were not drained.
@@ -143,7 +143,7 @@ impl Worker {
             notes: Vec::with_capacity(BATCH),
             outboxes: parts.outboxes,
             coalescing: Coalescing::new(parts.coalesce, now),
-            untold: VecDeque::new(),
+            untold: Untold::default(),
             mail: parts.mail,
             stop: parts.stop,
             ready: ReadyList::default(),
@@ -195,7 +195,10 @@ impl Worker {
         self.announce();
         let sockets = self.ready.is_empty() && self.listening.is_empty() && self.failing.is_empty();
         let idle = sockets && self.streams.is_idle() && self.peers.is_idle();
-        if idle && let Some(pause) = self.coalescing.pause(self.woken_at) {
+        if idle
+            && self.inbox.is_empty()
+            && let Some(pause) = self.coalescing.pause(self.woken_at)
+        {
             thread::sleep(pause);
         }
         let waiting = self.inbox.about_to_wait() && idle;

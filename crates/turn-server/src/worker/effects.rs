@@ -2,6 +2,7 @@
 
 use std::io;
 
+use datagram_io::Outbox;
 use tracing::debug;
 use turn_core::{Errand, FiveTuple, HeaderFields, Link, Now, OpenError, Output, RelayTransport, Transport};
 
@@ -112,36 +113,17 @@ impl Worker {
         }
     }
 
-    /// Tells another worker something about a client. It is not lost where a datagram would be, as a connection might be
-    /// kept for ever, or an allocation: it waits, and what is told the same worker later waits behind it.
     fn tell(&mut self, worker: u16, errand: Errand) {
-        let waits = self.untold.iter().any(|&(other, _)| other == worker);
-        if waits || !self.try_to_tell(worker, errand) {
-            self.untold.push_back((worker, errand));
-        }
+        let (outboxes, sender) = (&self.outboxes, self.index);
+        let ring = |worker, errand| try_to_tell(outboxes, sender, worker, errand);
+        self.untold.tell(worker, errand, ring);
     }
 
     /// Tries once more to tell what other workers' rings had no room for.
     pub(super) fn tell_again(&mut self) {
-        for _ in 0..self.untold.len() {
-            if let Some((worker, errand)) = self.untold.pop_front() {
-                self.tell(worker, errand);
-            }
-        }
-    }
-
-    fn try_to_tell(&self, worker: u16, errand: Errand) -> bool {
-        let outbox = self.outboxes.get(usize::from(worker)).and_then(Option::as_ref);
-        let sender = self.index;
-        outbox.is_none_or(|outbox| {
-            outbox
-                .tell(Note {
-                    sender,
-                    errand,
-                    fields: HeaderFields::default(),
-                })
-                .is_ok()
-        })
+        let (outboxes, sender) = (&self.outboxes, self.index);
+        let ring = |worker, errand| try_to_tell(outboxes, sender, worker, errand);
+        self.untold.tell_again(ring);
     }
 
     fn send_deferred(&mut self, to: FiveTuple, datagram: &[u8]) {
@@ -165,6 +147,20 @@ impl Worker {
         self.sockets.send(&mut self.deferred);
         self.deferred.clear();
     }
+}
+
+/// A worker that is not there is told nothing.
+fn try_to_tell(outboxes: &[Option<Outbox<Note>>], sender: u16, worker: u16, errand: Errand) -> bool {
+    let outbox = outboxes.get(usize::from(worker)).and_then(Option::as_ref);
+    outbox.is_none_or(|outbox| {
+        outbox
+            .tell(Note {
+                sender,
+                errand,
+                fields: HeaderFields::default(),
+            })
+            .is_ok()
+    })
 }
 
 fn open_error(error: &io::Error) -> OpenError {
