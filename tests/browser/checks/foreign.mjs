@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { open } from "../lib/browser.mjs";
 import { openGuests } from "../lib/guests.mjs";
-import { check } from "../lib/report.mjs";
+import { check, eventually } from "../lib/report.mjs";
 import { up } from "../lib/suite.mjs";
 
 const KEY = "a key of the browser tests";
@@ -57,7 +57,9 @@ async function peers({ visit, guests, config, suite }) {
     const { said, types } = await ben.page.evaluate(talkTo, "anna", "渡り鳥");
     assert.equal(said, "anna heard 渡り鳥");
     assert.deepEqual(types, ["relay", "relay"]);
-    assert.ok((await suite.metric("turn_relay_bytes_total")) > before, "the relay has seen it");
+    // The figures are published a moment after what they count.
+    const relayed = () => suite.metric("turn_relay_bytes_total");
+    await eventually("the relay has seen it", relayed, (bytes) => bytes > before);
   });
   await check("an id that somebody has is refused, one that nobody has is said to be so", async () => {
     const eve = await visit(guests.origin);
