@@ -7,11 +7,13 @@ use settings::{Check, Report};
 
 pub(crate) use self::admission::MIN_SECRET_BYTES;
 pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensConfig};
+pub use self::cluster::ClusterConfig;
 pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
 use crate::{rooms::MailboxLimits, site::Site};
 
 mod admission;
+mod cluster;
 mod dialects;
 mod ice;
 
@@ -46,6 +48,10 @@ pub struct Config {
     pub y_webrtc: YWebRtcConfig,
     /// What one connection or one address may use up.
     pub limits: LimitsConfig,
+    /// Seconds over which clients are sent away when the server stops, if there are many.
+    pub drain_seconds: u64,
+    /// Other nodes with the same rooms.
+    pub cluster: ClusterConfig,
     /// The servers that joining members are told to use.
     pub ice: IceConfig,
     /// The endpoints `/turn` and `/ice` for other applications.
@@ -64,6 +70,8 @@ impl Default for Config {
             peerjs: PeerJsConfig::default(),
             y_webrtc: YWebRtcConfig::default(),
             limits: LimitsConfig::default(),
+            drain_seconds: 2,
+            cluster: ClusterConfig::default(),
             ice: IceConfig::default(),
             credentials: CredentialsConfig::default(),
         }
@@ -159,6 +167,10 @@ impl Check for Config {
             self.limits.check(report);
             self.limits.check_returns(&self.resume, report);
         });
+        report.within("cluster", |report| self.cluster.check(report));
+        if self.drain_seconds > 60 {
+            report.mistake("drain_seconds", "must be at most 60");
+        }
         report.within("ice", |report| self.ice.check(report));
         report.within("credentials", |report| self.credentials.check(report));
     }

@@ -1,15 +1,20 @@
 //! Brings what clients ask to the rooms and notices to the connections; the same for every dialect.
+//!
+//! The rooms are in this process ([`Here`]), or shared by several through Redis ([`Cluster`]).
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use lifecycle::Shutdown;
-use tokio::{sync::Notify, time::sleep_until};
 
-pub(crate) use self::seats::{Clogged, Kind, Outbox, Place};
-use self::seats::{Seats, Taken};
+pub use self::cluster::ClusterError;
+pub(crate) use self::{
+    cluster::Link,
+    seats::{Clogged, Kind, Outbox, Place},
+};
+use self::{cluster::Cluster, here::Here};
 use crate::{
     config::{Config, MAILBOX},
     gate::Visit,
@@ -17,60 +22,82 @@ use crate::{
     metrics::Metrics,
     names::{MemberId, MemberName, RoomKey},
     problem::Problem,
-    rooms::{HistoryLimits, Input, Limits, Notice, Output, RoomLimits, Rooms},
+    rooms::{HistoryLimits, Input, Join, Limits, Output, RoomLimits},
     session_token::SessionTokens,
 };
 
-mod holders;
+mod cluster;
+mod draining;
+mod here;
 mod seats;
 
 /// Everything that the connections share.
 pub(crate) struct Hub {
     pub(crate) ice: IceServers,
     pub(crate) metrics: Metrics,
+    /// What tokens are signed with, and ids of clients' own choice are hashed with: the same on all nodes.
+    key: [u8; 64],
     tokens: SessionTokens,
-    state: Mutex<State>,
-    /// Rings when the rooms are due at another time than before.
-    bell: Notify,
+    store: Store,
 }
 
-struct State {
-    rooms: Rooms,
-    seats: Seats,
-    due: Option<Instant>,
+enum Store {
+    Here(Here),
+    Shared(Arc<Cluster>),
+}
+
+/// What is to be done once it is known what became of a client's request.
+pub(crate) struct Answer {
+    welcome: Welcome,
+    done: Done,
 }
 
 /// Tells the asking client that it is in; called while the rooms are locked, so that this comes first.
-pub(crate) type Welcome<'a> = &'a dyn Fn(&Output) -> Result<(), Clogged>;
+pub(crate) type Welcome = Box<dyn Fn(&Output) -> Result<(), Clogged> + Send>;
+
+/// Takes the result, once and without a lock: the place that the connection has now, or why nothing changed.
+pub(crate) type Done = Box<dyn FnOnce(Result<Place, Problem>) + Send>;
+
+impl Answer {
+    pub(crate) fn new(welcome: Welcome, done: Done) -> Self {
+        Self { welcome, done }
+    }
+
+    /// For requests by which nobody gets into a room.
+    pub(crate) fn silent(done: Done) -> Self {
+        Self::new(Box::new(|_| Ok(())), done)
+    }
+}
+
+/// A connection that takes an id of its client's own choice.
+pub(crate) struct Claim {
+    pub(crate) id: MemberId,
+    pub(crate) join: Join,
+    pub(crate) visit: Arc<Visit>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) welcome: Welcome,
+}
 
 impl Hub {
-    pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics) -> Arc<Self> {
-        let resume = &config.resume;
-        let rooms = Rooms::new(Limits {
-            rooms: RoomLimits {
-                calls: config.rooms.max,
-                classic: config.rooms.max,
-                topics: config.y_webrtc.total_topics,
-            },
-            resume_within: Duration::from_secs(resume.seconds),
-            history: HistoryLimits {
-                messages: resume.messages,
-                bytes: resume.bytes,
-                total: resume.total_bytes,
-            },
-            mailbox: MAILBOX,
-        });
+    /// Keeps the rooms in this process, or with a link shares them with other nodes.
+    pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics, link: Option<Link>) -> Arc<Self> {
+        let limits = limits(config);
+        let (key, store) = match link {
+            None => (rand::random(), Store::Here(Here::new(limits, metrics.clone()))),
+            Some(link) => (link.key, Store::Shared(Cluster::new(link, limits, metrics.clone()))),
+        };
         Arc::new(Self {
             ice,
-            tokens: SessionTokens::new(rand::random(), Duration::from_secs(resume.token_seconds)),
-            state: Mutex::new(State {
-                rooms,
-                seats: Seats::new(metrics.connections.clone()),
-                due: None,
-            }),
             metrics,
-            bell: Notify::new(),
+            tokens: SessionTokens::new(key, Duration::from_secs(config.resume.token_seconds)),
+            key,
+            store,
         })
+    }
+
+    /// A secret that all nodes share, to make numbers of what strangers choose.
+    pub(crate) fn salt(&self) -> &[u8] {
+        &self.key
     }
 
     /// Makes a connection known under an id that nobody has, so that notices reach it.
@@ -81,50 +108,70 @@ impl Hub {
         visit: Arc<Visit>,
         outbox: Arc<dyn Outbox>,
     ) -> Place {
-        let mut state = self.lock();
-        let place = state.seats.place(id);
-        state.seats.sit(place, Taken::new(kind, visit, outbox));
-        place
+        match &self.store {
+            Store::Here(here) => here.connect(id, kind, visit, outbox),
+            Store::Shared(cluster) => cluster.connect(id, kind, visit, outbox),
+        }
     }
 
-    /// Applies what the connection at `place` asks; `welcome` tells it of its own joining.
+    /// Applies what the connection at `place` asks.
     ///
     /// Notices are queued while the rooms are locked, so that every client hears of changes in the
     /// order in which they happened.
-    pub(crate) fn apply(&self, place: Place, input: Input, welcome: Welcome<'_>) -> Result<(), Problem> {
-        let mut clogged = Vec::new();
-        {
-            let mut state = self.lock();
-            state.seats.check(place)?;
-            let outputs = state.rooms.handle(Instant::now(), place.id, input)?;
-            state.deliver(&outputs, welcome, &mut clogged);
-            self.settle(&mut state);
+    pub(crate) fn ask(&self, place: Place, input: Input, answer: Answer) {
+        match &self.store {
+            Store::Here(here) => here.ask(place, input, answer),
+            Store::Shared(cluster) => cluster.ask(place, input, answer),
         }
-        self.evict_clogged(clogged);
-        Ok(())
+    }
+
+    /// Makes a connection known under an id of the client's own choice, which it joins with or comes back as.
+    pub(crate) async fn claim(&self, claim: Claim) -> Result<Place, Problem> {
+        match &self.store {
+            Store::Here(here) => here.claim(claim),
+            Store::Shared(cluster) => cluster.claim(claim).await,
+        }
+    }
+
+    /// Lets the connection at `place` go on as the member that `token` names, after its notice `seen`.
+    pub(crate) fn resume(&self, place: Place, token: &str, seen: u64, answer: Answer) {
+        let Some((id, room)) = self.tokens.check(token, SystemTime::now()) else {
+            return (answer.done)(Err(Problem::CannotResume));
+        };
+        match &self.store {
+            Store::Here(here) => here.resume(place, id, seen, answer),
+            Store::Shared(cluster) => cluster.resume(place, id, room, seen, answer),
+        }
+    }
+
+    /// Signs a token for whoever is the member `id` of a room.
+    pub(crate) fn session_token(&self, id: MemberId, room: &RoomKey) -> String {
+        self.tokens.sign(id, room, SystemTime::now())
     }
 
     /// Forgets a connection that is gone; its member leaves, or is waited for.
     pub(crate) fn disconnect(&self, place: Place, farewell: bool) {
-        let mut clogged = Vec::new();
         let input = match farewell {
             true => Input::Leave,
             false => Input::Lose,
         };
-        self.remove(place, input, &mut clogged);
-        self.evict_clogged(clogged);
+        match &self.store {
+            Store::Here(here) => here.disconnect(place, input),
+            Store::Shared(cluster) => cluster.disconnect(place, input),
+        }
     }
 
     /// Ends a connection from our side; its member leaves, or is waited for if others may have brought it about.
     pub(crate) fn evict(&self, place: Place, reason: Problem) {
-        let mut clogged = Vec::new();
         // Others can fill anybody's queue: if that freed the id, they could have it.
-        let input = match reason == Problem::TooSlow {
+        let input = match matches!(reason, Problem::TooSlow | Problem::Unavailable) {
             true => Input::Lose,
             false => Input::Leave,
         };
-        self.close(self.remove(place, input, &mut clogged), reason);
-        self.evict_clogged(clogged);
+        match &self.store {
+            Store::Here(here) => here.evict(place, input, reason),
+            Store::Shared(cluster) => cluster.evict(place, input, reason),
+        }
     }
 
     /// Makes credentials for a client, and counts them.
@@ -134,126 +181,46 @@ impl Hub {
     }
 
     /// The names of the members of a room.
-    pub(crate) fn names(&self, room: &RoomKey) -> Vec<MemberName> {
-        self.lock().rooms.names(room)
+    pub(crate) async fn names(&self, room: &RoomKey) -> Result<Vec<MemberName>, Problem> {
+        match &self.store {
+            Store::Here(here) => Ok(here.names(room)),
+            Store::Shared(cluster) => cluster.names(room).await,
+        }
     }
 
     /// Gives up members and messages whose time is over, until the server stops.
     pub(crate) async fn keep_time(self: Arc<Self>, shutdown: Shutdown) {
-        loop {
-            let due = self.lock().rooms.poll_timeout();
-            let wait = async {
-                match due {
-                    Some(due) => sleep_until(due.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = shutdown.wait() => return,
-                () = self.bell.notified() => {}
-                () = wait => self.tick(Instant::now()),
-            }
+        match &self.store {
+            Store::Here(here) => here.keep_time(shutdown).await,
+            Store::Shared(cluster) => Arc::clone(cluster).keep_time(shutdown).await,
         }
     }
 
-    fn tick(&self, now: Instant) {
-        let mut clogged = Vec::new();
-        {
-            let mut state = self.lock();
-            let outputs = state.rooms.handle_timeout(now);
-            state.deliver(&outputs, &|_| Ok(()), &mut clogged);
-            self.settle(&mut state);
+    /// Disconnects everyone within about `over`, because the server stops. On another node, or on this one when it
+    /// is back, clients that may come back do.
+    pub(crate) async fn drain(&self, over: Duration) {
+        match &self.store {
+            Store::Here(here) => here.drain(over).await,
+            Store::Shared(cluster) => cluster.drain(over).await,
         }
-        self.evict_clogged(clogged);
-    }
-
-    /// Disconnects everyone, because the server stops.
-    pub(crate) fn drain(&self) {
-        let outboxes = {
-            let mut state = self.lock();
-            let (ids, outboxes) = state.seats.clear();
-            for id in ids {
-                // Nobody is left to hear of it, and most are in no room.
-                let _ = state.rooms.handle(Instant::now(), id, Input::Leave);
-            }
-            self.settle(&mut state);
-            outboxes
-        };
-        for outbox in outboxes {
-            outbox.close(Problem::Closing);
-        }
-    }
-
-    /// Ends the connections of receivers that are too far behind; hearing of it may clog others.
-    fn evict_clogged(&self, mut clogged: Vec<Place>) {
-        while let Some(place) = clogged.pop() {
-            let outbox = self.remove(place, Input::Lose, &mut clogged);
-            self.close(outbox, Problem::TooSlow);
-        }
-    }
-
-    /// Forgets a connection, if it is the one at `place`, and tells its room.
-    fn remove(&self, place: Place, input: Input, clogged: &mut Vec<Place>) -> Option<Arc<dyn Outbox>> {
-        let mut state = self.lock();
-        if !state.seats.has(place) {
-            return None;
-        }
-        let told = state.rooms.handle(Instant::now(), place.id, input);
-        let outbox = match state.rooms.holds(place.id) {
-            true => state.seats.stand_up(place.id),
-            false => state.seats.forget(place.id),
-        };
-        if let Ok(outputs) = told {
-            state.deliver(&outputs, &|_| Ok(()), clogged);
-        }
-        self.settle(&mut state);
-        outbox
-    }
-
-    /// Closes without holding the lock, because closing may call back.
-    fn close(&self, outbox: Option<Arc<dyn Outbox>>, reason: Problem) {
-        if let Some(outbox) = outbox {
-            self.metrics.drop(reason.code());
-            outbox.close(reason);
-        }
-    }
-
-    fn settle(&self, state: &mut State) {
-        let rooms = i64::try_from(state.rooms.len()).unwrap_or(i64::MAX);
-        self.metrics.rooms.set(rooms);
-        let due = state.rooms.poll_timeout();
-        if std::mem::replace(&mut state.due, due) != due {
-            self.bell.notify_one();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // `Rooms` checks itself before it changes anything, so a panic elsewhere leaves it whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn deliver(&mut self, outputs: &[Output], welcome: Welcome<'_>, clogged: &mut Vec<Place>) {
-        for output in outputs {
-            let sent = match &output.notice {
-                Notice::Joined { .. } => welcome(output),
-                Notice::Forgotten => {
-                    self.seats.forget(output.to);
-                    Ok(())
-                }
-                Notice::PeerJoined(_)
-                | Notice::PeerReconnecting(_)
-                | Notice::PeerReconnected(_)
-                | Notice::PeerLeft(_)
-                | Notice::Waiting
-                | Notice::Signal { .. }
-                | Notice::Unanswered(_) => self.seats.tell(output),
-            };
-            if sent.is_err() {
-                clogged.extend(self.seats.find(output.to));
-            }
-        }
+fn limits(config: &Config) -> Limits {
+    let resume = &config.resume;
+    Limits {
+        rooms: RoomLimits {
+            calls: config.rooms.max,
+            classic: config.rooms.max,
+            topics: config.y_webrtc.total_topics,
+        },
+        resume_within: Duration::from_secs(resume.seconds),
+        history: HistoryLimits {
+            messages: resume.messages,
+            bytes: resume.bytes,
+            total: resume.total_bytes,
+        },
+        mailbox: MAILBOX,
     }
 }
 

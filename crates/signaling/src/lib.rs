@@ -32,10 +32,11 @@ mod tuning;
 
 pub use self::standalone::main;
 pub use config::{
-    Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig, PeerJsConfig, ResumeConfig,
+    ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig, PeerJsConfig, ResumeConfig,
     RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,
 };
 pub use doors::RoomKeyError;
+pub use hub::ClusterError;
 pub use ice::{IceServers, SecretError};
 pub use service::{Drained, SetupError, Signaling, router};
 pub use tuning::tune;

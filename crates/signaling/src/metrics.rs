@@ -3,11 +3,12 @@
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The server's metrics, registered once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     pub(crate) connections: IntGauge,
     pub(crate) rooms: IntGauge,
     pub(crate) credentials: IntCounter,
+    pub(crate) cluster_connected: IntGauge,
     messages: IntCounterVec,
     drops: IntCounterVec,
 }
@@ -23,6 +24,10 @@ impl Metrics {
             credentials: IntCounter::new(
                 "signaling_credentials_total",
                 "TURN credentials handed out, by joins, renewals and the endpoints.",
+            )?,
+            cluster_connected: IntGauge::new(
+                "signaling_cluster_connected",
+                "1 while this node follows its rooms in Redis; 0 without that, or without a cluster.",
             )?,
             messages: IntCounterVec::new(
                 Opts::new(
@@ -42,6 +47,7 @@ impl Metrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.rooms.clone()))?;
         registry.register(Box::new(metrics.credentials.clone()))?;
+        registry.register(Box::new(metrics.cluster_connected.clone()))?;
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.drops.clone()))?;
         Ok(metrics)

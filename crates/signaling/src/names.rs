@@ -2,13 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The most characters (Unicode scalar values) a room's or a member's name may have.
 pub const MAX_NAME_CHARS: usize = 64;
 
 /// Names a room: one to 64 characters of any script, no control characters, no outer white space.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
 
 impl RoomName {
@@ -25,7 +25,7 @@ impl RoomName {
 }
 
 /// Finds a room: rooms of different kinds never meet, whatever they are called.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RoomKey {
     /// The kind of room.
     pub space: Space,
@@ -34,7 +34,7 @@ pub struct RoomKey {
 }
 
 /// A kind of room; members of one speak the same dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Space {
     /// The room protocol's.
     Calls,
@@ -47,6 +47,23 @@ pub enum Space {
 }
 
 impl Space {
+    const ALL: [Self; 4] = [Self::Calls, Self::Classic, Self::Peers, Self::Topics];
+
+    /// A letter for the kind, the same in every version.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Calls => b'c',
+            Self::Classic => b's',
+            Self::Peers => b'p',
+            Self::Topics => b't',
+        }
+    }
+
+    /// The kind that a letter stands for.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|space| space.code() == code)
+    }
+
     /// Tells whether members hear who else is in their room.
     pub(crate) fn introduces(self) -> bool {
         match self {
@@ -81,6 +98,20 @@ impl Serialize for RoomName {
 impl Serialize for MemberName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RoomName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).ok_or_else(|| D::Error::custom("no name of a room"))
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).ok_or_else(|| D::Error::custom("no name of a member"))
     }
 }
 
@@ -142,6 +173,13 @@ impl fmt::Debug for MemberId {
 impl Serialize for MemberId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("no id of a member"))
     }
 }
 

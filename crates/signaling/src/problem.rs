@@ -23,6 +23,7 @@ pub(crate) enum Problem {
     TooFast,
     TooSlow,
     Closing,
+    Unavailable,
 }
 
 impl Problem {
@@ -47,6 +48,7 @@ impl Problem {
             Self::TooFast => "too_fast",
             Self::TooSlow => "too_slow",
             Self::Closing => "closing",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -70,6 +72,7 @@ impl Problem {
             Self::TooFast => "too many messages, slow down",
             Self::TooSlow => "messages were not received fast enough",
             Self::Closing => "the server is stopping, connect again later",
+            Self::Unavailable => "the server cannot reach its store at the moment, connect again later",
         }
     }
 }
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     /// What clients of the room protocol may be told.
-    const TOLD: [Problem; 17] = [
+    const TOLD: [Problem; 18] = [
         Problem::BadRoom,
         Problem::BadName,
         Problem::BadMessage,
@@ -114,6 +117,7 @@ mod tests {
         Problem::TooFast,
         Problem::TooSlow,
         Problem::Closing,
+        Problem::Unavailable,
     ];
 
     #[test]

@@ -8,6 +8,7 @@ mod mailbox;
 mod member;
 mod notice;
 mod passage;
+mod saved;
 mod signals;
 
 use std::{
@@ -21,6 +22,9 @@ pub use self::{
     member::{Holder, Permissions},
     notice::{Input, Join, Notice, Output, Peer, Refusal, Signal},
 };
+#[cfg(test)]
+pub(crate) use self::notice::LABELS;
+pub(crate) use self::saved::{Clock, Saved};
 use self::{mailbox::Mailbox, member::Member};
 use crate::names::{MemberId, MemberName, RoomKey, Space};
 
@@ -67,7 +71,7 @@ pub struct RoomLimits {
 }
 
 impl RoomLimits {
-    fn of(self, space: Space) -> usize {
+    pub(crate) fn of(self, space: Space) -> usize {
         match space {
             Space::Calls => self.calls,
             Space::Classic => self.classic,
@@ -98,6 +102,7 @@ impl Rooms {
         let mut outputs = Vec::new();
         let done = match input {
             Input::Join(join) => self.join(from, join, &mut outputs),
+            Input::Claim(join) => self.claim(from, join, &mut outputs),
             Input::Send {
                 to,
                 signal,
@@ -108,6 +113,7 @@ impl Rooms {
             Input::Leave => self.leave(from, &mut outputs),
             Input::Lose => self.lose(now, from, &mut outputs),
             Input::Resume { holder, seen } => self.resume(from, &holder, seen, &mut outputs),
+            Input::Return => self.come_back(from, &mut outputs),
         };
         self.give_up_lost(&mut outputs);
         self.check_invariants();
@@ -157,6 +163,45 @@ impl Rooms {
         let ids = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
         let names = ids.iter().filter_map(|id| self.members.get(id));
         names.map(|member| member.name.clone()).collect()
+    }
+
+    /// Counts the members, away or not.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The members' ids, in no order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = MemberId> {
+        self.members.keys().copied()
+    }
+
+    /// Bytes of all that is kept to be told again.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// From now on keeps no more than this to be told again, or what it keeps already.
+    pub(crate) fn bound_history(&mut self, total: usize) {
+        self.limits.history.total = total.max(self.kept);
+    }
+
+    /// The number of the last notice for a member that counts what it is told.
+    pub(crate) fn told(&self, id: MemberId) -> Option<u64> {
+        let member = self.members.get(&id)?;
+        member.counts().then(|| member.history.last())
+    }
+
+    /// What a member was told after `seen`, unless some of it is gone.
+    pub(crate) fn told_since(&self, id: MemberId, seen: u64) -> Option<Vec<Output>> {
+        let member = self.members.get(&id)?;
+        let outputs = member.history.after(seen)?.into_iter();
+        let outputs = outputs.map(|(number, notice)| Output {
+            to: id,
+            room: member.room.clone(),
+            number: Some(number),
+            notice,
+        });
+        Some(outputs.collect())
     }
 
     /// Panics when the tables disagree or a bound is broken; free in release builds.

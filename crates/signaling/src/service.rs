@@ -24,7 +24,7 @@ use crate::{
     dialects::{Context, peerjs, socket_io, web_socket, y_webrtc},
     doors::{Doors, RoomKeyError},
     gate::{self, Gate, Origins},
-    hub::Hub,
+    hub::{ClusterError, Hub, Link},
     ice::IceServers,
     metrics::Metrics,
 };
@@ -41,15 +41,18 @@ const MAX_BODY: usize = 16 * 1024;
 /// without it all clients share those of one. Clients are told and disconnected once `shutdown` is
 /// requested; [`Signaling`] also lets the caller wait for that.
 ///
+/// Rooms of a cluster need the address of Redis in `config`, which is connected to here.
+///
 /// # Panics
 /// Outside a tokio runtime.
-pub fn router(
+pub async fn router(
     config: &Config,
     ice: IceServers,
     registry: &Registry,
     shutdown: Shutdown,
 ) -> Result<Router, SetupError> {
-    Signaling::start(config, ice, registry, shutdown).map(|signaling| signaling.router)
+    let signaling = Signaling::start(config, ice, registry, shutdown).await;
+    signaling.map(|signaling| signaling.router)
 }
 
 /// A signaling server without its listener.
@@ -82,6 +85,9 @@ pub enum SetupError {
     /// A key that checks room tokens cannot be used.
     #[error(transparent)]
     RoomKey(#[from] RoomKeyError),
+    /// The other nodes cannot be reached.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 impl Signaling {
@@ -89,14 +95,15 @@ impl Signaling {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(
+    pub async fn start(
         config: &Config,
         ice: IceServers,
         registry: &Registry,
         shutdown: Shutdown,
     ) -> Result<Self, SetupError> {
         let doors = Doors::new(&config.room_tokens)?;
-        let hub = Hub::new(config, ice, Metrics::register(registry)?);
+        let link = Link::open(&config.cluster).await?;
+        let hub = Hub::new(config, ice, Metrics::register(registry)?, link);
         let gate = Gate {
             addresses: Addresses::new(AddressLimits::from(config)),
             origins: Arc::new(Origins::new(config)),
@@ -107,7 +114,7 @@ impl Signaling {
         let tasks = TaskTracker::new();
         let context = Context::new(Arc::clone(&hub), doors, config, tasks.clone());
         let (layer, io) = socket_io::layer(context.clone());
-        tokio::spawn(Arc::clone(&hub).keep_time(shutdown.clone()));
+        tasks.spawn(Arc::clone(&hub).keep_time(shutdown.clone()));
 
         let foreign = [
             peerjs::routes(context.clone(), &config.peerjs),
@@ -123,7 +130,8 @@ impl Signaling {
             .layer(middleware::from_fn_with_state(gate.clone(), gate::admit))
             .layer(cors(listed(&gate.origins)))
             .merge(endpoints(config, &gate));
-        let drained = Drained(tokio::spawn(drain(hub, io, tasks, shutdown)));
+        let over = Duration::from_secs(config.drain_seconds);
+        let drained = Drained(tokio::spawn(drain(hub, io, tasks, over, shutdown)));
         Ok(Self { router, drained })
     }
 }
@@ -175,9 +183,9 @@ fn cors(origins: AllowOrigin) -> CorsLayer {
         .max_age(Duration::from_secs(3600))
 }
 
-async fn drain(hub: Arc<Hub>, io: SocketIo, tasks: TaskTracker, shutdown: Shutdown) {
+async fn drain(hub: Arc<Hub>, io: SocketIo, tasks: TaskTracker, over: Duration, shutdown: Shutdown) {
     shutdown.wait().await;
-    hub.drain();
+    hub.drain(over).await;
     tasks.close();
     let closed = async {
         tokio::join!(io.close(), tasks.wait());

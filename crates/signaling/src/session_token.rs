@@ -6,17 +6,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::names::MemberId;
+use crate::names::{MemberId, RoomKey, RoomName, Space};
 
-/// A token before it is signed: the id, then the expiry in Unix seconds, both big-endian.
+/// A token: the MAC, then what it is of: the id, the expiry in Unix seconds, both big-endian, the kind of room, and
+/// the room's name.
 mod field {
-    use std::ops::Range;
+    use std::ops::{Range, RangeFrom};
 
-    pub(super) const ID: Range<usize> = 0..16;
-    pub(super) const EXPIRY: Range<usize> = 16..24;
-    pub(super) const SIGNED: Range<usize> = 0..24;
-    pub(super) const MAC: Range<usize> = 24..56;
-    pub(super) const LENGTH: usize = 56;
+    pub(super) const MAC: Range<usize> = 0..32;
+    pub(super) const SIGNED: RangeFrom<usize> = 32..;
+    pub(super) const ID: Range<usize> = 32..48;
+    pub(super) const EXPIRY: Range<usize> = 48..56;
+    pub(super) const SPACE: usize = 56;
+    pub(super) const NAME: RangeFrom<usize> = 57..;
+    /// With the longest name.
+    pub(super) const MOST: usize = 57 + 4 * crate::names::MAX_NAME_CHARS;
 }
 
 /// Signs and checks session tokens.
@@ -32,28 +36,32 @@ impl SessionTokens {
         Self { mac, lifetime }
     }
 
-    /// Makes a token for the member `id` that is good for the lifetime from `now` on.
-    pub(crate) fn sign(&self, id: MemberId, now: SystemTime) -> String {
-        let mut token = [0; field::LENGTH];
+    /// Makes a token for the member `id` of `room` that is good for the lifetime from `now` on.
+    pub(crate) fn sign(&self, id: MemberId, room: &RoomKey, now: SystemTime) -> String {
+        let mut token = vec![0; field::NAME.start];
         token[field::ID].copy_from_slice(&id.to_bits().to_be_bytes());
         token[field::EXPIRY].copy_from_slice(&seconds(now + self.lifetime).to_be_bytes());
+        token[field::SPACE] = room.space.code();
+        token.extend_from_slice(room.name.as_str().as_bytes());
         let mac = self.mac.clone().chain_update(&token[field::SIGNED]).finalize();
         token[field::MAC].copy_from_slice(&mac.into_bytes());
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// Tells whom a token is for, if we signed it and it has not expired.
-    pub(crate) fn check(&self, text: &str, now: SystemTime) -> Option<MemberId> {
-        let mut token = [0; field::LENGTH];
+    /// Tells whom a token is for, and of which room, if we signed it and it has not expired.
+    pub(crate) fn check(&self, text: &str, now: SystemTime) -> Option<(MemberId, RoomKey)> {
+        let mut token = [0; field::MOST];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut token).ok()?;
-        if length != field::LENGTH {
-            return None;
-        }
+        let token = token.get(..length).filter(|_| length > field::NAME.start)?;
         let mac = self.mac.clone().chain_update(&token[field::SIGNED]);
         mac.verify_slice(&token[field::MAC]).ok()?;
         let expires = u64::from_be_bytes(token[field::EXPIRY].try_into().ok()?);
         let id = u128::from_be_bytes(token[field::ID].try_into().ok()?);
-        (seconds(now) < expires).then(|| MemberId::new(id))
+        let room = RoomKey {
+            space: Space::of_code(token[field::SPACE])?,
+            name: RoomName::new(str::from_utf8(&token[field::NAME]).ok()?)?,
+        };
+        (seconds(now) < expires).then(|| (MemberId::new(id), room))
     }
 }
 
@@ -70,6 +78,13 @@ mod tests {
     const ID: MemberId = MemberId::new(7);
     const HOUR: Duration = Duration::from_secs(3600);
 
+    fn room() -> RoomKey {
+        RoomKey {
+            space: Space::Calls,
+            name: RoomName::new("北の部屋").unwrap(),
+        }
+    }
+
     fn tokens() -> SessionTokens {
         SessionTokens::new([1; 64], HOUR)
     }
@@ -80,25 +95,38 @@ mod tests {
 
     #[test]
     fn a_token_names_its_member_until_it_expires() {
-        let token = tokens().sign(ID, now());
-        assert_eq!(tokens().check(&token, now()), Some(ID));
+        let token = tokens().sign(ID, &room(), now());
+        assert_eq!(tokens().check(&token, now()), Some((ID, room())));
         assert_eq!(
             tokens().check(&token, now() + HOUR - Duration::from_secs(1)),
-            Some(ID)
+            Some((ID, room()))
         );
         assert_eq!(tokens().check(&token, now() + HOUR), None);
     }
 
     #[test]
     fn a_token_of_another_key_is_none() {
-        let token = SessionTokens::new([2; 64], HOUR).sign(ID, now());
+        let token = SessionTokens::new([2; 64], HOUR).sign(ID, &room(), now());
         assert_eq!(tokens().check(&token, now()), None);
+    }
+
+    #[test]
+    fn the_longest_name_of_a_room_has_a_place() {
+        for character in ["a", "渡", "🐦"] {
+            let name = RoomName::new(&character.repeat(crate::names::MAX_NAME_CHARS)).unwrap();
+            let room = RoomKey {
+                space: Space::Classic,
+                name,
+            };
+            let token = tokens().sign(ID, &room, now());
+            assert_eq!(tokens().check(&token, now()), Some((ID, room)));
+        }
     }
 
     proptest! {
         #[test]
-        fn a_token_that_was_touched_anywhere_is_none(bit in 0..field::LENGTH * 8) {
-            let token = tokens().sign(ID, now());
+        fn a_token_that_was_touched_anywhere_is_none(bit in 0..(field::NAME.start + 12) * 8) {
+            let token = tokens().sign(ID, &room(), now());
             let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
             bytes[bit / 8] ^= 1 << (bit % 8);
             prop_assert_eq!(tokens().check(&URL_SAFE_NO_PAD.encode(bytes), now()), None);

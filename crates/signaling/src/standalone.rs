@@ -68,8 +68,8 @@ impl Server for Settings {
         let ice = IceServers::from_config(&config.ice).map_err(End::config)?;
         let listener = bind(config.listen, "signaling.listen").await?;
         let pages = Pages::bind(&self.metrics).await?;
-        let signaling =
-            Signaling::start(config, ice, &pages.registry, shutdown.clone()).map_err(End::failure)?;
+        let signaling = Signaling::start(config, ice, &pages.registry, shutdown.clone()).await;
+        let signaling = signaling.map_err(End::failure)?;
         announce(&listener);
         pages.announce();
 
@@ -78,7 +78,7 @@ impl Server for Settings {
         parts.task("metrics", pages.serve(shutdown.clone()));
         parts.task("signaling", serve_router(listener, signaling, shutdown));
         health.set_ready("signaling", true);
-        parts.run(GRACE).await.map_err(End::failure)
+        parts.run(GRACE + Duration::from_secs(config.drain_seconds)).await.map_err(End::failure)
     }
 
     fn runtime() -> Builder {

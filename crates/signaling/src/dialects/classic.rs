@@ -98,3 +98,14 @@ pub(super) fn events(told: &Output) -> Vec<(&'static str, Arguments<'_>)> {
         | Notice::Forgotten => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::LABELS;
+
+    #[test]
+    fn other_nodes_know_what_members_tell_each_other() {
+        assert!(PASSED_ON.iter().all(|label| LABELS.contains(label)));
+    }
+}

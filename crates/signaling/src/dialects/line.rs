@@ -64,11 +64,15 @@ impl Line {
 }
 
 /// Answers a WebSocket handshake; `begin` opens the conversation, or closes the line and returns nothing.
-pub(super) fn answer<T: Talk>(
+pub(super) fn answer<T, B>(
     context: &Context,
     request: WebSocketUpgrade,
-    begin: impl FnOnce(Arc<Line>) -> Option<T> + Send + 'static,
-) -> Response {
+    begin: impl FnOnce(Arc<Line>) -> B + Send + 'static,
+) -> Response
+where
+    T: Talk,
+    B: Future<Output = Option<T>> + Send + 'static,
+{
     // A message over the limit is told so; one that is twice as large ends the connection.
     let most = context.messages.bytes * 2;
     let guard = context.tasks.token();
@@ -81,7 +85,7 @@ pub(super) fn answer<T: Talk>(
         .on_upgrade(async move |socket| {
             let (closer, closed) = watch::channel(None);
             let line = Arc::new(Line { sender, closer });
-            let talk = begin(Arc::clone(&line));
+            let talk = begin(Arc::clone(&line)).await;
             let mut ping = interval_at(Instant::now() + ping, ping);
             ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let connection = Connection {

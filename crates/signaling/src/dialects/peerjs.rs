@@ -37,8 +37,6 @@ struct Peers {
     context: Context,
     config: Arc<PeerJsConfig>,
     room: RoomKey,
-    /// Turns ids into numbers that nobody can work towards.
-    salt: [u8; 32],
 }
 
 /// Makes the routes below `/peerjs`, the `path` of the client's options.
@@ -51,7 +49,6 @@ pub(crate) fn routes(context: Context, config: &PeerJsConfig) -> Option<Router> 
             space: Space::Peers,
             name,
         },
-        salt: rand::random(),
     };
     let routes = Router::new()
         .route("/peerjs", get(about))
@@ -90,7 +87,9 @@ async fn list(State(peers): State<Peers>, Path(key): Path<String>) -> Response {
     if key != peers.config.key || !peers.config.discovery {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let names = peers.context.hub.names(&peers.room);
+    let Ok(names) = peers.context.hub.names(&peers.room).await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     Json(names.iter().map(MemberName::as_str).collect::<Vec<_>>()).into_response()
 }
 
@@ -111,8 +110,8 @@ async fn connect(
     request: WebSocketUpgrade,
 ) -> Response {
     let context = peers.context.clone();
-    line::answer(&context, request, move |line| {
-        match peers.enter(&handshake, visit, &line) {
+    line::answer(&context, request, move |line| async move {
+        match peers.enter(&handshake, visit, &line).await {
             Ok(talk) => Some(talk),
             Err(problem) => {
                 peers.context.hub.metrics.drop(problem.code());
@@ -124,7 +123,7 @@ async fn connect(
 }
 
 impl Peers {
-    fn enter(
+    async fn enter(
         &self,
         handshake: &Handshake,
         visit: Arc<Visit>,
@@ -144,13 +143,14 @@ impl Peers {
             permissions,
             holder: Some(holder),
         };
-        PeerTalk::begin(self, &name, join, visit, line)
+        PeerTalk::begin(self, &name, join, visit, line).await
     }
 
-    /// The number by which the rooms know an id.
+    /// The number by which the rooms know an id; a secret goes into it, so that nobody can work towards one.
     fn member_id(&self, name: &MemberName) -> MemberId {
         let digest = Sha256::new()
-            .chain_update(self.salt)
+            .chain_update("ids of PeerJS")
+            .chain_update(self.context.hub.salt())
             .chain_update(name.as_str())
             .finalize();
         let mut bits = [0; 16];

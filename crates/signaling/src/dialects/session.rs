@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     gate::Visit,
-    hub::{Clogged, Kind, Outbox, Place},
+    hub::{Answer, Clogged, Kind, Outbox, Place},
     meter::Meter,
     names::{MemberId, RoomKey},
     problem::Problem,
@@ -24,7 +24,7 @@ use crate::{
 mod entry;
 
 /// Where answers go: those to a request by its acknowledgement, if the client asked for one.
-pub(crate) trait Sink {
+pub(crate) trait Sink: Send + Sync {
     /// Takes an answer, or says that the receiver is too far behind.
     fn send(&self, event: &Event<'_>) -> Result<(), Clogged>;
 
@@ -44,13 +44,14 @@ pub(crate) struct Session {
 }
 
 /// What the client is at the moment.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Standing {
     place: Place,
     permissions: Permissions,
     /// Whether it may come back.
     returns: bool,
     is_classic: bool,
+    room: Option<RoomKey>,
 }
 
 impl Session {
@@ -60,7 +61,7 @@ impl Session {
         visit: Arc<Visit>,
         token: Option<String>,
         outbox: Arc<dyn Outbox>,
-    ) -> Self {
+    ) -> Arc<Self> {
         // The thread's generator is a CSPRNG that the operating system seeds.
         let id = MemberId::new(rand::random());
         let place = context
@@ -76,38 +77,51 @@ impl Session {
                 permissions: Permissions::ALL,
                 returns: false,
                 is_classic: false,
+                room: None,
             }),
             farewell: AtomicBool::new(false),
         };
         session.standing = Mutex::new(session.outside(place));
-        session
+        Arc::new(session)
     }
 
     /// Takes one message of `bytes` bytes; `open` finds its event and payload if it has them.
     ///
     /// What the sender gets back goes to `reply`, everything else to the outboxes it concerns.
     pub(crate) fn receive<'a>(
-        &self,
+        self: &Arc<Self>,
         bytes: usize,
         open: impl FnOnce() -> Option<Envelope<'a>>,
-        reply: &dyn Sink,
+        reply: &Arc<dyn Sink>,
     ) {
-        let answer = match self.try_receive(bytes, open, reply) {
-            Ok(()) => return,
-            Err(Refused::Problem(problem)) => {
-                self.context.hub.metrics.drop(problem.code());
+        if let Err(refused) = self.try_receive(bytes, open, reply) {
+            self.refuse(refused, &**reply);
+        }
+    }
+
+    /// Tells the sender of a message why it had no effect.
+    fn refuse(&self, refused: Refused, reply: &dyn Sink) {
+        let metrics = &self.context.hub.metrics;
+        let answer = match refused {
+            Refused::Problem(problem) => {
+                metrics.drop(problem.code());
                 reply.send(&problem.into())
             }
-            Err(Refused::Full(room)) => {
-                self.context.hub.metrics.drop(Problem::RoomFull.code());
+            Refused::Full(room) => {
+                metrics.drop(Problem::RoomFull.code());
                 reply.send(&Event::Full(&room.name))
             }
-            Err(Refused::Silently) => {
-                self.context.hub.metrics.drop(Problem::TooFast.code());
+            Refused::Silently => {
+                metrics.drop(Problem::TooFast.code());
                 return;
             }
         };
-        if answer.is_err() {
+        self.mind(answer);
+    }
+
+    /// Ends the connection if its receiver is too far behind.
+    fn mind(&self, sent: Result<(), Clogged>) {
+        if sent.is_err() {
             self.end(Problem::TooSlow);
         }
     }
@@ -123,10 +137,10 @@ impl Session {
     }
 
     fn try_receive<'a>(
-        &self,
+        self: &Arc<Self>,
         bytes: usize,
         open: impl FnOnce() -> Option<Envelope<'a>>,
-        reply: &dyn Sink,
+        reply: &Arc<dyn Sink>,
     ) -> Result<(), Refused> {
         let admitted = self.meter.admit(bytes, |problem| self.end(problem));
         admitted.map_err(|excess| excess.answer().map_or(Refused::Silently, Refused::Problem))?;
@@ -135,43 +149,55 @@ impl Session {
             true => classic::parse(&envelope)?,
             false => Request::parse(&envelope)?,
         };
-        let event = request.name();
-        self.serve(request, reply)?;
-        self.context.hub.metrics.message(event);
-        Ok(())
+        self.serve(request, reply)
     }
 
-    fn serve(&self, request: Request, reply: &dyn Sink) -> Result<(), Refused> {
+    fn serve(self: &Arc<Self>, request: Request, reply: &Arc<dyn Sink>) -> Result<(), Refused> {
+        let event = request.name();
         match request {
-            Request::Ice => return Ok(self.renew(reply)?),
+            Request::Ice => {
+                self.renew(&**reply)?;
+                self.context.hub.metrics.message(event);
+            }
             Request::Join {
                 room,
                 name,
                 token,
                 resume,
-            } => return self.join(room, name, token, resume, reply),
-            Request::Resume { token, seen } => return Ok(self.resume(&token, seen, reply)?),
-            Request::Send { to, signal, number } => self.apply(Input::Send {
-                to,
-                signal,
-                number,
-                keep_for: None,
-            })?,
-            Request::Publish(signal) => self.apply(Input::Publish { signal, echo: false })?,
-            Request::Leave => {
-                self.apply(Input::Leave)?;
-                let place = self.now().place;
-                *self.standing() = self.outside(place);
+            } => self.join(room, name, token, resume, reply)?,
+            Request::Resume { token, seen } => self.resume(&token, seen, reply),
+            Request::Send { to, signal, number } => {
+                let input = Input::Send {
+                    to,
+                    signal,
+                    number,
+                    keep_for: None,
+                };
+                self.ask(input, event, reply);
             }
-        }
-        if reply.send(&Event::Done {}).is_err() {
-            self.end(Problem::TooSlow);
+            Request::Publish(signal) => self.ask(Input::Publish { signal, echo: false }, event, reply),
+            Request::Leave => self.ask(Input::Leave, event, reply),
         }
         Ok(())
     }
 
-    fn apply(&self, input: Input) -> Result<(), Problem> {
-        self.context.hub.apply(self.now().place, input, &|_| Ok(()))
+    /// Has the hub apply what needs no other answer than that it is done.
+    fn ask(self: &Arc<Self>, input: Input, event: &'static str, reply: &Arc<dyn Sink>) {
+        let (session, reply) = (Arc::clone(self), Arc::clone(reply));
+        let leaves = input == Input::Leave;
+        let done = move |done: Result<Place, Problem>| match done {
+            Ok(place) => {
+                if leaves {
+                    *session.standing() = session.outside(place);
+                }
+                session.mind(reply.send(&Event::Done {}));
+                session.context.hub.metrics.message(event);
+            }
+            Err(problem) => session.refuse(problem.into(), &*reply),
+        };
+        self.context
+            .hub
+            .ask(self.now().place, input, Answer::silent(Box::new(done)));
     }
 
     /// What a client is before it is in a room; where rooms need a token, so do credentials.
@@ -184,11 +210,12 @@ impl Session {
             },
             returns: false,
             is_classic: false,
+            room: None,
         }
     }
 
     fn now(&self) -> Standing {
-        *self.standing()
+        self.standing().clone()
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {

@@ -4,10 +4,9 @@
 //! call of a closure, and then messages of one client could overtake each other.
 
 use std::{
-    cell::Cell,
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -81,7 +80,7 @@ impl ConnectHandler<LocalAdapter, ()> for Entrance {
         let admitted = visit.map(|visit| {
             let outbox = Arc::new(SocketOutbox(Arc::downgrade(&socket)));
             let token = auth.as_ref().and_then(token_of);
-            let session = Arc::new(Session::open(&self.0, visit, token, outbox));
+            let session = Session::open(&self.0, visit, token, outbox);
             socket.on_disconnect(Departure(Arc::downgrade(&session)));
             // The handler owns the session, the socket owns the handler: the session ends with it.
             socket.on_fallback(Receiver(session));
@@ -126,10 +125,10 @@ impl MessageHandler<LocalAdapter, ()> for Receiver {
     fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
         wait_until_marked(&socket);
         let sender = ack.and_then(|_| AckSender::from_message_parts(&socket, &mut value, &ack).ok());
-        let reply = Reply {
+        let reply: Arc<dyn Sink> = Arc::new(Reply {
             outbox: SocketOutbox(Arc::downgrade(&socket)),
-            ack: Cell::new(sender),
-        };
+            ack: Mutex::new(sender),
+        });
         let text = value.as_str().map_or("", |text| text);
         self.0.receive(text.len(), || open(text), &reply);
     }
@@ -217,12 +216,13 @@ async fn disconnect_later(socket: Weak<Socket>) {
 /// In an acknowledgement a problem is known by its `code`, which no other answer has.
 struct Reply {
     outbox: SocketOutbox,
-    ack: Cell<Option<AckSender>>,
+    ack: Mutex<Option<AckSender>>,
 }
 
 impl Sink for Reply {
     fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
-        let Some(ack) = self.ack.take() else {
+        let ack = self.ack.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ack) = ack else {
             return self.outbox.send(event);
         };
         outcome(ack.send(event))

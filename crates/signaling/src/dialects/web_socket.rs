@@ -31,7 +31,7 @@ pub(crate) async fn upgrade(
     request: WebSocketUpgrade,
 ) -> Response {
     let own = context.clone();
-    line::answer(&context, request, move |line| {
+    line::answer(&context, request, move |line| async move {
         let outbox = Arc::new(Objects(line));
         let session = Session::open(&own, visit, None, Arc::clone(&outbox) as Arc<dyn Outbox>);
         Some(Conversation { session, outbox })
@@ -39,13 +39,13 @@ pub(crate) async fn upgrade(
 }
 
 struct Conversation {
-    session: Session,
-    outbox: Arc<Objects>,
+    session: Arc<Session>,
+    outbox: Arc<dyn Sink>,
 }
 
 impl Talk for Conversation {
     fn hear(&mut self, text: &str) {
-        self.session.receive(text.len(), || open(text), &*self.outbox);
+        self.session.receive(text.len(), || open(text), &self.outbox);
     }
 
     fn farewell(&mut self) {

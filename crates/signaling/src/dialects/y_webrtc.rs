@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::YWebRtcConfig,
     gate::Visit,
-    hub::{Clogged, Kind, Outbox, Place},
+    hub::{Answer, Clogged, Kind, Outbox, Place},
     meter::{Excess, Meter},
     names::{MemberId, RoomKey, RoomName, Space},
     problem::Problem,
@@ -63,7 +63,7 @@ async fn connect(
     request: WebSocketUpgrade,
 ) -> Response {
     let context = topics.context.clone();
-    line::answer(&context, request, move |line| {
+    line::answer(&context, request, move |line| async move {
         let press = Arc::clone(&topics.press);
         let outbox = Arc::new(Subscriber { line, press });
         // The connection's own place, which is in no room; it stands for the connection in the metrics.
@@ -82,7 +82,7 @@ async fn connect(
             visit,
             outbox,
             own,
-            places: HashMap::new(),
+            places: Arc::default(),
         })
     })
 }
@@ -124,7 +124,7 @@ struct Subscriptions {
     outbox: Arc<Subscriber>,
     own: Place,
     // Bounded, so that it matters little what strangers choose.
-    places: HashMap<RoomName, Place>,
+    places: Arc<Mutex<HashMap<RoomName, Place>>>,
 }
 
 impl Subscriptions {
@@ -139,7 +139,8 @@ impl Subscriptions {
             }
             Message::Unsubscribe { topics } => {
                 for topic in topics.iter().filter_map(|topic| RoomName::new(topic)) {
-                    if let Some(place) = self.places.remove(&topic) {
+                    let place = self.places().remove(&topic);
+                    if let Some(place) = place {
                         self.topics.context.hub.disconnect(place, true);
                     }
                 }
@@ -160,6 +161,10 @@ impl Subscriptions {
         Ok(())
     }
 
+    fn places(&self) -> MutexGuard<'_, HashMap<RoomName, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Subscribes to each topic that can be: the others of the list have no part in what is wrong with one.
     fn subscribe_all(&mut self, topics: &[String]) {
         // Each may cost the check of a signature, so no more are looked at than one can have.
@@ -176,10 +181,10 @@ impl Subscriptions {
     }
 
     fn subscribe(&mut self, topic: RoomName) -> Result<(), Problem> {
-        if self.places.contains_key(&topic) {
+        if self.places().contains_key(&topic) {
             return Ok(());
         }
-        if self.places.len() >= self.topics.config.topics {
+        if self.places().len() >= self.topics.config.topics {
             return Err(Problem::ServerFull);
         }
         let Context { hub, doors, .. } = &self.topics.context;
@@ -200,11 +205,22 @@ impl Subscriptions {
             Arc::clone(&self.visit),
             Arc::clone(&self.outbox) as Arc<dyn Outbox>,
         );
-        if let Err(problem) = hub.apply(place, Input::Join(join), &|_| Ok(())) {
-            hub.disconnect(place, true);
-            return Err(problem);
-        }
-        self.places.insert(topic, place);
+        self.places().insert(topic.clone(), place);
+        let (hub, places) = (Arc::clone(hub), Arc::clone(&self.places));
+        let done = move |done: Result<Place, Problem>| {
+            if let Err(problem) = done {
+                let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+                // It may have been left and entered again meanwhile.
+                if places.get(&topic) == Some(&place) {
+                    places.remove(&topic);
+                }
+                drop(places);
+                hub.disconnect(place, true);
+                hub.metrics.drop(problem.code());
+            }
+        };
+        let answer = Answer::silent(Box::new(done));
+        self.topics.context.hub.ask(place, Input::Join(join), answer);
         Ok(())
     }
 
@@ -213,14 +229,22 @@ impl Subscriptions {
     }
 
     fn publish(&self, topic: &RoomName, text: &str) -> Result<(), Problem> {
-        let place = self.places.get(topic).ok_or(Problem::NotJoined)?;
+        let place = self.places().get(topic).copied();
+        let place = place.ok_or(Problem::NotJoined)?;
         let body: Box<RawValue> = serde_json::from_str(text).map_err(|_| Problem::BadMessage)?;
         let signal = Signal {
             label: "publish",
             body: body.into(),
         };
         let input = Input::Publish { signal, echo: true };
-        self.topics.context.hub.apply(*place, input, &|_| Ok(()))
+        let hub = Arc::clone(&self.topics.context.hub);
+        let done = move |done: Result<Place, Problem>| {
+            let problem = done.err();
+            problem.iter().for_each(|problem| hub.metrics.drop(problem.code()));
+        };
+        let answer = Answer::silent(Box::new(done));
+        self.topics.context.hub.ask(place, input, answer);
+        Ok(())
     }
 }
 
@@ -237,8 +261,9 @@ impl Talk for Subscriptions {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        for place in self.places.values().chain([&self.own]) {
-            self.topics.context.hub.disconnect(*place, true);
+        let places: Vec<_> = self.places().drain().map(|(_, place)| place).collect();
+        for place in places.into_iter().chain([self.own]) {
+            self.topics.context.hub.disconnect(place, true);
         }
     }
 }

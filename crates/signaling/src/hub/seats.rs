@@ -26,6 +26,21 @@ pub(crate) struct Place {
     connection: u64,
 }
 
+impl Place {
+    pub(super) fn new(id: MemberId, connection: u64) -> Self {
+        Self { id, connection }
+    }
+
+    /// The place of the same connection under another id.
+    pub(crate) fn of(self, id: MemberId) -> Self {
+        Self { id, ..self }
+    }
+
+    pub(super) fn connection(self) -> u64 {
+        self.connection
+    }
+}
+
 /// What sits at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -120,6 +135,14 @@ impl Seats {
         let ids: Vec<_> = self.taken.keys().copied().collect();
         let outboxes = ids.iter().filter_map(|id| self.forget(*id)).collect();
         (ids, outboxes)
+    }
+
+    /// All places that somebody sits at.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let sitting = self.taken.iter().filter(|(_, (_, taken))| taken.outbox.is_some());
+        sitting
+            .map(|(id, (connection, _))| Place::new(*id, *connection))
+            .collect()
     }
 
     /// Says why a connection has its seat no more.

@@ -1,5 +1,10 @@
-use std::{thread, time::Duration};
+use std::{
+    sync::{Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
+use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use tokio_util::task::TaskTracker;
@@ -61,7 +66,7 @@ fn hub() -> Arc<Hub> {
     config.ice.secret = Some(Hidden("north".into()));
     let ice = IceServers::from_config(&config.ice).unwrap();
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    Hub::new(&config, ice, metrics)
+    Hub::new(&config, ice, metrics, None)
 }
 
 /// Connects a member with room for `space` events in its queue, and joins it to the one room.
@@ -75,7 +80,44 @@ fn member(hub: &Hub, id: u128, capacity: usize, space: usize) -> (Place, Arc<Rea
 }
 
 fn join(hub: &Hub, place: Place, capacity: usize, holder: Option<Holder>) -> Result<(), Problem> {
-    hub.apply(place, Input::Join(entry(capacity, holder)), &|_| Ok(()))
+    apply(hub, place, Input::Join(entry(capacity, holder)))
+}
+
+/// Has the hub of one process do something, which it does at once.
+fn at_once(ask: impl FnOnce(Answer)) -> Result<Place, Problem> {
+    let (sender, result) = mpsc::channel();
+    ask(Answer::silent(Box::new(move |done| sender.send(done).unwrap())));
+    result.try_recv().unwrap()
+}
+
+fn apply(hub: &Hub, place: Place, input: Input) -> Result<(), Problem> {
+    at_once(|answer| hub.ask(place, input, answer)).map(drop)
+}
+
+fn resume(hub: &Hub, place: Place, token: &str) -> Result<Place, Problem> {
+    at_once(|answer| hub.resume(place, token, 0, answer))
+}
+
+fn token(hub: &Hub, id: MemberId) -> String {
+    hub.session_token(id, &entry(2, None).room)
+}
+
+fn claim(hub: &Hub, secret: u8, reader: &Arc<Reader>) -> Result<Place, Problem> {
+    let claim = Claim {
+        id: MemberId::new(1),
+        join: entry(2, Some(Holder::Secret([secret; 32]))),
+        visit: Arc::new(Visit::local()),
+        outbox: Arc::clone(reader) as Arc<dyn Outbox>,
+        welcome: Box::new(|_| Ok(())),
+    };
+    hub.claim(claim).now_or_never().unwrap()
+}
+
+fn here(hub: &Hub) -> &Here {
+    match &hub.store {
+        Store::Here(here) => here,
+        Store::Shared(_) => panic!("not in a cluster"),
+    }
 }
 
 fn entry(capacity: usize, holder: Option<Holder>) -> Join {
@@ -109,7 +151,7 @@ fn signal(hub: &Hub, from: Place, to: MemberId) -> Result<(), Problem> {
         number: None,
         keep_for: None,
     };
-    hub.apply(from, input, &|_| Ok(()))
+    apply(hub, from, input)
 }
 
 #[test]
@@ -160,7 +202,7 @@ fn who_has_been_evicted_cannot_come_back_through_the_same_connection() {
 
 /// Owns its session and lets go of it when it is told something, as the last reference to a socket may.
 #[derive(Default)]
-struct Ending(Mutex<Option<Session>>);
+struct Ending(Mutex<Option<Arc<Session>>>);
 
 impl Sink for Ending {
     fn send(&self, _: &Event<'_>) -> Result<(), Clogged> {
@@ -189,7 +231,8 @@ async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_
     let context = Context::new(Arc::clone(&hub), doors, &Config::default(), TaskTracker::new());
     let outbox = Arc::clone(&ending) as Arc<dyn Outbox>;
     let session = Session::open(&context, Arc::new(Visit::local()), None, outbox);
-    session.receive(10, || envelope("join", r#"{"room":"north"}"#), &Ending::default());
+    let reply: Arc<dyn Sink> = Arc::new(Ending::default());
+    session.receive(10, || envelope("join", r#"{"room":"north"}"#), &reply);
     *ending.0.lock().unwrap() = Some(session);
 
     // In a thread of its own, so that a hub that waits for itself fails the test instead of hanging it.
@@ -206,14 +249,32 @@ async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_
     assert_eq!(annas.got(), ["peer-left", "waiting"]);
 }
 
-#[test]
-fn draining_tells_everyone_why_and_not_that_the_others_left() {
+#[tokio::test]
+async fn draining_tells_everyone_why_and_not_that_the_others_left() {
     let hub = hub();
     let (_, annas) = member(&hub, 1, 4, 100);
     let (_, bens) = member(&hub, 2, 4, 100);
-    hub.drain();
+    hub.drain(Duration::ZERO).await;
     assert_eq!(annas.got(), ["peer-joined", "closed: closing"]);
     assert_eq!(bens.got(), ["closed: closing"]);
+    assert_eq!(hub.metrics.connections.get(), 0);
+    assert_eq!(hub.metrics.rooms.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_slowly_lets_the_others_see_who_may_come_back() {
+    let hub = hub();
+    let (_, annas) = member(&hub, 1, 4, 100);
+    let (ben, bens) = member(&hub, 2, 4, 100);
+    apply(&hub, ben, Input::Leave).unwrap();
+    join(&hub, ben, 4, Some(Holder::Signed)).unwrap();
+    hub.drain(Duration::from_secs(1)).await;
+    let heard = annas.got().contains(&"peer-reconnecting".to_owned());
+    // Whoever is sent away first hears nothing of the other.
+    assert_eq!(heard, !bens.got().contains(&"peer-left".to_owned()));
+    for got in [annas.got(), bens.got()] {
+        assert_eq!(got.last().unwrap(), "closed: closing");
+    }
     assert_eq!(hub.metrics.connections.get(), 0);
     assert_eq!(hub.metrics.rooms.get(), 0);
 }
@@ -224,26 +285,17 @@ fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
     let (ben, bens) = member(&hub, 2, 2, 100);
     let first = Reader::new(100);
     let second = Reader::new(100);
-    let [one, two] = [&first, &second].map(|reader| {
-        let holder = Some(Holder::Secret([7; 32]));
-        let outbox = Arc::clone(reader) as Arc<dyn Outbox>;
-        let visit = Arc::new(Visit::local());
-        hub.claim(MemberId::new(1), entry(2, holder), visit, outbox, &|_| Ok(()))
-            .unwrap()
-    });
+    let [one, two] = [&first, &second].map(|reader| claim(&hub, 7, reader).unwrap());
     assert_eq!(first.got(), ["closed: replaced"]);
     hub.disconnect(one, true);
     assert_eq!(join(&hub, one, 2, None), Err(Problem::Replaced));
-    let token = hub.session_token(two.id);
-    assert_eq!(hub.resume(one, &token, 0, &|_| Ok(())), Err(Problem::Replaced));
+    let token = token(&hub, two.id);
+    assert_eq!(resume(&hub, one, &token), Err(Problem::Replaced));
     signal(&hub, ben, two.id).unwrap();
     assert_eq!(second.got(), ["candidate"]);
     assert_eq!(bens.got(), ["peer-joined"]);
     assert_eq!(hub.metrics.connections.get(), 2);
-    let thief = Some(Holder::Secret([8; 32]));
-    let outbox = Reader::new(100) as Arc<dyn Outbox>;
-    let visit = Arc::new(Visit::local());
-    let stolen = hub.claim(two.id, entry(2, thief), visit, outbox, &|_| Ok(()));
+    let stolen = claim(&hub, 8, &Reader::new(100));
     assert_eq!(stolen, Err(Problem::IdTaken));
     assert_eq!(hub.metrics.connections.get(), 2);
 }
@@ -252,26 +304,21 @@ fn a_connection_that_was_replaced_cannot_end_the_one_that_came_after_it() {
 fn whether_somebody_else_has_an_id_is_not_told_to_who_comes_back() {
     let hub = hub();
     let (anna, _) = member(&hub, 1, 2, 100);
-    let token = hub.session_token(anna.id);
+    let token = token(&hub, anna.id);
     let outbox = Reader::new(100) as Arc<dyn Outbox>;
     let visit = Arc::new(Visit::local());
     let back = hub.connect(MemberId::new(2), Kind::Connection, visit, outbox);
     let cannot = Err(Problem::CannotResume);
-    assert_eq!(hub.resume(back, &token, 0, &|_| Ok(())), cannot, "not meant to");
+    assert_eq!(resume(&hub, back, &token), cannot, "not meant to");
     hub.disconnect(anna, true);
-    assert_eq!(hub.resume(back, &token, 0, &|_| Ok(())), cannot, "gone");
+    assert_eq!(resume(&hub, back, &token), cannot, "gone");
 }
 
 #[test]
 fn who_is_flooded_by_others_keeps_its_id_for_its_return() {
     let hub = hub();
     let (ben, _) = member(&hub, 2, 2, 100);
-    let claim = |secret: u8, reader: &Arc<Reader>| {
-        let holder = Some(Holder::Secret([secret; 32]));
-        let outbox = Arc::clone(reader) as Arc<dyn Outbox>;
-        let visit = Arc::new(Visit::local());
-        hub.claim(MemberId::new(1), entry(2, holder), visit, outbox, &|_| Ok(()))
-    };
+    let claim = |secret, reader: &Arc<Reader>| claim(&hub, secret, reader);
     let holder = Reader::new(1);
     let anna = claim(7, &holder).unwrap();
     for _ in 0..2 {
@@ -296,21 +343,21 @@ fn a_place_is_kept_for_a_while_and_then_free() {
     let hub = hub();
     let (anna, _) = member(&hub, 1, 2, 100);
     let (ben, bens) = member(&hub, 2, 2, 100);
-    hub.apply(anna, Input::Leave, &|_| Ok(())).unwrap();
+    apply(&hub, anna, Input::Leave).unwrap();
     join(&hub, anna, 2, Some(Holder::Signed)).unwrap();
     hub.disconnect(anna, false);
     assert_eq!(hub.metrics.connections.get(), 1);
     assert_eq!(bens.got()[2..], ["peer-joined", "peer-reconnecting"]);
-    let token = hub.session_token(anna.id);
+    let token = token(&hub, anna.id);
     assert_eq!(
-        hub.resume(ben, &token, 0, &|_| Ok(())),
+        resume(&hub, ben, &token),
         Err(Problem::AlreadyJoined)
     );
 
-    hub.tick(Instant::now() + Duration::from_secs(31));
+    here(&hub).tick(Instant::now() + Duration::from_secs(31));
     assert_eq!(bens.got()[4..], ["peer-left", "waiting"]);
-    hub.apply(ben, Input::Leave, &|_| Ok(())).unwrap();
+    apply(&hub, ben, Input::Leave).unwrap();
     for token in [&token, "forged"] {
-        assert_eq!(hub.resume(ben, token, 0, &|_| Ok(())), Err(Problem::CannotResume));
+        assert_eq!(resume(&hub, ben, &token), Err(Problem::CannotResume));
     }
 }

@@ -39,6 +39,20 @@ impl History {
         self.last
     }
 
+    /// All that is kept, the newest last.
+    pub(super) fn kept(&self) -> Vec<Notice> {
+        self.kept.iter().cloned().collect()
+    }
+
+    /// Goes on after the notice with the number `last`, with these kept.
+    pub(super) fn load(last: u64, kept: Vec<Notice>) -> Self {
+        // More than were ever told cannot be.
+        let spare = kept.len().saturating_sub(usize::try_from(last).unwrap_or(usize::MAX));
+        let kept: VecDeque<_> = kept.into_iter().skip(spare).collect();
+        let bytes = kept.iter().map(Notice::weight).sum();
+        Self { kept, bytes, last }
+    }
+
     /// Keeps nothing that was told so far.
     pub(super) fn clear(&mut self) {
         self.kept.clear();

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::notice::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::{notice::Signal, saved::Clock};
 use crate::names::{MemberId, MemberName};
 
 /// Bounds what is kept for the absent.
@@ -34,6 +36,13 @@ struct Shelf {
     name: MemberName,
     letters: Vec<Letter>,
     expires: Instant,
+}
+
+/// A mailbox as data: shelves with their expiry and letters, and the order of expiries.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SavedMailbox {
+    shelves: Vec<(MemberId, MemberName, u64, Vec<(MemberId, Signal)>)>,
+    order: Vec<(u64, MemberId)>,
 }
 
 /// Keeps letters by the id they are for; all for one id expire together.
@@ -110,6 +119,40 @@ impl Mailbox {
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.order.front().map(|(due, _)| *due)
+    }
+
+    pub(super) fn save(&self, clock: &impl Clock) -> SavedMailbox {
+        let shelves = self.shelves.iter().map(|(to, shelf)| {
+            let letters = shelf.letters.iter();
+            let letters = letters.map(|letter| (letter.from, letter.signal.clone())).collect();
+            (*to, shelf.name.clone(), clock.millis(shelf.expires), letters)
+        });
+        let mut shelves: Vec<_> = shelves.collect();
+        shelves.sort_unstable_by_key(|(to, ..)| *to);
+        let order = self.order.iter();
+        SavedMailbox {
+            shelves,
+            order: order.map(|(due, to)| (clock.millis(*due), *to)).collect(),
+        }
+    }
+
+    pub(super) fn load(saved: SavedMailbox, clock: &impl Clock) -> Self {
+        let mut mailbox = Self::default();
+        let order = saved.order.into_iter();
+        mailbox.order = order.map(|(due, to)| (clock.moment(due), to)).collect();
+        for (to, name, expires, letters) in saved.shelves {
+            let letters = letters.into_iter();
+            let letters: Vec<_> = letters.map(|(from, signal)| Letter { from, signal }).collect();
+            mailbox.signals += letters.len();
+            mailbox.bytes += weight(&letters);
+            let shelf = Shelf {
+                name,
+                letters,
+                expires: clock.moment(expires),
+            };
+            mailbox.shelves.insert(to, shelf);
+        }
+        mailbox
     }
 
     fn forget(&mut self, shelf: &Shelf) {

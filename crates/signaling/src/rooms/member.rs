@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use super::{history::History, notice::Peer};
 use crate::names::{MemberId, MemberName, RoomKey};
 
 /// Who may come back as a member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Holder {
     /// Whoever shows a token that this server has signed for the id; the caller has checked it.
     Signed,
@@ -29,7 +30,7 @@ impl PartialEq for Holder {
 impl Eq for Holder {}
 
 /// What a member may do in its room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permissions {
     /// Send to other members.
     pub send: bool,

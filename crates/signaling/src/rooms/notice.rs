@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::member::{Holder, Permissions};
 use crate::names::{MemberId, MemberName, RoomKey};
 
 /// Shows a member to the others of its room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// The address for signals to this member.
     pub id: MemberId,
     /// What to show people.
     pub name: MemberName,
     /// Its connection is lost and it has not come back yet.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reconnecting: bool,
 }
 
@@ -29,6 +29,24 @@ pub struct Signal {
     pub body: Arc<RawValue>,
 }
 
+/// Every label that a dialect uses.
+pub(crate) const LABELS: [&str; 14] = [
+    "offer",
+    "answer",
+    "candidate",
+    "message",
+    "ready",
+    "ice-candidate",
+    "got user media",
+    "bye",
+    "OFFER",
+    "ANSWER",
+    "CANDIDATE",
+    "LEAVE",
+    "EXPIRE",
+    "publish",
+];
+
 impl PartialEq for Signal {
     fn eq(&self, other: &Self) -> bool {
         self.label == other.label && self.body.get() == other.body.get()
@@ -37,8 +55,27 @@ impl PartialEq for Signal {
 
 impl Eq for Signal {}
 
+/// A label and the body as a text: how nodes pass a signal to each other.
+impl Serialize for Signal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.label, self.body.get()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Signal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (label, body) = <(String, String)>::deserialize(deserializer)?;
+        let label = LABELS.into_iter().find(|known| *known == label);
+        let body = RawValue::from_string(body).map_err(D::Error::custom)?;
+        Ok(Self {
+            label: label.ok_or_else(|| D::Error::custom("a signal that is not known here"))?,
+            body: body.into(),
+        })
+    }
+}
+
 /// What a newcomer brings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
     /// The room to enter; it comes to be if nobody is there.
     pub room: RoomKey,
@@ -53,10 +90,12 @@ pub struct Join {
 }
 
 /// One thing a member asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Enters a room.
     Join(Join),
+    /// Enters a room under an id of its own choice, or comes back as the member that has it.
+    Claim(Join),
     /// Passes a signal to one other member of the room.
     Send {
         /// The member it is for.
@@ -87,6 +126,8 @@ pub enum Input {
         /// kept is not missed.
         seen: Option<u64>,
     },
+    /// The connection was not lost after all: it is told what it missed, and not that it is in.
+    Return,
 }
 
 /// One notice to deliver.
@@ -103,7 +144,7 @@ pub struct Output {
 }
 
 /// What a member is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     /// It is in, or in again; `peers` are in the order they came.
     Joined {

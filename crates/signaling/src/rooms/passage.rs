@@ -8,7 +8,7 @@ use super::{
     member::{Holder, Member, Presence},
     notice::{Join, Notice, Output, Refusal},
 };
-use crate::names::MemberId;
+use crate::names::{MemberId, RoomKey};
 
 impl Rooms {
     pub(super) fn join(
@@ -53,6 +53,19 @@ impl Rooms {
         self.announce(id, &Notice::PeerJoined(this), outputs);
         self.hand_over(id, outputs);
         Ok(())
+    }
+
+    /// Enters a room under `id`, or comes back as the member that has it, if its holder is the same.
+    pub(super) fn claim(
+        &mut self,
+        id: MemberId,
+        join: Join,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        match (self.holds(id), &join.holder) {
+            (true, Some(holder)) => self.resume(id, holder, None, outputs),
+            (true, None) | (false, _) => self.join(id, join, outputs),
+        }
     }
 
     /// Tells a newcomer what was kept for it.
@@ -120,7 +133,7 @@ impl Rooms {
         seen: Option<u64>,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        let member = self.members.get_mut(&id).ok_or(Refusal::CannotResume)?;
+        let member = self.members.get(&id).ok_or(Refusal::CannotResume)?;
         if member.holder.as_ref() != Some(holder) {
             return Err(Refusal::Taken);
         }
@@ -128,6 +141,38 @@ impl Rooms {
             Presence::Here => member.history.last(),
             Presence::Away { heard, .. } => heard,
         };
+        let (room, missed, was_away) = self.take_up(id, heard, seen)?;
+
+        self.welcome(id, outputs);
+        outputs.extend(told_again(id, &room, missed));
+        if was_away {
+            self.announce(id, &Notice::PeerReconnected(id), outputs);
+        }
+        Ok(())
+    }
+
+    /// A member that was taken for lost is there.
+    pub(super) fn come_back(&mut self, id: MemberId, outputs: &mut Vec<Output>) -> Result<(), Refusal> {
+        let member = self.members.get(&id).ok_or(Refusal::CannotResume)?;
+        let Presence::Away { heard, .. } = member.presence else {
+            return Ok(());
+        };
+        let seen = member.counts().then_some(heard);
+        let (room, missed, _) = self.take_up(id, heard, seen)?;
+        outputs.extend(told_again(id, &room, missed));
+        self.announce(id, &Notice::PeerReconnected(id), outputs);
+        Ok(())
+    }
+
+    /// Notes that a member is here, and returns what it missed since `seen`, or since `heard` if it does not count,
+    /// and whether it was away.
+    fn take_up(
+        &mut self,
+        id: MemberId,
+        heard: u64,
+        seen: Option<u64>,
+    ) -> Result<(RoomKey, Vec<(u64, Notice)>, bool), Refusal> {
+        let member = self.members.get_mut(&id).ok_or(Refusal::CannotResume)?;
         let missed = match seen {
             Some(seen) => member.history.after(seen).ok_or(Refusal::CannotResume)?,
             None => {
@@ -143,18 +188,7 @@ impl Rooms {
         if let Presence::Away { until, .. } = before {
             self.due.remove(&(until, id));
         }
-
-        self.welcome(id, outputs);
-        outputs.extend(missed.into_iter().map(|(number, notice)| Output {
-            to: id,
-            room: room.clone(),
-            number: Some(number),
-            notice,
-        }));
-        if before != Presence::Here {
-            self.announce(id, &Notice::PeerReconnected(id), outputs);
-        }
-        Ok(())
+        Ok((room, missed, before != Presence::Here))
     }
 
     /// Takes leave of those who missed too much or were waited for in vain.
@@ -193,4 +227,14 @@ impl Rooms {
             },
         });
     }
+}
+
+fn told_again(to: MemberId, room: &RoomKey, missed: Vec<(u64, Notice)>) -> impl Iterator<Item = Output> {
+    let told = move |(number, notice)| Output {
+        to,
+        room: room.clone(),
+        number: Some(number),
+        notice,
+    };
+    missed.into_iter().map(told)
 }

@@ -22,9 +22,9 @@ fn config() -> Config {
     config
 }
 
-fn serve(config: &Config) -> Router {
+async fn serve(config: &Config) -> Router {
     let ice = IceServers::from_config(&config.ice).unwrap();
-    router(config, ice, &Registry::new(), Shutdown::new()).unwrap()
+    router(config, ice, &Registry::new(), Shutdown::new()).await.unwrap()
 }
 
 /// Asks and returns the status and the JSON of the answer, or null.
@@ -45,7 +45,7 @@ fn get(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
 
 #[tokio::test]
 async fn without_a_key_the_endpoints_are_closed_and_say_what_to_set() {
-    let router = serve(&config());
+    let router = serve(&config()).await;
     for path in ["/turn?service=turn", "/ice"] {
         let (status, body) = ask(&router, get(path, &[])).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
@@ -58,7 +58,7 @@ async fn without_a_key_the_endpoints_are_closed_and_say_what_to_set() {
 async fn a_key_opens_them_from_any_of_its_places_and_no_other_text_does() {
     let mut config = config();
     config.credentials.api_keys = vec![Hidden("another-key-of-some-length".into()), Hidden(KEY.into())];
-    let router = serve(&config);
+    let router = serve(&config).await;
     let bearer = format!("Bearer {KEY}");
     let keyed = format!("/turn?service=turn&key={KEY}");
     for request in [
@@ -86,7 +86,7 @@ async fn requests_beyond_the_rate_are_told_when_to_come_back() {
     let mut config = config();
     config.credentials.anonymous = true;
     config.credentials.request_burst = 2;
-    let router = serve(&config);
+    let router = serve(&config).await;
     for _ in 0..2 {
         assert_eq!(ask(&router, get("/ice", &[])).await.0, StatusCode::OK);
     }
@@ -105,9 +105,9 @@ async fn an_ice_answer_without_a_readable_host_is_refused_unless_uris_are_config
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(ask(&serve(&config), nameless()).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(ask(&serve(&config).await, nameless()).await.0, StatusCode::BAD_REQUEST);
     config.ice.urls = vec!["turn:turn.example".into()];
-    let (status, body) = ask(&serve(&config), nameless()).await;
+    let (status, body) = ask(&serve(&config).await, nameless()).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(body["iceServers"][0]["urls"][0], "turn:turn.example");
 }
@@ -116,7 +116,7 @@ async fn an_ice_answer_without_a_readable_host_is_refused_unless_uris_are_config
 async fn handshakes_of_foreign_pages_are_refused_on_both_paths() {
     let mut config = config();
     config.allowed_origins = vec!["https://app.example".into()];
-    let router = serve(&config);
+    let router = serve(&config).await;
     let poll = "/socket.io/?EIO=4&transport=polling";
     for (origin, expected) in [
         ("http://call.example:3001", StatusCode::OK),
@@ -147,15 +147,15 @@ async fn a_second_server_cannot_share_the_registry_of_the_first() {
         let ice = IceServers::from_config(&config.ice).unwrap();
         router(&config, ice, &registry, Shutdown::new())
     };
-    assert!(start().is_ok());
-    assert!(matches!(start(), Err(SetupError::Metrics(_))));
+    assert!(start().await.is_ok());
+    assert!(matches!(start().await, Err(SetupError::Metrics(_))));
 }
 
 /// Serves on loopback and returns the answer's first line and its body for a request to `path`.
 async fn fetch_over_loopback(config: &Config, path: &str, host: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let service = serve(config).into_make_service_with_connect_info::<SocketAddr>();
+    let service = serve(config).await.into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async { axum::serve(listener, service).await });
     let upgrade = match path {
         "/ws" => {

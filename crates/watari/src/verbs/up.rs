@@ -71,13 +71,14 @@ async fn serve(
         shutdown: shutdown.clone(),
         announcement,
     };
-    start.everything()?;
+    start.everything().await?;
     announce(&start.announcement, suite, arguments)?;
     tokio::spawn(async move {
         shutdown.wait().await;
         health.set_draining();
     });
-    let grace = GRACE + Duration::from_secs(suite.turn.drain_seconds.into());
+    let drain = u64::from(suite.turn.drain_seconds).max(suite.signaling.drain_seconds);
+    let grace = GRACE + Duration::from_secs(drain);
     let drained = start.supervisor.run(grace).await;
     start.pages.end().await?;
     drained?;

@@ -151,6 +151,12 @@ impl<'a> Answer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::LABELS;
+
+    #[test]
+    fn other_nodes_know_what_clients_say_to_each_other() {
+        assert!(PASSED_ON.iter().all(|label| LABELS.contains(label)));
+    }
 
     #[test]
     fn what_is_no_message_of_a_client_is_refused() {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     dialects::line::{Line, Talk},
     gate::Visit,
-    hub::{Clogged, Outbox, Place},
+    hub::{self, Claim, Clogged, Hub, Outbox, Place},
     meter::{Excess, Meter},
     names::MemberName,
     problem::Problem,
@@ -35,7 +35,7 @@ pub(super) struct PeerTalk {
 
 impl PeerTalk {
     /// Takes the id, or takes it back.
-    pub(super) fn begin(
+    pub(super) async fn begin(
         peers: &Peers,
         name: &MemberName,
         join: Join,
@@ -46,13 +46,17 @@ impl PeerTalk {
             line: Arc::clone(line),
             name: name.clone(),
         });
-        let id = peers.member_id(name);
-        let welcome = |told: &Output| outbox.tell(told);
-        let hub = &peers.context.hub;
-        let place = hub.claim(id, join, visit, Arc::clone(&outbox) as Arc<dyn Outbox>, &welcome)?;
+        let welcomed = Arc::clone(&outbox);
+        let claim = Claim {
+            id: peers.member_id(name),
+            join,
+            visit,
+            outbox,
+            welcome: Box::new(move |told| welcomed.tell(told)),
+        };
         Ok(Self {
+            place: peers.context.hub.claim(claim).await?,
             peers: peers.clone(),
-            place,
             name: name.clone(),
             meter: Meter::new(peers.context.messages),
             line: Arc::clone(line),
@@ -66,10 +70,10 @@ impl PeerTalk {
         let request = Request::parse(text)?;
         let label = request.name();
         match request {
-            Request::Heartbeat => {}
+            Request::Heartbeat => self.peers.context.hub.metrics.message(label),
             Request::Leave => {
                 self.farewell = true;
-                self.apply(Input::Leave)?;
+                self.ask(Input::Leave, label, None);
             }
             Request::Send { to, signal, keep } => {
                 let name = peer_name(&to).ok_or(Problem::BadName)?;
@@ -79,28 +83,44 @@ impl PeerTalk {
                     number: None,
                     keep_for: keep.then_some(name),
                 };
-                match self.apply(input) {
-                    Err(Problem::UnknownPeer) if keep => {
-                        self.answer(&Answer::expired(&to, self.name.as_str()))
-                    }
-                    // Farewells to those who have left are for nobody.
-                    Err(Problem::UnknownPeer) => {}
-                    done => done?,
-                }
+                // Farewells to those who have left are for nobody.
+                let nobody = match keep {
+                    true => Answer::expired(&to, self.name.as_str()).text(),
+                    false => String::new(),
+                };
+                self.ask(input, label, Some(nobody));
             }
         }
-        self.peers.context.hub.metrics.message(label);
         Ok(())
     }
 
-    fn apply(&self, input: Input) -> Result<(), Problem> {
-        self.peers.context.hub.apply(self.place, input, &|_| Ok(()))
+    /// Has the hub apply a request; `nobody` is what the client is told if nobody has the id, and that is no problem.
+    fn ask(&self, input: Input, label: &'static str, nobody: Option<String>) {
+        let hub = Arc::clone(&self.peers.context.hub);
+        let line = Arc::clone(&self.line);
+        let place = self.place;
+        let done = move |done: Result<Place, Problem>| {
+            let answer = match (done, nobody) {
+                (Err(Problem::UnknownPeer), Some(nobody)) => nobody,
+                (Ok(_), _) => String::new(),
+                (Err(problem), _) => {
+                    hub.metrics.drop(problem.code());
+                    return tell(&hub, &line, place, Answer::problem(problem).text());
+                }
+            };
+            hub.metrics.message(label);
+            if !answer.is_empty() {
+                tell(&hub, &line, place, answer);
+            }
+        };
+        let answer = hub::Answer::silent(Box::new(done));
+        self.peers.context.hub.ask(place, input, answer);
     }
+}
 
-    fn answer(&self, answer: &Answer<'_>) {
-        if self.line.send(answer.text()).is_err() {
-            self.peers.context.hub.evict(self.place, Problem::TooSlow);
-        }
+fn tell(hub: &Hub, line: &Line, place: Place, text: String) {
+    if line.send(text).is_err() {
+        hub.evict(place, Problem::TooSlow);
     }
 }
 
@@ -110,7 +130,8 @@ impl Talk for PeerTalk {
         let metrics = &self.peers.context.hub.metrics;
         metrics.drop(problem.unwrap_or(Problem::TooFast).code());
         if let Some(problem) = problem {
-            self.answer(&Answer::problem(problem));
+            let answer = Answer::problem(problem).text();
+            tell(&self.peers.context.hub, &self.line, self.place, answer);
         }
     }
 

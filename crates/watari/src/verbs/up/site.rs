@@ -38,7 +38,7 @@ const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
 impl Start<'_> {
     /// Serves the page to all who come to its listeners or through the door of the relay, and beside it signaling,
     /// which hands out credentials for `relay`.
-    pub(super) fn site(&mut self, relay: &Relay, visitors: Option<Visitors>) -> Result<(), Failure> {
+    pub(super) async fn site(&mut self, relay: &Relay, visitors: Option<Visitors>) -> Result<(), Failure> {
         let plain = web::bind("web", &self.suite.web.listen)?;
         let secure = web::bind("https", self.suite.listen_https())?;
         let proving = web::bind("acme", self.listen_acme())?;
@@ -53,7 +53,7 @@ impl Start<'_> {
         if visitors.is_some() {
             self.announcement.https(&relay.tls, &pairs);
         }
-        let router = self.routes(relay)?;
+        let router = self.routes(relay).await?;
         let limits = self.limits.clone();
         self.serve_site(plain, &limits, &Service::plain(self.provable(router.clone())));
         let https = secure_at.first().or(relay.tls.first());
@@ -102,7 +102,7 @@ impl Start<'_> {
     }
 
     /// Page, signaling and credential endpoints; nothing here administers anything.
-    fn routes(&mut self, relay: &Relay) -> Result<Router, Failure> {
+    async fn routes(&mut self, relay: &Relay) -> Result<Router, Failure> {
         let page = demo_web::Config {
             signaling: self.suite.web.signaling.clone(),
             ..Default::default()
@@ -112,7 +112,7 @@ impl Start<'_> {
         config.credentials.api_keys.push(key);
         let ice = self.ice_servers(relay)?;
         let Signaling { router, drained } =
-            Signaling::start(&config, ice, &self.registry, self.shutdown.clone())?;
+            Signaling::start(&config, ice, &self.registry, self.shutdown.clone()).await?;
         let shutdown = self.shutdown.clone();
         self.supervisor.task("signaling", async move {
             shutdown.wait().await;

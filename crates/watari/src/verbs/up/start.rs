@@ -70,12 +70,12 @@ pub(super) struct Relay {
 
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
-    pub(super) fn everything(&mut self) -> Result<(), Failure> {
+    pub(super) async fn everything(&mut self) -> Result<(), Failure> {
         self.secured()?;
         let (entrance, visitors) = Entrance::new(self.limits.clone());
         let relay = self.turn(entrance)?;
         self.stun()?;
-        self.site(&relay, self.suite.has_door().then_some(visitors))?;
+        self.site(&relay, self.suite.has_door().then_some(visitors)).await?;
         self.acme();
         self.metrics()
     }

@@ -1,0 +1,206 @@
+//! Follows the rooms' logs, and keeps the copies of the rooms.
+
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use lifecycle::Shutdown;
+use redis::{RedisResult, aio::{PubSubSink, PubSubStream}};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+
+use super::{Cluster, Followed, link::Written, replica::Replica};
+use crate::names::RoomKey;
+
+/// How long to wait before connecting again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How often a room is looked at in a row, if others write at the same time.
+const ATTEMPTS: usize = 5;
+
+/// What the other parts want of the follower.
+pub(super) enum Order {
+    /// Follow a room, and say when it is there.
+    Follow(RoomKey, oneshot::Sender<()>),
+    /// Look whether something was missed.
+    Catch(RoomKey),
+    /// Forget a room, unless somebody needs it.
+    Forget(RoomKey),
+}
+
+/// What ends a connection to Redis.
+enum Broken {
+    Lost,
+    Ending,
+}
+
+impl Cluster {
+    /// Runs until the node stops.
+    pub(super) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
+        let orders = self.orders_here.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut orders) = orders else { return };
+        let mut was_lost = false;
+        loop {
+            let connected = self.link.listen().await;
+            match connected {
+                Ok(listening) => {
+                    let (mut sink, mut stream) = listening.split();
+                    match self.attend(&mut sink, &mut stream, &mut orders, &shutdown, was_lost).await {
+                        Ok(Broken::Ending) => return,
+                        Ok(Broken::Lost) => {}
+                        Err(error) => tracing::debug!(%error, "following the rooms"),
+                    }
+                    self.metrics.cluster_connected.set(0);
+                    tracing::warn!("the connection to Redis is lost; clients wait for it");
+                }
+                Err(error) => tracing::debug!(%error, "connecting to Redis"),
+            }
+            was_lost = true;
+            tokio::select! {
+                () = sleep(PAUSE) => {}
+                () = self.ended(&shutdown) => return,
+            }
+        }
+    }
+
+    /// Waits until the node has stopped and nobody is left to be heard of.
+    async fn ended(&self, shutdown: &Shutdown) {
+        shutdown.wait().await;
+        loop {
+            sleep(PAUSE).await;
+            if self.speakers.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn attend(
+        self: &Arc<Self>,
+        sink: &mut PubSubSink,
+        stream: &mut PubSubStream,
+        orders: &mut mpsc::UnboundedReceiver<Order>,
+        shutdown: &Shutdown,
+        was_lost: bool,
+    ) -> RedisResult<Broken> {
+        if !self.link.keep_key().await? {
+            tracing::warn!("the nodes use another key since Redis lost its data: clients cannot come back");
+        }
+        let rooms: Vec<_> = self.lock().rooms.keys().cloned().collect();
+        for room in &rooms {
+            sink.subscribe(self.link.channel(room)).await?;
+        }
+        for room in &rooms {
+            self.catch_up(room).await?;
+        }
+        self.metrics.cluster_connected.set(1);
+        if was_lost {
+            tracing::info!(rooms = rooms.len(), "connected to Redis again");
+        }
+        let mut ended = std::pin::pin!(self.ended(shutdown));
+        loop {
+            tokio::select! {
+                said = stream.next() => {
+                    let Some(said) = said else { return Ok(Broken::Lost) };
+                    let payload = said.get_payload::<String>()?;
+                    self.hear(said.get_channel_name(), &payload).await?;
+                }
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order, sink).await?,
+                    None => return Ok(Broken::Ending),
+                },
+                // The other connection did not work, so this one may be dead too and not know it.
+                () = self.broken.notified() => return Ok(Broken::Lost),
+                () = &mut ended => return Ok(Broken::Ending),
+            }
+        }
+    }
+
+    async fn obey(self: &Arc<Self>, order: Order, sink: &mut PubSubSink) -> RedisResult<()> {
+        match order {
+            Order::Follow(room, done) => {
+                if !self.lock().rooms.contains_key(&room) {
+                    sink.subscribe(self.link.channel(&room)).await?;
+                    let there = Followed {
+                        replica: Replica::new(self.limits_of_one(), self.link.clock),
+                        users: 1,
+                        due: None,
+                    };
+                    self.lock().rooms.insert(room.clone(), there);
+                    self.catch_up(&room).await?;
+                } else if let Some(there) = self.lock().rooms.get_mut(&room) {
+                    there.users += 1;
+                }
+                if done.send(()).is_err() {
+                    // Whoever wanted it has given up.
+                    let mut state = self.lock();
+                    self.release(&mut state, &room);
+                }
+            }
+            Order::Catch(room) => self.catch_up(&room).await?,
+            Order::Forget(room) => {
+                let is_forgotten = {
+                    let mut state = self.lock();
+                    let unneeded = state.rooms.contains_key(&room) && !state.needs(&room);
+                    if unneeded {
+                        state.forget_room(&room);
+                    }
+                    unneeded
+                };
+                if is_forgotten {
+                    sink.unsubscribe(self.link.channel(&room)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(self: &Arc<Self>, channel: &str, payload: &str) -> RedisResult<()> {
+        let Some(room) = self.link.room(channel) else {
+            return Ok(());
+        };
+        let written = Written::read(payload);
+        match written.is_none_or(|written| self.take(&room, written)) {
+            // Something is missing before it.
+            true => self.catch_up(&room).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Takes what was missed of a room's log, and puts the room back if Redis has lost it.
+    async fn catch_up(self: &Arc<Self>, room: &RoomKey) -> RedisResult<()> {
+        for _ in 0..ATTEMPTS {
+            let Some(at) = self.lock().rooms.get(room).map(|there| there.replica.at) else {
+                return Ok(());
+            };
+            let fetched = self.link.fetch(room, at).await?;
+            if fetched.seq < at {
+                let own = self.lock().rooms.get(room).map(|there| there.replica.save());
+                let Some(own) = own else { return Ok(()) };
+                if self.link.restore(room, at, &own).await? {
+                    tracing::debug!(at, "put a room back");
+                    return Ok(());
+                }
+                // Somebody else has put it back, as far as it was known there.
+                self.adopt(room, self.link.fetch(room, 0).await?);
+                return Ok(());
+            }
+            if fetched.snapshot.is_some() {
+                self.adopt(room, fetched);
+                return Ok(());
+            }
+            let mut gap = false;
+            for written in fetched.entries {
+                gap |= self.take(room, written);
+            }
+            if !gap {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! A copy of one room: what all nodes that follow the room make of its log, each for itself and all alike.
+//!
+//! Nothing here depends on the node: neither its clock nor its other rooms, but only on the entries.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Desk, Entry, NodeId, RedisClock, What};
+use crate::{
+    names::MemberId,
+    problem::Problem,
+    rooms::{Clock as _, Input, Limits, Output, Rooms, Saved},
+};
+
+pub(super) struct Replica {
+    pub(super) rooms: Rooms,
+    /// Entries that went into it.
+    pub(super) at: u64,
+    /// Milliseconds of the latest of them.
+    time: u64,
+    /// Where members' connections are, of those who have one.
+    desks: BTreeMap<MemberId, Seat>,
+    clock: RedisClock,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Seat {
+    desk: Desk,
+    /// The number of the last request that was taken from there.
+    number: u64,
+}
+
+/// A replica as text, for nodes that begin to follow the room.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    time: u64,
+    desks: Vec<(MemberId, Seat)>,
+    rooms: Saved,
+}
+
+/// What an entry brought about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Applied {
+    pub(super) outputs: Vec<Output>,
+    /// What became of a request.
+    pub(super) result: Result<(), Problem>,
+    /// The member who is at the request's connection now and was not before.
+    pub(super) entered: Option<MemberId>,
+    /// Those who lost their node.
+    pub(super) lost: Vec<MemberId>,
+    /// The request had been taken before.
+    pub(super) again: bool,
+}
+
+impl Replica {
+    pub(super) fn new(limits: Limits, clock: RedisClock) -> Self {
+        Self {
+            rooms: Rooms::new(limits),
+            at: 0,
+            time: 0,
+            desks: BTreeMap::new(),
+            clock,
+        }
+    }
+
+    pub(super) fn save(&self) -> String {
+        let snapshot = Snapshot {
+            time: self.time,
+            desks: self.desks.iter().map(|(id, seat)| (*id, *seat)).collect(),
+            rooms: self.rooms.save(&self.clock),
+        };
+        // Its maps have no keys but texts and its numbers are finite, so it can be written.
+        serde_json::to_string(&snapshot).unwrap_or_default()
+    }
+
+    pub(super) fn load(text: &str, at: u64, limits: Limits, clock: RedisClock) -> serde_json::Result<Self> {
+        let snapshot: Snapshot = serde_json::from_str(text)?;
+        Ok(Self {
+            rooms: Rooms::load(limits, snapshot.rooms, &clock),
+            at,
+            time: snapshot.time,
+            desks: snapshot.desks.into_iter().collect(),
+            clock,
+        })
+    }
+
+    /// Where a member's connection is.
+    pub(super) fn desk(&self, member: MemberId) -> Option<Desk> {
+        self.desks.get(&member).map(|seat| seat.desk)
+    }
+
+    /// Where all members' connections are.
+    pub(super) fn desks(&self) -> impl Iterator<Item = (MemberId, Desk)> {
+        self.desks.iter().map(|(id, seat)| (*id, seat.desk))
+    }
+
+    /// Takes the next entry, written at `millis`.
+    pub(super) fn apply(&mut self, millis: u64, entry: Entry) -> Applied {
+        self.at += 1;
+        // Redis' clock may be set back; ours is not.
+        self.time = self.time.max(millis);
+        let now = self.clock.moment(self.time);
+        let members = self.rooms.members();
+        self.rooms.bound_history(self.rooms.kept().saturating_add(entry.spare));
+        let mut applied = Applied {
+            outputs: self.rooms.handle_timeout(now),
+            result: Ok(()),
+            entered: None,
+            lost: Vec::new(),
+            again: false,
+        };
+        match entry.what {
+            What::Tick => {}
+            What::Dead(node) => self.lose(now, node, &mut applied),
+            What::Ask {
+                member,
+                connection,
+                number,
+                input,
+            } => {
+                let desk = Desk {
+                    node: entry.node,
+                    connection,
+                };
+                let seat = Seat { desk, number };
+                self.ask(now, member, seat, input, &mut applied);
+            }
+        }
+        if self.rooms.members() < members {
+            let rooms = &self.rooms;
+            self.desks.retain(|id, _| rooms.holds(*id));
+        }
+        applied
+    }
+
+    fn lose(&mut self, now: Instant, node: NodeId, applied: &mut Applied) {
+        let there = |(id, seat): (&MemberId, &Seat)| (seat.desk.node == node).then_some(*id);
+        applied.lost = self.desks.iter().filter_map(there).collect();
+        for id in &applied.lost {
+            self.desks.remove(id);
+            // Whoever has a desk is a member.
+            let told = self.rooms.handle(now, *id, Input::Lose);
+            applied.outputs.extend(told.unwrap_or_default());
+        }
+    }
+
+    fn ask(&mut self, now: Instant, member: MemberId, seat: Seat, input: Input, applied: &mut Applied) {
+        let there = self.desks.get(&member);
+        let is_own = there.is_some_and(|there| there.desk == seat.desk);
+        if is_own && there.is_some_and(|there| there.number >= seat.number) {
+            applied.again = true;
+            return;
+        }
+        let enters = matches!(
+            input,
+            Input::Join(_) | Input::Claim(_) | Input::Resume { .. } | Input::Return
+        );
+        let comes_back = input == Input::Return;
+        let is_elsewhere = there.is_some() && !is_own;
+        if is_elsewhere && (!enters || comes_back) {
+            applied.result = Err(Problem::Replaced);
+            return;
+        }
+        let loses = input == Input::Lose;
+        match self.rooms.handle(now, member, input) {
+            Ok(outputs) => applied.outputs.extend(outputs),
+            Err(refusal) => {
+                applied.result = Err(refusal.into());
+                return;
+            }
+        }
+        if loses {
+            self.desks.remove(&member);
+        } else if self.rooms.holds(member) {
+            self.desks.insert(member, seat);
+            applied.entered = Some(member).filter(|_| enters);
+        }
+    }
+}
