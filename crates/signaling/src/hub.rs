@@ -10,11 +10,11 @@ use std::{
 use lifecycle::Shutdown;
 
 pub use self::cluster::ClusterError;
+use self::{cluster::Cluster, here::Here};
 pub(crate) use self::{
     cluster::Link,
     seats::{Clogged, Kind, Outbox, Place},
 };
-use self::{cluster::Cluster, here::Here};
 use crate::{
     config::{Config, MAILBOX},
     gate::Visit,
@@ -42,7 +42,7 @@ pub(crate) struct Hub {
 }
 
 enum Store {
-    Here(Here),
+    Here(Box<Here>),
     Shared(Arc<Cluster>),
 }
 
@@ -83,8 +83,14 @@ impl Hub {
     pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics, link: Option<Link>) -> Arc<Self> {
         let limits = limits(config);
         let (key, store) = match link {
-            None => (rand::random(), Store::Here(Here::new(limits, metrics.clone()))),
-            Some(link) => (link.key, Store::Shared(Cluster::new(link, limits, metrics.clone()))),
+            None => (
+                rand::random(),
+                Store::Here(Box::new(Here::new(limits, metrics.clone()))),
+            ),
+            Some(link) => (
+                link.key,
+                Store::Shared(Cluster::new(link, limits, metrics.clone())),
+            ),
         };
         Arc::new(Self {
             ice,

@@ -16,15 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(test)]
+pub(crate) use self::notice::LABELS;
+pub(crate) use self::saved::{Clock, Saved};
 pub use self::{
     history::HistoryLimits,
     mailbox::MailboxLimits,
     member::{Holder, Permissions},
     notice::{Input, Join, Notice, Output, Peer, Refusal, Signal},
 };
-#[cfg(test)]
-pub(crate) use self::notice::LABELS;
-pub(crate) use self::saved::{Clock, Saved};
 use self::{mailbox::Mailbox, member::Member};
 use crate::names::{MemberId, MemberName, RoomKey, Space};
 

@@ -78,7 +78,10 @@ impl Server for Settings {
         parts.task("metrics", pages.serve(shutdown.clone()));
         parts.task("signaling", serve_router(listener, signaling, shutdown));
         health.set_ready("signaling", true);
-        parts.run(GRACE + Duration::from_secs(config.drain_seconds)).await.map_err(End::failure)
+        parts
+            .run(GRACE + Duration::from_secs(config.drain_seconds))
+            .await
+            .map_err(End::failure)
     }
 
     fn runtime() -> Builder {

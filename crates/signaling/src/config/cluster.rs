@@ -32,7 +32,7 @@ impl Check for ClusterConfig {
         {
             report.mistake(
                 "redis",
-                &format!("must be redis://[user:password@]host[:port][/database]: {error}"),
+                format!("must be redis://[user:password@]host[:port][/database]: {error}"),
             );
         }
         if self.prefix.is_empty() || self.prefix.len() > 64 || self.prefix.chars().any(char::is_control) {

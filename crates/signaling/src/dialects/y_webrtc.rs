@@ -240,7 +240,9 @@ impl Subscriptions {
         let hub = Arc::clone(&self.topics.context.hub);
         let done = move |done: Result<Place, Problem>| {
             let problem = done.err();
-            problem.iter().for_each(|problem| hub.metrics.drop(problem.code()));
+            problem
+                .iter()
+                .for_each(|problem| hub.metrics.drop(problem.code()));
         };
         let answer = Answer::silent(Box::new(done));
         self.topics.context.hub.ask(place, input, answer);

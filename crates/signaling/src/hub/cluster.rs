@@ -32,7 +32,7 @@ use super::{
 use crate::{
     gate::Visit,
     metrics::Metrics,
-    names::{MemberId, MemberName, RoomKey},
+    names::{MemberId, MemberName, RoomKey, Space},
     problem::Problem,
     rooms::{Input, Limits, Output},
 };
@@ -40,7 +40,10 @@ use crate::{
 mod entry;
 mod follower;
 mod link;
+mod log;
 mod replica;
+mod scripts;
+mod seating;
 mod taking;
 mod talker;
 mod time;
@@ -70,6 +73,8 @@ struct State {
     seats: Seats,
     // Strangers choose rooms' names: the standard hasher is randomly seeded SipHash.
     rooms: HashMap<RoomKey, Followed>,
+    /// Rooms of each kind.
+    tally: HashMap<Space, usize>,
     /// The rooms of the members who have a seat here.
     homes: HashMap<MemberId, RoomKey>,
     talkers: HashMap<u64, Talker>,
@@ -115,6 +120,7 @@ impl Cluster {
             state: Mutex::new(State {
                 seats: Seats::new(metrics.connections.clone()),
                 rooms: HashMap::new(),
+                tally: HashMap::new(),
                 homes: HashMap::new(),
                 talkers: HashMap::new(),
                 waiting: HashMap::new(),

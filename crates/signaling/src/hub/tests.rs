@@ -349,15 +349,12 @@ fn a_place_is_kept_for_a_while_and_then_free() {
     assert_eq!(hub.metrics.connections.get(), 1);
     assert_eq!(bens.got()[2..], ["peer-joined", "peer-reconnecting"]);
     let token = token(&hub, anna.id);
-    assert_eq!(
-        resume(&hub, ben, &token),
-        Err(Problem::AlreadyJoined)
-    );
+    assert_eq!(resume(&hub, ben, &token), Err(Problem::AlreadyJoined));
 
     here(&hub).tick(Instant::now() + Duration::from_secs(31));
     assert_eq!(bens.got()[4..], ["peer-left", "waiting"]);
     apply(&hub, ben, Input::Leave).unwrap();
     for token in [&token, "forged"] {
-        assert_eq!(resume(&hub, ben, &token), Err(Problem::CannotResume));
+        assert_eq!(resume(&hub, ben, token), Err(Problem::CannotResume));
     }
 }

@@ -47,7 +47,9 @@ impl History {
     /// Goes on after the notice with the number `last`, with these kept.
     pub(super) fn load(last: u64, kept: Vec<Notice>) -> Self {
         // More than were ever told cannot be.
-        let spare = kept.len().saturating_sub(usize::try_from(last).unwrap_or(usize::MAX));
+        let spare = kept
+            .len()
+            .saturating_sub(usize::try_from(last).unwrap_or(usize::MAX));
         let kept: VecDeque<_> = kept.into_iter().skip(spare).collect();
         let bytes = kept.iter().map(Notice::weight).sum();
         Self { kept, bytes, last }

@@ -41,9 +41,12 @@ struct Shelf {
 /// A mailbox as data: shelves with their expiry and letters, and the order of expiries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SavedMailbox {
-    shelves: Vec<(MemberId, MemberName, u64, Vec<(MemberId, Signal)>)>,
+    shelves: Vec<SavedShelf>,
     order: Vec<(u64, MemberId)>,
 }
+
+/// For whom it is, under which name, when it expires, and what is in it with who sent it.
+type SavedShelf = (MemberId, MemberName, u64, Vec<(MemberId, Signal)>);
 
 /// Keeps letters by the id they are for; all for one id expire together.
 #[derive(Debug, Default)]
@@ -124,7 +127,9 @@ impl Mailbox {
     pub(super) fn save(&self, clock: &impl Clock) -> SavedMailbox {
         let shelves = self.shelves.iter().map(|(to, shelf)| {
             let letters = shelf.letters.iter();
-            let letters = letters.map(|letter| (letter.from, letter.signal.clone())).collect();
+            let letters = letters
+                .map(|letter| (letter.from, letter.signal.clone()))
+                .collect();
             (*to, shelf.name.clone(), clock.millis(shelf.expires), letters)
         });
         let mut shelves: Vec<_> = shelves.collect();

@@ -141,7 +141,11 @@ impl Rooms {
             Presence::Here => member.history.last(),
             Presence::Away { heard, .. } => heard,
         };
-        let (room, missed, was_away) = self.take_up(id, heard, seen)?;
+        let TakenUp {
+            room,
+            missed,
+            was_away,
+        } = self.take_up(id, heard, seen)?;
 
         self.welcome(id, outputs);
         outputs.extend(told_again(id, &room, missed));
@@ -158,20 +162,14 @@ impl Rooms {
             return Ok(());
         };
         let seen = member.counts().then_some(heard);
-        let (room, missed, _) = self.take_up(id, heard, seen)?;
+        let TakenUp { room, missed, .. } = self.take_up(id, heard, seen)?;
         outputs.extend(told_again(id, &room, missed));
         self.announce(id, &Notice::PeerReconnected(id), outputs);
         Ok(())
     }
 
-    /// Notes that a member is here, and returns what it missed since `seen`, or since `heard` if it does not count,
-    /// and whether it was away.
-    fn take_up(
-        &mut self,
-        id: MemberId,
-        heard: u64,
-        seen: Option<u64>,
-    ) -> Result<(RoomKey, Vec<(u64, Notice)>, bool), Refusal> {
+    /// Notes that a member is here; it missed what came after `seen`, or after `heard` if it does not count.
+    fn take_up(&mut self, id: MemberId, heard: u64, seen: Option<u64>) -> Result<TakenUp, Refusal> {
         let member = self.members.get_mut(&id).ok_or(Refusal::CannotResume)?;
         let missed = match seen {
             Some(seen) => member.history.after(seen).ok_or(Refusal::CannotResume)?,
@@ -188,7 +186,11 @@ impl Rooms {
         if let Presence::Away { until, .. } = before {
             self.due.remove(&(until, id));
         }
-        Ok((room, missed, before != Presence::Here))
+        Ok(TakenUp {
+            room,
+            missed,
+            was_away: before != Presence::Here,
+        })
     }
 
     /// Takes leave of those who missed too much or were waited for in vain.
@@ -227,6 +229,13 @@ impl Rooms {
             },
         });
     }
+}
+
+/// A member who is back.
+struct TakenUp {
+    room: RoomKey,
+    missed: Vec<(u64, Notice)>,
+    was_away: bool,
 }
 
 fn told_again(to: MemberId, room: &RoomKey, missed: Vec<(u64, Notice)>) -> impl Iterator<Item = Output> {

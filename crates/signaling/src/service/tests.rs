@@ -24,7 +24,9 @@ fn config() -> Config {
 
 async fn serve(config: &Config) -> Router {
     let ice = IceServers::from_config(&config.ice).unwrap();
-    router(config, ice, &Registry::new(), Shutdown::new()).await.unwrap()
+    router(config, ice, &Registry::new(), Shutdown::new())
+        .await
+        .unwrap()
 }
 
 /// Asks and returns the status and the JSON of the answer, or null.
@@ -105,7 +107,10 @@ async fn an_ice_answer_without_a_readable_host_is_refused_unless_uris_are_config
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(ask(&serve(&config).await, nameless()).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        ask(&serve(&config).await, nameless()).await.0,
+        StatusCode::BAD_REQUEST
+    );
     config.ice.urls = vec!["turn:turn.example".into()];
     let (status, body) = ask(&serve(&config).await, nameless()).await;
     assert_eq!(status, StatusCode::OK);
@@ -155,7 +160,9 @@ async fn a_second_server_cannot_share_the_registry_of_the_first() {
 async fn fetch_over_loopback(config: &Config, path: &str, host: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let service = serve(config).await.into_make_service_with_connect_info::<SocketAddr>();
+    let service = serve(config)
+        .await
+        .into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async { axum::serve(listener, service).await });
     let upgrade = match path {
         "/ws" => {

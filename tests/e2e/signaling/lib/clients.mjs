@@ -24,14 +24,14 @@ class Inbox {
   }
 
   /** The next event, of whatever type. */
-  async any(what = "an event") {
+  async any(what = "an event", ms = 5000) {
     const taken = this.#kept.shift();
-    return taken ?? within(5000, new Promise((resolve) => this.#waiting.push(resolve)), what);
+    return taken ?? within(ms, new Promise((resolve) => this.#waiting.push(resolve)), what);
   }
 
   /** The next event, which must be of this type. */
-  async next(type) {
-    const arrival = await this.any(type);
+  async next(type, ms) {
+    const arrival = await this.any(type, ms);
     if (arrival[0] !== type) throw new Error(`wanted ${type}, got ${JSON.stringify(arrival)}`);
     return arrival[1];
   }
@@ -71,7 +71,7 @@ export async function socketIo(server, options = {}) {
     socket,
     send: (type, payload = {}) => socket.emit(type, payload),
     ask: (type, payload = {}) => socket.timeout(5000).emitWithAck(type, payload),
-    next: (type) => inbox.next(type),
+    next: (type, ms) => inbox.next(type, ms),
     any: () => inbox.any(),
     close: () => socket.disconnect(),
     ended: () => inbox.ended,
@@ -99,7 +99,7 @@ export async function plain(server, options = {}) {
   return {
     socket,
     send: (type, payload = {}) => socket.send(JSON.stringify({ type, ...payload })),
-    next: (type) => inbox.next(type),
+    next: (type, ms) => inbox.next(type, ms),
     any: () => inbox.any(),
     close: () => socket.close(),
     ended: () => inbox.ended,

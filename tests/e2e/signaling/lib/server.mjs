@@ -1,6 +1,7 @@
 /** Starts the real server on free ports and ends it. */
 
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 
 const BINARY = process.env.SIGNALING_BIN ?? "signaling";
@@ -12,10 +13,16 @@ export const KEY = "a-key-of-the-tests-0123456789";
  * @param {Record<string, unknown>} settings
  */
 export async function start(settings = {}) {
-  const process = run({ "ice.secret": SECRET, listen: "127.0.0.1:0", ...settings });
-  const url = await process.says(/signaling at (http:\S+)/);
-  const metricsUrl = await process.says(/metrics at (http:\S+)/);
-  return { ...process, url, ws: `${url.replace("http", "ws")}/ws`, metric: metric(metricsUrl) };
+  const server = run({ "ice.secret": SECRET, listen: "127.0.0.1:0", ...shared(), ...settings });
+  const url = await server.says(/signaling at (http:\S+)/);
+  const metricsUrl = await server.says(/metrics at (http:\S+)/);
+  return { ...server, url, ws: `${url.replace("http", "ws")}/ws`, metric: metric(metricsUrl) };
+}
+
+/** With the address of a Redis server in CLUSTER, all tests run on rooms that are kept there. */
+function shared() {
+  const redis = process.env.CLUSTER;
+  return redis ? { "cluster.redis": redis, "cluster.prefix": `tests-${randomUUID()}` } : {};
 }
 
 /**
@@ -32,6 +39,7 @@ export function run(settings, args = []) {
   const all = [...args, ...sets, "--set", "metrics.listen=127.0.0.1:0", "--set", `log.filter=${filter}`];
   const child = spawn(BINARY, all, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: "" } });
   const exited = once(child, "exit");
+  endWithUs(child);
   let output = "";
   child.stdout.on("data", (data) => (output += data));
   child.stderr.on("data", (data) => (output += data));
@@ -53,7 +61,9 @@ export function run(settings, args = []) {
     child.kill("SIGTERM");
     return ended();
   };
-  return { says, stop, ended, output: () => output };
+  const signal = (/** @type {NodeJS.Signals} */ name) => () => child.kill(name);
+  const [kill, pause, go] = /** @type {const} */ (["SIGKILL", "SIGSTOP", "SIGCONT"]).map(signal);
+  return { says, stop, kill, pause, go, ended, output: () => output };
 }
 
 /** Reads one sample of the metrics; 0 if it is not there. */
@@ -62,6 +72,13 @@ const metric = (/** @type {string} */ url) => async (/** @type {string} */ name)
   const line = text.split("\n").find((line) => line.startsWith(`${name} `));
   return line ? Number(line.split(" ")[1]) : 0;
 };
+
+/** Kills a process when the tests end, however they do. */
+export function endWithUs(/** @type {import("node:child_process").ChildProcess} */ child) {
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+}
 
 export const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -102,7 +102,9 @@ impl Clock for RedisClock {
 
     fn moment(&self, millis: u64) -> Instant {
         use std::time::Duration;
-        let after = self.moment.checked_add(Duration::from_millis(millis.saturating_sub(self.millis)));
+        let after = self
+            .moment
+            .checked_add(Duration::from_millis(millis.saturating_sub(self.millis)));
         let before = Duration::from_millis(self.millis.saturating_sub(millis));
         let moment = after.and_then(|after| after.checked_sub(before));
         moment.unwrap_or(self.moment)

@@ -7,15 +7,17 @@ use std::{
 
 use futures_util::StreamExt as _;
 use lifecycle::Shutdown;
-use redis::{RedisResult, aio::{PubSubSink, PubSubStream}};
+use redis::{
+    RedisResult,
+    aio::{PubSubSink, PubSubStream},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
 
-
-use super::{Cluster, Followed, link::Written, replica::Replica};
-use crate::names::RoomKey;
+use super::{Cluster, Followed, log::Written, replica::Replica};
+use crate::{names::RoomKey, problem::Problem};
 
 /// How long to wait before connecting again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -25,8 +27,8 @@ const ATTEMPTS: usize = 5;
 
 /// What the other parts want of the follower.
 pub(super) enum Order {
-    /// Follow a room, and say when it is there.
-    Follow(RoomKey, oneshot::Sender<()>),
+    /// Follow a room, and say when it is there, or why it cannot be.
+    Follow(RoomKey, oneshot::Sender<Result<(), Problem>>),
     /// Look whether something was missed.
     Catch(RoomKey),
     /// Forget a room, unless somebody needs it.
@@ -42,7 +44,11 @@ enum Broken {
 impl Cluster {
     /// Runs until the node stops.
     pub(super) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
-        let orders = self.orders_here.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let orders = self
+            .orders_here
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(mut orders) = orders else { return };
         let mut was_lost = false;
         loop {
@@ -50,7 +56,10 @@ impl Cluster {
             match connected {
                 Ok(listening) => {
                     let (mut sink, mut stream) = listening.split();
-                    match self.attend(&mut sink, &mut stream, &mut orders, &shutdown, was_lost).await {
+                    match self
+                        .attend(&mut sink, &mut stream, &mut orders, &shutdown, was_lost)
+                        .await
+                    {
                         Ok(Broken::Ending) => return,
                         Ok(Broken::Lost) => {}
                         Err(error) => tracing::debug!(%error, "following the rooms"),
@@ -123,19 +132,12 @@ impl Cluster {
     async fn obey(self: &Arc<Self>, order: Order, sink: &mut PubSubSink) -> RedisResult<()> {
         match order {
             Order::Follow(room, done) => {
-                if !self.lock().rooms.contains_key(&room) {
+                let begun = self.begin(&room);
+                if begun == Ok(true) {
                     sink.subscribe(self.link.channel(&room)).await?;
-                    let there = Followed {
-                        replica: Replica::new(self.limits_of_one(), self.link.clock),
-                        users: 1,
-                        due: None,
-                    };
-                    self.lock().rooms.insert(room.clone(), there);
                     self.catch_up(&room).await?;
-                } else if let Some(there) = self.lock().rooms.get_mut(&room) {
-                    there.users += 1;
                 }
-                if done.send(()).is_err() {
+                if done.send(begun.map(drop)) == Err(Ok(())) {
                     // Whoever wanted it has given up.
                     let mut state = self.lock();
                     self.release(&mut state, &room);
@@ -157,6 +159,27 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Makes place for a room; tells whether it is a new one.
+    fn begin(&self, room: &RoomKey) -> Result<bool, Problem> {
+        let mut state = self.lock();
+        if let Some(there) = state.rooms.get_mut(room) {
+            there.users += 1;
+            return Ok(false);
+        }
+        let tally = state.tally.entry(room.space).or_default();
+        if *tally >= self.limits.rooms.of(room.space) {
+            return Err(Problem::ServerFull);
+        }
+        *tally += 1;
+        let there = Followed {
+            replica: Replica::new(self.limits_of_one(), self.link.clock),
+            users: 1,
+            due: None,
+        };
+        state.rooms.insert(room.clone(), there);
+        Ok(true)
     }
 
     async fn hear(self: &Arc<Self>, channel: &str, payload: &str) -> RedisResult<()> {

@@ -5,15 +5,17 @@
 
 use std::{
     fmt, io,
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use redis::{
-    AsyncConnectionConfig, Client, RedisError, RedisResult, Script, Value, aio::MultiplexedConnection,
-};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
-use super::entry::{NodeId, RedisClock};
+use super::{
+    entry::{NodeId, RedisClock},
+    log::Fetched,
+    scripts::{APPEND, FETCH, RESTORE, SAVE},
+};
 use crate::{
     config::{ClusterConfig, Hidden},
     names::{RoomKey, RoomName, Space},
@@ -30,73 +32,6 @@ pub(super) const NODE_TTL: Duration = Duration::from_millis(2500);
 
 /// Entries that stay in the log behind a snapshot, for nodes that are a little behind.
 const BEHIND: u64 = 256;
-
-/// Adds an entry, unless the room has forgotten some that the writer knows of.
-static APPEND: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
-if seq < tonumber(ARGV[2]) then return 0 end
-seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-local time = redis.call('TIME')
-local millis = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
-redis.call('XADD', KEYS[2], seq .. '-0', 't', millis, 'e', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-redis.call('PUBLISH', ARGV[1], seq .. ' ' .. millis .. ' ' .. ARGV[3])
-return seq",
-    )
-});
-
-/// What is needed to follow a room after so many entries: those that came since, or a snapshot and what came then.
-static FETCH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local room = redis.call('HMGET', KEYS[1], 'seq', 'at', 'snapshot')
-local seq, at = tonumber(room[1] or '0'), tonumber(room[2] or '0')
-local after = tonumber(ARGV[1])
-local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-local reaches = after == seq or (first and tonumber(string.match(first[1], '^%d+')) <= after + 1)
-local answer = {tostring(seq), '0', ''}
-if after > seq then return answer end
-if not reaches or (after == 0 and at > 0) then
-  answer = {tostring(seq), tostring(at), room[3] or ''}
-  after = at
-end
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], string.format('%.0f', after + 1) .. '-0', '+')) do
-  table.insert(answer, string.match(entry[1], '^%d+'))
-  table.insert(answer, entry[2][2])
-  table.insert(answer, entry[2][4])
-end
-return answer",
-    )
-});
-
-/// Keeps a snapshot that is newer than the one there, and of the log only what nodes may still need.
-static SAVE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local room = redis.call('HMGET', KEYS[1], 'seq', 'at')
-local seq, at = tonumber(room[1] or '0'), tonumber(room[2] or '0')
-local mine = tonumber(ARGV[1])
-if mine <= at or mine > seq then return 0 end
-redis.call('HSET', KEYS[1], 'at', ARGV[1], 'snapshot', ARGV[2])
-redis.call('XTRIM', KEYS[2], 'MINID', ARGV[3] .. '-0')
-return 1",
-    )
-});
-
-/// Puts a room back that Redis has lost, unless somebody else who knew as much has.
-static RESTORE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
-if seq >= tonumber(ARGV[1]) or redis.call('XLEN', KEYS[2]) > 0 then return 0 end
-redis.call('HSET', KEYS[1], 'seq', ARGV[1], 'at', ARGV[1], 'snapshot', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1",
-    )
-});
 
 /// Why this node cannot share its rooms.
 #[derive(Debug, thiserror::Error)]
@@ -115,26 +50,10 @@ pub(crate) struct Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
-}
-
-/// What is known of a room.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fetched {
-    /// How many entries the log had in all.
-    pub(super) seq: u64,
-    /// How many went into the snapshot, and it, if the entries alone are not enough.
-    pub(super) snapshot: Option<(u64, String)>,
-    pub(super) entries: Vec<Written>,
-}
-
-/// An entry as it stands in the log.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Written {
-    pub(super) seq: u64,
-    pub(super) millis: u64,
-    pub(super) text: String,
 }
 
 impl Link {
@@ -152,7 +71,10 @@ impl Link {
             key: [0; 64],
             clock: RedisClock::new(Instant::now(), 0),
         };
-        let (key, millis) = link.agree(rand::random_iter().take(64).collect()).await.map_err(ClusterError)?;
+        let (key, millis) = link
+            .agree(rand::random_iter().take(64).collect())
+            .await
+            .map_err(ClusterError)?;
         link.key = key;
         link.clock = RedisClock::new(Instant::now(), millis);
         Ok(Some(link))
@@ -192,7 +114,10 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
         *self.lock() = Some(connection.clone());
         Ok(connection)
     }
@@ -204,7 +129,10 @@ impl Link {
     /// Drops a connection that does not work; the next command makes another.
     fn judge<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &result
-            && (error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || error.is_unrecoverable_error())
+            && (error.is_io_error()
+                || error.is_connection_dropped()
+                || error.is_timeout()
+                || error.is_unrecoverable_error())
         {
             *self.lock() = None;
         }
@@ -294,7 +222,12 @@ impl Link {
     pub(super) async fn beat(&self, own: NodeId, others: &[NodeId]) -> RedisResult<Vec<bool>> {
         let mut connection = self.connection().await?;
         let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(self.node(own)).arg("1").arg("PX").arg(millis(NODE_TTL)).ignore();
+        pipe.cmd("SET")
+            .arg(self.node(own))
+            .arg("1")
+            .arg("PX")
+            .arg(millis(NODE_TTL))
+            .ignore();
         for other in others {
             pipe.cmd("EXISTS").arg(self.node(*other));
         }
@@ -305,7 +238,10 @@ impl Link {
     /// Says that this node ends.
     pub(super) async fn farewell(&self, own: NodeId) -> RedisResult<()> {
         let mut connection = self.connection().await?;
-        let done = redis::cmd("DEL").arg(self.node(own)).query_async(&mut connection).await;
+        let done = redis::cmd("DEL")
+            .arg(self.node(own))
+            .query_async(&mut connection)
+            .await;
         self.judge(done)
     }
 
@@ -315,7 +251,10 @@ impl Link {
         let mut pipe = redis::pipe();
         for room in rooms {
             for what in ["room", "log"] {
-                pipe.cmd("PEXPIRE").arg(self.name(what, room)).arg(millis(ROOM_TTL)).ignore();
+                pipe.cmd("PEXPIRE")
+                    .arg(self.name(what, room))
+                    .arg(millis(ROOM_TTL))
+                    .ignore();
             }
         }
         let done: RedisResult<Value> = pipe.query_async(&mut connection).await;
@@ -324,40 +263,6 @@ impl Link {
 
     fn node(&self, node: NodeId) -> String {
         format!("{}:node:{node}", self.prefix)
-    }
-}
-
-impl Fetched {
-    fn read(answer: Vec<String>) -> Option<Self> {
-        let mut texts = answer.into_iter();
-        let seq = texts.next()?.parse().ok()?;
-        let at: u64 = texts.next()?.parse().ok()?;
-        let snapshot = texts.next()?;
-        let mut entries = Vec::new();
-        while let Some(seq) = texts.next() {
-            entries.push(Written {
-                seq: seq.parse().ok()?,
-                millis: texts.next()?.parse().ok()?,
-                text: texts.next()?,
-            });
-        }
-        Some(Self {
-            seq,
-            snapshot: (at > 0).then_some((at, snapshot)),
-            entries,
-        })
-    }
-}
-
-impl Written {
-    /// Reads what a channel says.
-    pub(super) fn read(payload: &str) -> Option<Self> {
-        let mut parts = payload.splitn(3, ' ');
-        Some(Self {
-            seq: parts.next()?.parse().ok()?,
-            millis: parts.next()?.parse().ok()?,
-            text: parts.next()?.to_owned(),
-        })
     }
 }
 

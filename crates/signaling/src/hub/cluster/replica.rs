@@ -29,6 +29,8 @@ struct Seat {
     desk: Desk,
     /// The number of the last request that was taken from there.
     number: u64,
+    /// The node was said to be dead, and has not objected.
+    lost: bool,
 }
 
 /// A replica as text, for nodes that begin to follow the room.
@@ -87,12 +89,14 @@ impl Replica {
 
     /// Where a member's connection is.
     pub(super) fn desk(&self, member: MemberId) -> Option<Desk> {
-        self.desks.get(&member).map(|seat| seat.desk)
+        let seat = self.desks.get(&member).filter(|seat| !seat.lost);
+        seat.map(|seat| seat.desk)
     }
 
     /// Where all members' connections are.
     pub(super) fn desks(&self) -> impl Iterator<Item = (MemberId, Desk)> {
-        self.desks.iter().map(|(id, seat)| (*id, seat.desk))
+        let there = self.desks.iter().filter(|(_, seat)| !seat.lost);
+        there.map(|(id, seat)| (*id, seat.desk))
     }
 
     /// Takes the next entry, written at `millis`.
@@ -102,7 +106,8 @@ impl Replica {
         self.time = self.time.max(millis);
         let now = self.clock.moment(self.time);
         let members = self.rooms.members();
-        self.rooms.bound_history(self.rooms.kept().saturating_add(entry.spare));
+        self.rooms
+            .bound_history(self.rooms.kept().saturating_add(entry.spare));
         let mut applied = Applied {
             outputs: self.rooms.handle_timeout(now),
             result: Ok(()),
@@ -123,7 +128,11 @@ impl Replica {
                     node: entry.node,
                     connection,
                 };
-                let seat = Seat { desk, number };
+                let seat = Seat {
+                    desk,
+                    number,
+                    lost: false,
+                };
                 self.ask(now, member, seat, input, &mut applied);
             }
         }
@@ -135,10 +144,15 @@ impl Replica {
     }
 
     fn lose(&mut self, now: Instant, node: NodeId, applied: &mut Applied) {
-        let there = |(id, seat): (&MemberId, &Seat)| (seat.desk.node == node).then_some(*id);
-        applied.lost = self.desks.iter().filter_map(there).collect();
+        let desks = self.desks.iter_mut();
+        let there = desks.filter(|(_, seat)| seat.desk.node == node && !seat.lost);
+        applied.lost = there
+            .map(|(id, seat)| {
+                seat.lost = true;
+                *id
+            })
+            .collect();
         for id in &applied.lost {
-            self.desks.remove(id);
             // Whoever has a desk is a member.
             let told = self.rooms.handle(now, *id, Input::Lose);
             applied.outputs.extend(told.unwrap_or_default());
@@ -147,21 +161,23 @@ impl Replica {
 
     fn ask(&mut self, now: Instant, member: MemberId, seat: Seat, input: Input, applied: &mut Applied) {
         let there = self.desks.get(&member);
-        let is_own = there.is_some_and(|there| there.desk == seat.desk);
-        if is_own && there.is_some_and(|there| there.number >= seat.number) {
+        let own = there.filter(|there| there.desk == seat.desk);
+        let returns = input == Input::Return;
+        if own.is_some_and(|own| own.number >= seat.number && !(returns && own.lost)) {
             applied.again = true;
             return;
         }
-        let enters = matches!(
-            input,
-            Input::Join(_) | Input::Claim(_) | Input::Resume { .. } | Input::Return
-        );
-        let comes_back = input == Input::Return;
-        let is_elsewhere = there.is_some() && !is_own;
-        if is_elsewhere && (!enters || comes_back) {
+        let enters = returns || matches!(input, Input::Join(_) | Input::Claim(_) | Input::Resume { .. });
+        if there.is_some() && own.is_none() && (!enters || returns) {
             applied.result = Err(Problem::Replaced);
             return;
         }
+        let seat = Seat {
+            // Its connection's own requests count on.
+            number: own.map_or(seat.number, |own| own.number.max(seat.number)),
+            lost: !enters && own.is_some_and(|own| own.lost),
+            ..seat
+        };
         let loses = input == Input::Lose;
         match self.rooms.handle(now, member, input) {
             Ok(outputs) => applied.outputs.extend(outputs),

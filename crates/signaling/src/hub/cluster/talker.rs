@@ -32,11 +32,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) enum Wish {
     Ask(Input),
-    Resume {
-        id: MemberId,
-        room: RoomKey,
-        seen: u64,
-    },
+    Resume { id: MemberId, room: RoomKey, seen: u64 },
 }
 
 /// The way to the task that speaks for a connection.
@@ -92,7 +88,8 @@ impl Cluster {
             })
         });
         let sent = talker.wishes.try_send((wish, answer));
-        sent.err().map(|refused| (refused.into_inner().1, Problem::Unavailable))
+        sent.err()
+            .map(|refused| (refused.into_inner().1, Problem::Unavailable))
     }
 
     fn start(&self, speaker: Speaker) -> Talker {
@@ -140,18 +137,13 @@ impl Cluster {
                 there.users += 1;
                 return Ok(());
             }
-            let of_kind = state.rooms.keys().filter(|there| there.space == room.space);
-            // Counting is slow, but only newcomers to this node's rooms pay for it.
-            if of_kind.count() >= self.limits.rooms.of(room.space) {
-                return Err(Problem::ServerFull);
-            }
         }
         let (done, followed) = oneshot::channel();
         let order = Order::Follow(room.clone(), done);
         self.orders.send(order).map_err(|_| Problem::Closing)?;
         let followed = timeout_at(Instant::now() + PATIENCE, followed).await;
         match followed {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(followed)) => followed,
             Ok(Err(_)) | Err(_) => Err(Problem::Unavailable),
         }
     }
@@ -203,7 +195,8 @@ impl Speaker {
             (Wish::Ask(Input::Join(_)) | Wish::Resume { .. }, Some(_)) => Err(Problem::AlreadyJoined),
             (Wish::Ask(Input::Join(join)), None) => {
                 let room = join.room.clone();
-                self.enter(room, Input::Join(join), welcome, Enters::Nothing).await
+                self.enter(room, Input::Join(join), welcome, Enters::Nothing)
+                    .await
             }
             (Wish::Resume { id, room, seen }, None) => {
                 let input = Input::Resume {
@@ -217,9 +210,9 @@ impl Speaker {
                     self.place = before;
                 }
                 // Whether there is somebody else by that id is nobody's business.
-                resumed.map_err(|problem| match problem {
-                    Problem::Unavailable => problem,
-                    _ => Problem::CannotResume,
+                resumed.map_err(|problem| match problem == Problem::Unavailable {
+                    true => problem,
+                    false => Problem::CannotResume,
                 })
             }
             (Wish::Ask(_), None) => Err(Problem::NotJoined),
@@ -260,7 +253,9 @@ impl Speaker {
         };
         if self.cluster.hold(&room).await.is_ok() {
             // Whatever becomes of it: if this node cannot say so, it is dead to the others.
-            let _ = self.submit(&room, input, Box::new(|_| Ok(())), Enters::Nothing).await;
+            let _ = self
+                .submit(&room, input, Box::new(|_| Ok(())), Enters::Nothing)
+                .await;
         }
         self.cluster.lock().forget_if_gone(self.place.id, &room);
     }
@@ -311,9 +306,9 @@ impl Cluster {
                 true => AGAIN,
                 false => PAUSE,
             };
-            match timeout_at((Instant::now() + wait).min(deadline), &mut result).await {
-                Ok(result) => return result.unwrap_or(Err(Problem::Unavailable)),
-                Err(_) => {}
+            let until = (Instant::now() + wait).min(deadline);
+            if let Ok(result) = timeout_at(until, &mut result).await {
+                return result.unwrap_or(Err(Problem::Unavailable));
             }
         }
         Err(Problem::Unavailable)

@@ -65,7 +65,7 @@ impl Cluster {
                 }
             }
             count += 1;
-            if count % RENEW_EACH == 0 {
+            if count.is_multiple_of(RENEW_EACH) {
                 self.renew().await;
             }
         }
@@ -104,7 +104,12 @@ impl Cluster {
         let has = |(_, there): &(&RoomKey, &super::Followed)| {
             there.replica.desks().any(|(_, desk)| desk.node == node)
         };
-        state.rooms.iter().filter(has).map(|(room, _)| room.clone()).collect()
+        state
+            .rooms
+            .iter()
+            .filter(has)
+            .map(|(room, _)| room.clone())
+            .collect()
     }
 
     async fn renew(&self) {
@@ -156,6 +161,9 @@ impl Cluster {
 
     pub(in crate::hub) async fn drain(&self, over: Duration) {
         let places: Vec<Place> = self.lock().seats.places();
-        in_turn(places, over, |place| self.evict(place, Input::Lose, Problem::Closing)).await;
+        in_turn(places, over, |place| {
+            self.evict(place, Input::Lose, Problem::Closing)
+        })
+        .await;
     }
 }

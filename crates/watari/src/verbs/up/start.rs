@@ -75,7 +75,8 @@ impl Start<'_> {
         let (entrance, visitors) = Entrance::new(self.limits.clone());
         let relay = self.turn(entrance)?;
         self.stun()?;
-        self.site(&relay, self.suite.has_door().then_some(visitors)).await?;
+        self.site(&relay, self.suite.has_door().then_some(visitors))
+            .await?;
         self.acme();
         self.metrics()
     }

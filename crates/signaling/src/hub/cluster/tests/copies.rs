@@ -105,7 +105,10 @@ fn what_is_written_twice_is_taken_once() {
     assert_eq!(first.outputs.len(), 1);
     let second = copy.apply(3, entry);
     assert!(second.again && second.outputs.is_empty());
-    assert_eq!(copy.apply(4, ask(node(1), 1, 7, 3, say(2, "more"))).outputs.len(), 1);
+    assert_eq!(
+        copy.apply(4, ask(node(1), 1, 7, 3, say(2, "more"))).outputs.len(),
+        1
+    );
 }
 
 #[test]
@@ -145,10 +148,21 @@ fn a_dead_nodes_members_are_waited_for_and_one_that_lives_has_them_back() {
     );
     assert_eq!(copy.apply(3, dead).outputs, [], "once, whoever finds out");
     copy.apply(4, ask(node(2), 2, 7, 2, say(1, "meanwhile")));
+    let said = copy.apply(4, ask(node(1), 1, 7, 2, say(2, "I am here")));
+    assert_eq!(
+        said.outputs.len(),
+        1,
+        "a connection that lives speaks for its member"
+    );
     let back = copy.apply(5, ask(node(1), 1, 7, 0, Input::Return));
     let told: Vec<_> = back.outputs.iter().map(|told| (told.to, told.number)).collect();
-    assert_eq!(told, [(MemberId::new(1), Some(2)), (MemberId::new(2), Some(2))]);
-    assert_eq!(copy.apply(6, ask(node(1), 1, 7, 2, say(2, "on"))).outputs.len(), 1);
+    assert_eq!(told, [(MemberId::new(1), Some(2)), (MemberId::new(2), Some(3))]);
+    assert!(copy.apply(6, ask(node(1), 1, 7, 0, Input::Return)).again);
+    assert!(copy.apply(6, ask(node(1), 1, 7, 2, say(2, "I am here"))).again);
+    assert_eq!(
+        copy.apply(6, ask(node(1), 1, 7, 3, say(2, "on"))).outputs.len(),
+        1
+    );
 }
 
 #[test]
@@ -164,7 +178,12 @@ fn time_passes_by_the_entries_alone() {
     // A clock that was set back does not give anybody more time.
     assert_eq!(copy.apply(5, tick(0)).outputs, []);
     let given_up = copy.apply(31_000, tick(0));
-    assert!(given_up.outputs.iter().any(|told| told.notice == Notice::Forgotten));
+    assert!(
+        given_up
+            .outputs
+            .iter()
+            .any(|told| told.notice == Notice::Forgotten)
+    );
     assert!(!copy.rooms.holds(MemberId::new(1)));
 }
 

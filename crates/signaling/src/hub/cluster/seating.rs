@@ -1,0 +1,163 @@
+//! Who sits where on this node, when that is not what a room's log says.
+
+use std::sync::Arc;
+
+use super::{
+    Cluster, Followed, State, Waiting,
+    entry::{Desk, NodeId, What},
+    log::Fetched,
+    replica::Replica,
+    taking::Rest,
+};
+use crate::{
+    hub::seats::{Outbox, Place},
+    names::{MemberId, RoomKey},
+    problem::Problem,
+};
+
+impl Cluster {
+    /// Goes on with another copy of a room, because the entries between are gone.
+    pub(super) fn adopt(self: &Arc<Self>, room: &RoomKey, fetched: Fetched) {
+        let mut rest = Rest::default();
+        let (at, text) = fetched.snapshot.unwrap_or_default();
+        let loaded = match at {
+            0 => Ok(Replica::new(self.limits_of_one(), self.link.clock)),
+            _ => Replica::load(&text, at, self.limits_of_one(), self.link.clock),
+        };
+        let replica = match loaded {
+            Ok(replica) => replica,
+            Err(error) => {
+                tracing::warn!(%error, "a room's snapshot cannot be read");
+                let mut replica = Replica::new(self.limits_of_one(), self.link.clock);
+                replica.at = at;
+                replica
+            }
+        };
+        {
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            let Some(there) = state.rooms.get_mut(room) else {
+                return;
+            };
+            let before = std::mem::replace(&mut there.replica, replica);
+            state.kept = state.kept + there.replica.rooms.kept() - before.rooms.kept();
+            state.reconcile(room, &before, self.node, &mut rest);
+            self.settle(state, room, &What::Tick);
+        }
+        self.finish(room, rest);
+        for written in fetched.entries {
+            self.take(room, written);
+        }
+    }
+}
+
+impl State {
+    /// Takes the seat of a member away from a connection that has it no longer.
+    pub(super) fn replace(&mut self, member: MemberId, waiting: &Option<Waiting>) -> Option<Arc<dyn Outbox>> {
+        // Who comes back over a connection of this node gets the seat itself.
+        if waiting.is_some() {
+            return None;
+        }
+        let place = self.seats.find(member)?;
+        self.homes.remove(&member);
+        self.talkers.remove(&place.connection());
+        self.seats.forget(member)
+    }
+
+    /// Forgets a seat that is kept for somebody who will not come back to it.
+    pub(super) fn forget_if_gone(&mut self, member: MemberId, room: &RoomKey) {
+        let is_member = self
+            .rooms
+            .get(room)
+            .is_some_and(|there| there.replica.rooms.holds(member));
+        if !is_member {
+            if self.homes.get(&member) == Some(room) {
+                self.homes.remove(&member);
+            }
+            self.forget_standing(member);
+        }
+    }
+
+    /// Forgets a seat that nobody sits at.
+    pub(super) fn forget_standing(&mut self, member: MemberId) {
+        if self.seats.find(member) == Some(Place::new(member, 0)) {
+            self.seats.forget(member);
+        }
+    }
+
+    /// This node was taken for dead: those who are here come back, or are gone.
+    pub(super) fn object(&mut self, room: &RoomKey, lost: &[MemberId], rest: &mut Rest) {
+        for id in lost {
+            let Some(place) = self.seats.find(*id).filter(|place| place.connection() != 0) else {
+                continue;
+            };
+            let holds = self
+                .rooms
+                .get(room)
+                .is_some_and(|there| there.replica.rooms.holds(*id));
+            match holds {
+                true => rest.returning.push(place),
+                false => self.send_away(place, rest),
+            }
+        }
+    }
+
+    /// Ends a connection whose member is not what its client thinks; the client begins anew.
+    fn send_away(&mut self, place: Place, rest: &mut Rest) {
+        self.homes.remove(&place.id);
+        self.talkers.remove(&place.connection());
+        let outbox = self.seats.forget(place.id);
+        rest.closed
+            .extend(outbox.map(|outbox| (outbox, Problem::Closing)));
+    }
+
+    /// Compares who sits here with what another copy of the room says.
+    fn reconcile(&mut self, room: &RoomKey, before: &Replica, node: NodeId, rest: &mut Rest) {
+        let seated: Vec<_> = before.rooms.ids().filter_map(|id| self.seats.find(id)).collect();
+        for place in seated {
+            let Some(there) = self.rooms.get(room) else { return };
+            let now = &there.replica;
+            if place.connection() == 0 {
+                self.forget_if_gone(place.id, room);
+                continue;
+            }
+            let own = Desk {
+                node,
+                connection: place.connection(),
+            };
+            let missed = match (now.desk(place.id) == Some(own), before.rooms.told(place.id)) {
+                (false, _) => None,
+                (true, None) => Some(Vec::new()),
+                (true, Some(told)) => now.rooms.told_since(place.id, told),
+            };
+            match missed {
+                Some(missed) => missed.iter().for_each(|told| self.tell(told, &mut rest.clogged)),
+                None => self.send_away(place, rest),
+            }
+        }
+        let Some(there) = self.rooms.get(room) else { return };
+        let here = there.replica.desks().filter(|(_, desk)| desk.node == node);
+        let orphans = here.filter(|(id, desk)| {
+            self.seats.find(*id) != Some(Place::new(*id, desk.connection))
+                && !self.talkers.contains_key(&desk.connection)
+        });
+        rest.orphans
+            .extend(orphans.map(|(id, desk)| (id, desk.connection)));
+    }
+
+    pub(super) fn forget_room(&mut self, room: &RoomKey) {
+        if let Some(Followed { replica, due, .. }) = self.rooms.remove(room) {
+            *self.tally.entry(room.space).or_default() -= 1;
+            self.kept -= replica.rooms.kept();
+            if let Some(due) = due {
+                self.due.remove(&(due, room.clone()));
+            }
+        }
+        self.count_rooms();
+    }
+
+    pub(super) fn count_rooms(&self) {
+        self.count
+            .set(i64::try_from(self.rooms.len()).unwrap_or(i64::MAX));
+    }
+}
