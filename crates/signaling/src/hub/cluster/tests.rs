@@ -1,2 +1,1 @@
 mod copies;
-mod nodes;
