@@ -9,6 +9,7 @@ import { https } from "./checks/https.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
+import { ports } from "./checks/ports.mjs";
 import { relayed } from "./checks/relayed.mjs";
 import { resumed } from "./checks/resumed.mjs";
 import { tokens } from "./checks/tokens.mjs";
@@ -48,6 +49,7 @@ try {
   endings.push(() => suite.down());
   const stage = { browser, chromium, suite, keep };
 
+  await ports({ watari });
   await page(stage);
   await negotiation(stage);
   await relayed(stage);

@@ -11,16 +11,38 @@ import { createInterface } from "node:readline";
 const UP_WITHIN = 15_000;
 const DOWN_WITHIN = 10_000;
 
+/** How often other ports are tried when one was taken meanwhile. */
+const TRIES = 4;
+const TAKEN = /Address already in use/;
+
 /**
- * Starts `watari up` and waits until it says where it listens.
+ * Starts `watari up` and waits until it says where it listens. The port of TURN is free over UDP when it is chosen, but
+ * somebody may have it over TCP: then another is chosen.
  * @param {string} binary
  * @param {string[]} [settings] as `--set` takes them
  * @param {number} [webPort] 0 for any
  * @param {(turnPort: number) => string} [iceServer] the one ICE server that pages are told
+ * @param {() => Promise<number>} [choose] a port for TURN
  */
-export async function up(binary, settings = [], webPort = 0, iceServer) {
+export async function up(binary, settings = [], webPort = 0, iceServer, choose = freePort) {
+  for (let rest = TRIES - 1; ; rest -= 1) {
+    try {
+      return await start(binary, settings, webPort, await choose(), iceServer);
+    } catch (error) {
+      if (rest === 0 || !TAKEN.test(String(error))) throw error;
+    }
+  }
+}
+
+/**
+ * @param {string} binary
+ * @param {string[]} settings
+ * @param {number} webPort
+ * @param {number} turnPort
+ * @param {(turnPort: number) => string} [iceServer]
+ */
+async function start(binary, settings, webPort, turnPort, iceServer) {
   const state = await mkdtemp(join(tmpdir(), "watari-state-"));
-  const turnPort = await freePort();
   const argv = ["up", "--json", "--state", state, "--listen-web", `127.0.0.1:${webPort}`];
   argv.push("--listen-metrics", "127.0.0.1:0", "--listen-turn", `127.0.0.1:${turnPort}`);
   if (iceServer) argv.push("--set", `signaling.ice.urls=["${iceServer(turnPort)}"]`);
@@ -28,12 +50,14 @@ export async function up(binary, settings = [], webPort = 0, iceServer) {
   const child = spawn(binary, argv, { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   child.stderr.on("data", (chunk) => (log += chunk));
-  const ended = once(child, "exit");
+  // Not "exit": what it logged last may come after that.
+  const ended = once(child, "close");
 
   const said = once(createInterface({ input: child.stdout }), "line");
   const first = await Promise.race([said, ended.then(() => null), after(UP_WITHIN)]);
   if (!first) {
     child.kill("SIGKILL");
+    await rm(state, { recursive: true, force: true });
     throw new Error(`${binary} did not come up:\n${log}`);
   }
   const announced = JSON.parse(first[0]);
