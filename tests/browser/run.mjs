@@ -3,6 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { cluster } from "./checks/cluster.mjs";
 import { devices } from "./checks/devices.mjs";
 import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
@@ -57,6 +58,7 @@ try {
   await resumed(stage);
   await foreign({ ...stage, watari });
   await tokens({ ...stage, watari });
+  await cluster({ ...stage, watari });
   await devices(stage);
   await pictures({ ...stage, folder });
 

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -70,6 +70,17 @@ async function start(binary, settings, webPort, turnPort, iceServer) {
     log: () => log,
     /** @param {string} name sums up all samples of this metric */
     metric: (name) => metric(announced.metrics[0], name),
+    /** What its relay checks time-limited credentials with. */
+    async secret() {
+      const text = await readFile(join(state, "secrets.toml"), "utf8");
+      return /^turn_secret = "(.+)"$/m.exec(text)?.[1] ?? "";
+    },
+    /** Ends it as a power cut would. */
+    async kill() {
+      child.kill("SIGKILL");
+      await ended;
+      await rm(state, { recursive: true, force: true });
+    },
     /** Ends it as a service manager would, and complains when it does not go. */
     async down() {
       if (child.exitCode !== null) throw new Error(`watari ended by itself with ${child.exitCode}:\n${log}`);

@@ -34,6 +34,10 @@ export async function openTcpGate(target) {
     open() {
       isOpen = true;
     },
+    /** @param {number} other where connections go from now on */
+    lead(other) {
+      target = other;
+    },
     close() {
       for (const end of ends) end.destroy();
       server.close();
