@@ -27,7 +27,7 @@ impl Metrics {
             )?,
             cluster_connected: IntGauge::new(
                 "signaling_cluster_connected",
-                "1 while this node follows its rooms in Redis; 0 without that, or without a cluster.",
+                "1 while this node follows its rooms in Redis.",
             )?,
             messages: IntCounterVec::new(
                 Opts::new(
@@ -47,10 +47,14 @@ impl Metrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.rooms.clone()))?;
         registry.register(Box::new(metrics.credentials.clone()))?;
-        registry.register(Box::new(metrics.cluster_connected.clone()))?;
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.drops.clone()))?;
         Ok(metrics)
+    }
+
+    /// Shows what only nodes of a cluster have.
+    pub(crate) fn register_cluster(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.cluster_connected.clone()))
     }
 
     pub(crate) fn message(&self, event: &'static str) {

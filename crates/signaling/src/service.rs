@@ -103,7 +103,11 @@ impl Signaling {
     ) -> Result<Self, SetupError> {
         let doors = Doors::new(&config.room_tokens)?;
         let link = Link::open(&config.cluster).await?;
-        let hub = Hub::new(config, ice, Metrics::register(registry)?, link);
+        let metrics = Metrics::register(registry)?;
+        if link.is_some() {
+            metrics.register_cluster(registry)?;
+        }
+        let hub = Hub::new(config, ice, metrics, link);
         let gate = Gate {
             addresses: Addresses::new(AddressLimits::from(config)),
             origins: Arc::new(Origins::new(config)),
