@@ -71,11 +71,13 @@ impl Pages {
         }
     }
 
-    /// Serves the pages until `shutdown` is requested.
+    /// Serves the pages until `shutdown` is requested, and tells systemd how the server is.
     ///
     /// # Errors
     /// When the listener fails for good.
     pub async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
+        let informed = telemetry::keep_service_manager_informed(self.health.clone());
+        tokio::spawn(informed);
         telemetry::serve(self.listener, self.registry, self.health, shutdown.wait_owned()).await
     }
 

@@ -6,6 +6,7 @@ mod binding;
 mod health;
 mod logging;
 mod pages;
+mod service_manager;
 mod sparing;
 
 pub use prometheus;
@@ -16,6 +17,7 @@ pub use binding::BindingRequests;
 pub use health::Health;
 pub use logging::{Format, LogConfig, LogFilter, LoggingError, init_logging};
 pub use pages::{router, serve};
+pub use service_manager::keep_service_manager_informed;
 pub use sparing::OncePerMinute;
 
 /// Makes a registry that already holds the `process_*` metrics (on Linux, where the system tells them).

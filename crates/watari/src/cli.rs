@@ -64,6 +64,9 @@ pub(crate) enum Verb {
     /// Check settings and list every mistake, without starting anything
     #[command(after_help = CHECK_EXAMPLES)]
     CheckConfig(CheckArgs),
+    /// Ask a suite that runs on this machine whether it serves
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
     /// Print a settings file that holds every default, explained
     #[command(after_help = "Example:\n  watari default-config > watari.toml")]
     DefaultConfig,
@@ -210,6 +213,25 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Settings file of the suite, which says where its health page is (key metrics.listen)
+    #[arg(long, short, env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Ask only whether it is alive: a suite that drains is, and serves no more
+    #[arg(long)]
+    pub(crate) alive: bool,
+}
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  watari health                                            ready, or exit code 69
+  watari health --alive --set metrics.listen=127.0.0.1:9999
+
+It prints what each part says of itself, as JSON.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

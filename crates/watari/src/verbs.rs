@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check_config;
 pub(crate) mod credentials;
+pub(crate) mod health;
 pub(crate) mod nat;
 pub(crate) mod trust;
 pub(crate) mod up;

@@ -73,6 +73,7 @@ async fn serve(
     };
     start.everything().await?;
     announce(&start.announcement, suite, arguments)?;
+    tokio::spawn(telemetry::keep_service_manager_informed(health.clone()));
     tokio::spawn(async move {
         shutdown.wait().await;
         health.set_draining();
