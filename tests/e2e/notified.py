@@ -1,0 +1,41 @@
+"""What a program tells its service manager: notified.py SOCKET COMMAND...
+
+Is the service manager, as far as sd_notify(3) goes: waits for READY=1, for signs of life, and after SIGTERM for the end.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+path, *command = sys.argv[1:]
+name = os.path.basename(command[0])
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(path)
+listener.settimeout(0.2)
+environment = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1500000"}
+program = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+said = []
+
+
+def listen(until, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        try:
+            said.extend(listener.recv(4096).decode().splitlines())
+        except socket.timeout:
+            pass
+    return until()
+
+
+ready = listen(lambda: "READY=1" in said, 10)
+print(f"{'passed' if ready else 'failed'}: {name} says when it is ready")
+said.clear()
+alive = listen(lambda: said.count("WATCHDOG=1") >= 4, 5)
+print(f"{'passed' if alive else 'failed'}: {name} says again and again that it lives")
+program.send_signal(signal.SIGTERM)
+ended = program.wait(10) == 0
+listen(lambda: "STOPPING=1" in said, 1)
+print(f"{'passed' if ended and 'READY=1' not in said else 'failed'}: {name} ends when it is told to")

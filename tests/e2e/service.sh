@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The units: how exposed systemd finds them, and what the programs tell a service manager.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+need systemd-analyze python3
+
+for unit in "$root"/deploy/systemd/*.service; do
+    name=$(basename "$unit")
+    score=$(systemd-analyze security --offline=true --no-pager "$unit" 2>&1 | sed -n 's/.*: \([0-9.]*\) .*/\1/p' | tail -1)
+    if awk -v score="${score:-10}" 'BEGIN { exit !(score <= 2.0) }'; then
+        ok "$name is exposed by $score of 10"
+    else
+        not_ok "$name is exposed by ${score:-?} of 10, and 2.0 is the most"
+    fi
+done
+# What a unit names has to be there; elsewhere than where a package puts it here.
+mkdir -p "$scratch/units"
+for unit in "$root"/deploy/systemd/*.service; do
+    sed "s#^ExecStart=/usr/[a-z/]*/\([a-z-]*\)#ExecStart=$bin/\1#; s#^ExecStart=/usr/bin/watari#ExecStart=$bin/watari#" \
+        "$unit" >"$scratch/units/$(basename "$unit")"
+done
+if systemd-analyze verify --man=no "$scratch"/units/*.service >"$scratch/verify.log" 2>&1 && ! [ -s "$scratch/verify.log" ]; then
+    ok "systemd finds no mistake in the units"
+else
+    not_ok "systemd finds no mistake in the units" "$scratch/verify.log"
+fi
+
+mapfile -t ports < <(free_ports 3)
+python3 "$e2e/notified.py" "$scratch/notify" "$bin/watari" up --state "$scratch/state" \
+    --listen-turn "127.0.0.1:${ports[0]}" --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}" \
+    >"$scratch/suite.txt" 2>"$scratch/suite.log" || echo "failed: watari tells its service manager" >>"$scratch/suite.txt"
+report "$scratch/suite.txt"
+python3 "$e2e/notified.py" "$scratch/notify2" "$bin/stun-server" --set "stun.listen=[\"127.0.0.1:${ports[0]}\"]" \
+    --set "metrics.listen=127.0.0.1:${ports[2]}" >"$scratch/stun.txt" 2>"$scratch/stun.log" ||
+    echo "failed: stun-server tells its service manager" >>"$scratch/stun.txt"
+report "$scratch/stun.txt"
+
+start suite "$bin/watari" up --state "$scratch/state" --listen-turn "127.0.0.1:${ports[0]}" \
+    --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}"
+suite=$pid
+wait_ready suite "$suite" "${ports[2]}"
+if "$bin/watari" health --set "metrics.listen=127.0.0.1:${ports[2]}" >"$scratch/health.txt" && grep -q '"ready":true' "$scratch/health.txt"; then
+    ok "watari health says that a suite serves"
+else
+    not_ok "watari health says that a suite serves" "$scratch/health.txt"
+fi
+kill "$suite"
+wait "$suite" || true
+status=0
+"$bin/watari" health --set "metrics.listen=127.0.0.1:${ports[2]}" >"$scratch/health.txt" || status=$?
+if [ "$status" -eq 69 ]; then ok "and that there is none (exit 69)"; else not_ok "and that there is none (exit $status)" "$scratch/health.txt"; fi
+done_checking
