@@ -17,7 +17,7 @@ else
     not_ok "each alert comes when it should, and not when it should not" "$scratch/rules.log"
 fi
 
-mapfile -t ports < <(free_ports 5)
+read -r -a ports <<<"$(free_ports 5)"
 start watari "$bin/watari" up --state "$scratch/state" --https --listen-turn "127.0.0.1:${ports[0]}" \
     --listen-web "127.0.0.1:${ports[1]}" --listen-https "127.0.0.1:${ports[2]}" --listen-metrics "127.0.0.1:${ports[3]}" \
     --set 'turn.listen_tls=[]'

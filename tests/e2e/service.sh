@@ -17,7 +17,7 @@ done
 # What a unit names has to be there; elsewhere than where a package puts it here.
 mkdir -p "$scratch/units"
 for unit in "$root"/deploy/systemd/*.service; do
-    sed "s#^ExecStart=/usr/[a-z/]*/\([a-z-]*\)#ExecStart=$bin/\1#; s#^ExecStart=/usr/bin/watari#ExecStart=$bin/watari#" \
+    sed "s#^ExecStart=/usr/[a-z/]*/\([a-z-]*\)#ExecStart=$(realpath "$bin")/\1#; s#^ExecStart=/usr/bin/watari#ExecStart=$(realpath "$bin")/watari#" \
         "$unit" >"$scratch/units/$(basename "$unit")"
 done
 if systemd-analyze verify --man=no "$scratch"/units/*.service >"$scratch/verify.log" 2>&1 && ! [ -s "$scratch/verify.log" ]; then
@@ -26,7 +26,7 @@ else
     not_ok "systemd finds no mistake in the units" "$scratch/verify.log"
 fi
 
-mapfile -t ports < <(free_ports 3)
+read -r -a ports <<<"$(free_ports 3)"
 python3 "$e2e/notified.py" "$scratch/notify" "$bin/watari" up --state "$scratch/state" \
     --listen-turn "127.0.0.1:${ports[0]}" --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}" \
     >"$scratch/suite.txt" 2>"$scratch/suite.log" || echo "failed: watari tells its service manager" >>"$scratch/suite.txt"
