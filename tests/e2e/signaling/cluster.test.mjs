@@ -306,6 +306,43 @@ test("a server is killed: within seconds its members are seen to reconnect, and 
   await stopAll(servers.slice(1));
 });
 
+test("a room whose servers have all died has a place again as soon as its members are given up", async () => {
+  const [north, south] = await nodes(2, { "resume.seconds": 1 });
+  const pair = [await plain(north), await plain(north)];
+  for (const client of pair) await enter(client, "empty house", "");
+  north.kill();
+  const killed = Date.now();
+  const chie = await plain(south);
+  // Nobody else follows the room: who knocks has to find out.
+  await until(async () => {
+    chie.send("join", { room: "empty house" });
+    const [type, { code }] = await chie.any();
+    assert.ok(type === "joined" || code === "room_full", code);
+    if (type !== "joined") await sleep(200);
+    return type === "joined";
+  }, 15_000);
+  assert.ok(Date.now() - killed < 8000, `after ${Date.now() - killed} ms`);
+  chie.close();
+  await south.stop();
+});
+
+test("who goes while Redis is away for long is not a member for ever", async () => {
+  const own = await redis();
+  const [north, south] = await nodes(2, { "resume.seconds": 1 }, own);
+  const [anna, ben] = [await plain(north), await plain(south)];
+  const { id } = await enter(anna, "ghost", "Anna");
+  await join(ben, "ghost", "Ben");
+  await own.kill();
+  anna.socket._socket.resetAndDestroy();
+  await sleep(11_000);
+  await own.begin();
+  assert.deepEqual(await ben.next("peer-reconnecting", 10_000), { id });
+  assert.deepEqual(await ben.next("peer-left"), { id });
+  ben.close();
+  await stopAll([north, south]);
+  await own.stop();
+});
+
 test("Redis is killed and comes back knowing nothing: nobody is disconnected, nothing is lost or doubled", async () => {
   const own = await redis();
   const servers = await nodes(2, {}, own);

@@ -107,6 +107,7 @@ impl Cluster {
             self.catch_up(room).await?;
         }
         self.metrics.cluster_connected.set(1);
+        self.sweep();
         if was_lost {
             tracing::info!(rooms = rooms.len(), "connected to Redis again");
         }
@@ -133,9 +134,13 @@ impl Cluster {
         match order {
             Order::Follow(room, done) => {
                 let begun = self.begin(&room);
-                if begun == Ok(true) {
-                    sink.subscribe(self.link.channel(&room)).await?;
-                    self.catch_up(&room).await?;
+                if begun == Ok(true)
+                    && let Err(error) = self.meet(&room, sink).await
+                {
+                    // Whoever wanted it hears that it is not there.
+                    let mut state = self.lock();
+                    self.release(&mut state, &room);
+                    return Err(error);
                 }
                 if done.send(begun.map(drop)) == Err(Ok(())) {
                     // Whoever wanted it has given up.
@@ -180,6 +185,14 @@ impl Cluster {
         };
         state.rooms.insert(room.clone(), there);
         Ok(true)
+    }
+
+    /// Gets to know a room, as it is now.
+    async fn meet(self: &Arc<Self>, room: &RoomKey, sink: &mut PubSubSink) -> RedisResult<()> {
+        sink.subscribe(self.link.channel(room)).await?;
+        self.catch_up(room).await?;
+        // Its nodes may have died while nobody followed it.
+        self.bury_in(room).await
     }
 
     async fn hear(self: &Arc<Self>, channel: &str, payload: &str) -> RedisResult<()> {

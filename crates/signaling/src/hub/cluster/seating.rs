@@ -13,6 +13,7 @@ use crate::{
     hub::seats::{Outbox, Place},
     names::{MemberId, RoomKey},
     problem::Problem,
+    rooms::Input,
 };
 
 impl Cluster {
@@ -51,7 +52,36 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Says of members whom the logs have at this node, and who are not here, that they are lost: what was said of them
+    /// when they went may not have been written.
+    pub(super) fn sweep(self: &Arc<Self>) {
+        let orphans: Vec<_> = {
+            let state = self.lock();
+            let rooms = state.rooms.iter();
+            let orphans = rooms.flat_map(|(room, there)| {
+                let orphans = state.orphans(&there.replica, self.node);
+                orphans.map(|orphan| (room.clone(), orphan))
+            });
+            orphans.collect()
+        };
+        for (room, (member, connection)) in orphans {
+            self.write_later(&room, member, connection, u64::MAX, Input::Lose);
+        }
+    }
+}
+
 impl State {
+    /// Members that a copy of a room has at this node and who have no seat, with their connections.
+    fn orphans(&self, replica: &Replica, node: NodeId) -> impl Iterator<Item = (MemberId, u64)> {
+        let here = replica.desks().filter(move |(_, desk)| desk.node == node);
+        let orphans = here.filter(|(id, desk)| {
+            self.seats.find(*id) != Some(Place::new(*id, desk.connection))
+                && !self.talkers.contains_key(&desk.connection)
+        });
+        orphans.map(|(id, desk)| (id, desk.connection))
+    }
+
     /// Takes the seat of a member away from a connection that has it no longer.
     pub(super) fn replace(&mut self, member: MemberId, waiting: &Option<Waiting>) -> Option<Arc<dyn Outbox>> {
         // Who comes back over a connection of this node gets the seat itself.
@@ -136,13 +166,7 @@ impl State {
             }
         }
         let Some(there) = self.rooms.get(room) else { return };
-        let here = there.replica.desks().filter(|(_, desk)| desk.node == node);
-        let orphans = here.filter(|(id, desk)| {
-            self.seats.find(*id) != Some(Place::new(*id, desk.connection))
-                && !self.talkers.contains_key(&desk.connection)
-        });
-        rest.orphans
-            .extend(orphans.map(|(id, desk)| (id, desk.connection)));
+        rest.orphans.extend(self.orphans(&there.replica, node));
     }
 
     pub(super) fn forget_room(&mut self, room: &RoomKey) {

@@ -263,7 +263,7 @@ impl Cluster {
     }
 
     /// Writes what nobody waits for.
-    fn write_later(
+    pub(super) fn write_later(
         self: &Arc<Self>,
         room: &RoomKey,
         member: MemberId,

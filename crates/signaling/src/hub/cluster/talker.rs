@@ -124,8 +124,14 @@ impl Cluster {
                 state.talkers.insert(place.connection(), self.start(speaker));
                 Ok(place)
             }
-            // Somebody came after it.
-            Err(problem) => Err(problem),
+            // Somebody came after it, or it has been sent away already.
+            Err(problem) => {
+                drop(state);
+                if let Some(room) = speaker.room {
+                    self.write_later(&room, place.id, place.connection(), u64::MAX, Input::Lose);
+                }
+                Err(problem)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use lifecycle::Shutdown;
+use redis::RedisResult;
 use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Cluster, What, entry::NodeId};
@@ -67,6 +68,7 @@ impl Cluster {
             count += 1;
             if count.is_multiple_of(RENEW_EACH) {
                 self.renew().await;
+                self.sweep();
             }
         }
     }
@@ -97,6 +99,28 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// Tells a room that has just been met of those of its nodes that are dead.
+    pub(super) async fn bury_in(self: &Arc<Self>, room: &RoomKey) -> RedisResult<()> {
+        let others: BTreeSet<_> = {
+            let state = self.lock();
+            let desks = state.rooms.get(room).into_iter();
+            let desks = desks.flat_map(|there| there.replica.desks());
+            desks
+                .map(|(_, desk)| desk.node)
+                .filter(|node| *node != self.node)
+                .collect()
+        };
+        let others: Vec<_> = others.into_iter().collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let alive = self.link.beat(self.node, &others).await?;
+        for (node, _) in others.iter().zip(alive).filter(|(_, alive)| !alive) {
+            self.write(room, &What::Dead(*node)).await;
+        }
+        Ok(())
     }
 
     fn rooms_of(&self, node: NodeId) -> Vec<RoomKey> {
