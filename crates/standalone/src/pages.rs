@@ -2,6 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr};
 
+use axum::Router;
 use lifecycle::Shutdown;
 use prometheus::Registry;
 use serde::{Deserialize, Deserializer};
@@ -48,6 +49,7 @@ pub struct Pages {
     /// What `/readyz` shows.
     pub health: Health,
     listener: TcpListener,
+    more: Router,
 }
 
 impl Pages {
@@ -60,7 +62,13 @@ impl Pages {
             registry: telemetry::registry(),
             health: Health::new(),
             listener: bind(settings.listen, "metrics.listen").await?,
+            more: Router::new(),
         })
+    }
+
+    /// Serves these routes beside the pages.
+    pub fn add(&mut self, routes: Router) {
+        self.more = std::mem::take(&mut self.more).merge(routes);
     }
 
     /// Logs the address.
@@ -78,7 +86,8 @@ impl Pages {
     pub async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
         let informed = telemetry::keep_service_manager_informed(self.health.clone());
         tokio::spawn(informed);
-        telemetry::serve(self.listener, self.registry, self.health, shutdown.wait_owned()).await
+        let router = telemetry::router(self.registry, self.health).merge(self.more);
+        telemetry::serve(self.listener, router, shutdown.wait_owned()).await
     }
 
     /// Serves the pages for as long as a server whose threads are `finished` when the future says so. From the

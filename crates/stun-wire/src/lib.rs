@@ -50,6 +50,11 @@ pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 /// Length of the STUN message header in bytes (RFC 8489 §5).
 pub const HEADER_LEN: usize = 20;
 
+/// What SOFTWARE says in the Binding request by which one server asks whether another one takes clients.
+///
+/// A server that drains leaves that request unanswered; all other Binding requests it answers to the end.
+pub const HEALTH_CHECK: &str = "watari: do you take clients?";
+
 /// Rounds a length up to the next multiple of four, as attributes and stream frames are padded.
 pub(crate) const fn padded(len: usize) -> usize {
     (len + 3) & !3

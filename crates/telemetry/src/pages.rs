@@ -24,19 +24,16 @@ pub fn router(registry: Registry, health: Health) -> Router {
         .route("/readyz", get(ready).with_state(health))
 }
 
-/// Serves [`router`] on `listener` until `end` completes.
+/// Serves `pages`, those of [`router`] or more, on `listener` until `end` completes.
 ///
 /// # Errors
 /// When the listener fails for good.
 pub async fn serve(
     listener: TcpListener,
-    registry: Registry,
-    health: Health,
+    pages: Router,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router(registry, health))
-        .with_graceful_shutdown(end)
-        .await
+    axum::serve(listener, pages).with_graceful_shutdown(end).await
 }
 
 async fn metrics(State(registry): State<Registry>) -> Response {

@@ -112,8 +112,8 @@ impl Candidate<'_> {
 impl Server {
     /// Finds out who sent a request, by the checks of RFC 8489 §9.2.4 in their order.
     ///
-    /// An unknown user and a wrong password cost the same time and get the same answer. An expired credential
-    /// is noticed only after its password was found right.
+    /// An unknown user and a wrong password cost the same time and get the same answer. An expired or revoked
+    /// credential is noticed only after its password was found right.
     pub(crate) fn authenticate<'m>(
         &self,
         now: Now,
@@ -154,6 +154,9 @@ impl Server {
         }
         if self.is_over(now, &candidate, message) {
             return Err(rejected(AuthFailure::Expired, Refusal::Unauthorized));
+        }
+        if candidate.expires_unix.is_some() && self.revoked.holds(&username) {
+            return Err(rejected(AuthFailure::Revoked, Refusal::Unauthorized));
         }
         self.identify(from, username, candidate, scheme, message)
     }

@@ -239,6 +239,8 @@ labels! {
         WrongPassword => "wrong_password",
         /// The credential's time is over, or the token's.
         Expired => "expired",
+        /// The time-limited username was taken back.
+        Revoked => "revoked",
         /// The nonce is old, or was given to another address.
         StaleNonce => "stale_nonce",
         /// Another user's allocation.

@@ -44,6 +44,7 @@ mod refresh;
 mod relay;
 mod request;
 mod reservations;
+mod revoked;
 mod routes;
 mod server;
 mod slots;
@@ -57,7 +58,7 @@ mod third_party;
 mod tickets;
 mod types;
 
-pub use stun_wire::Icmp;
+pub use stun_wire::{HEALTH_CHECK, Icmp};
 pub use turn_credentials::Secret;
 
 pub use crate::{
@@ -77,7 +78,8 @@ pub use crate::{
     packet::{HEADROOM, Packet},
     peer_policy::PeerPolicy,
     quota::{Account, Ledger, LedgerFull, Parked, Quota, QuotaLimits},
-    redirect::{Alternate, HEALTH_CHECK, RedirectWhen},
+    redirect::{Alternate, RedirectWhen},
+    revoked::RevokeError,
     server::Server,
     third_party::ThirdParty,
     types::{

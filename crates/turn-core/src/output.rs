@@ -174,6 +174,8 @@ pub enum EndReason {
     NotOpened,
     /// The client's connection is gone.
     Disconnected,
+    /// The username it was made with was taken back.
+    Revoked,
 }
 
 /// Says why a relay socket could not be opened.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU16, sync::Arc};
 
 use rand::RngExt as _;
-use stun_wire::{AttributeType, Message};
+use stun_wire::{AttributeType, HEALTH_CHECK, Message};
 
 use crate::{
     answer::Refusal,
@@ -43,11 +43,6 @@ pub(crate) struct Redirect {
     is_draining: bool,
     alternates: Vec<Alternate>,
 }
-
-/// What SOFTWARE says in the Binding request by which one server asks whether another one takes clients.
-///
-/// A server that drains leaves that request unanswered; all other Binding requests it answers to the end.
-pub const HEALTH_CHECK: &str = "watari: do you take clients?";
 
 /// Tells whether a Binding request is such a question.
 pub(crate) fn is_health_check(message: &[u8]) -> bool {

@@ -26,6 +26,7 @@ use crate::{
     quota::Ledger,
     redirect::Redirect,
     reservations::Reservations,
+    revoked::Revoked,
     routes::Routes,
     table::Table,
     tcp_relay::Peers,
@@ -49,6 +50,7 @@ pub struct Server {
     pub(crate) deadlines: Deadlines,
     pub(crate) nonces: Nonces,
     pub(crate) challenge_limit: Option<ChallengeLimit>,
+    pub(crate) revoked: Revoked,
     /// Stands in for users that do not exist.
     pub(crate) nobody: User,
     pub(crate) indication_ids: IndicationIds,
@@ -80,6 +82,7 @@ impl Server {
             addresses: Addresses::new(&config),
             table: Table::new(&hasher, config.share.index()),
             peers: Peers::new(config.share),
+            revoked: Revoked::default(),
             routes: Routes::new(hasher, config.limits.allocations),
             tickets: Tickets::new(&config.nonce_key),
             redirect: Redirect::default(),

@@ -23,6 +23,7 @@ mod redirecting;
 mod refreshing;
 mod relaying;
 mod reserving;
+mod revoking;
 mod tcp_relay;
 mod third_party;
 mod user_hashes;

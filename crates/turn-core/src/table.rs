@@ -98,6 +98,15 @@ impl Table {
         self.allocations.iter_mut()
     }
 
+    /// Finds the allocations that were made with a time-limited username.
+    pub(crate) fn made_with(&self, username: &str) -> Vec<Key> {
+        let allocations = self.allocations.iter();
+        let theirs = allocations.filter(|(_, allocation)| {
+            allocation.credential_expires.is_some() && *allocation.username == *username
+        });
+        theirs.map(|(key, _)| key).collect()
+    }
+
     pub(crate) fn relay(&self, relay: RelayId) -> Option<&Relay> {
         self.relays.get(relay.into())
     }

@@ -1,5 +1,6 @@
 //! The `[turn]` table: what an operator writes, checked but not yet turned into what the core needs.
 
+mod admin;
 mod alternate;
 mod coalesce;
 mod dtls;
@@ -20,6 +21,7 @@ use datagram_io::{LISTENER_BUFFER, RELAY_BUFFER, host_addresses, overlapping};
 use serde::Deserialize;
 use settings::{Check, Report};
 
+pub use admin::Admin;
 pub use alternate::{Alternate, AlternateMode, AlternateServer, AlternateTransport};
 pub use coalesce::{Coalesce, CoalesceError};
 pub use dtls::Dtls;
@@ -71,6 +73,8 @@ pub struct Config {
     pub refresh_after_expiry: bool,
     /// Authorization servers whose tokens are believed.
     pub oauth: Oauth,
+    /// Who may administer the server while it runs.
+    pub admin: Admin,
     /// Where relays are.
     pub relay: Relay,
     /// Certificates of TLS and DTLS listeners.
@@ -261,6 +265,7 @@ impl Check for Config {
         report.within("streams", |report| self.streams.check(report));
         report.within("shared_port", |report| self.shared_port.check(report));
         report.within("alternate", |report| self.alternate.check(report));
+        report.within("admin", |report| self.admin.check(report));
         for (index, server) in self.alternate.servers.iter().enumerate() {
             if [&self.listen[..], tcp, tls].concat().contains(&server.address) {
                 let key = format!("alternate.servers[{index}].address");
@@ -312,6 +317,7 @@ impl Default for Config {
             username_separator: ':',
             refresh_after_expiry: true,
             oauth: Oauth::default(),
+            admin: Admin::default(),
             relay: Relay::default(),
             tls: TlsConfig::default(),
             mobility: Mobility::default(),

@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod address;
+mod admin;
 mod alternates;
 mod clock;
 mod config;
@@ -26,6 +27,7 @@ mod hosts;
 mod ledger;
 mod metrics;
 mod plan;
+mod revoker;
 mod running;
 mod standalone;
 mod upstream;
@@ -33,12 +35,13 @@ mod worker;
 
 pub use self::standalone::main;
 pub use config::{
-    Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Coalesce, CoalesceError, Config,
-    DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,
+    Admin, Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Coalesce, CoalesceError,
+    Config, DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,
     OauthAlgorithm, OauthKey, PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress,
     SharedPort, Streams, TcpRelay,
 };
 pub use error::{RunError, StartError};
+pub use revoker::{RevokeError, Revoker};
 pub use running::{Running, Surroundings, start};
 pub use stream_io::{Door, Visitor};
 

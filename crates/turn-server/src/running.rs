@@ -5,6 +5,7 @@ mod listening;
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use axum::Router;
 use certificates::Certificates;
 use datagram_io::{Crew, Stop, WorkerError, pin_to_core};
 use lifecycle::Shutdown;
@@ -15,7 +16,8 @@ use tokio::task::spawn_blocking;
 use tracing::{debug, warn};
 
 use crate::{
-    Config, StartError, alternates::Checks, drain::Draining, hosts::Watch, upstream::Upstream, worker::Worker,
+    Config, Revoker, StartError, admin, alternates::Checks, drain::Draining, hosts::Watch,
+    upstream::Upstream, worker::Worker,
 };
 
 /// The component this server is called in [`Health`].
@@ -65,6 +67,10 @@ impl<'a> Surroundings<'a> {
 /// # Errors
 /// [`StartError`], and then nothing is left running.
 pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running, StartError> {
+    let token = config.admin.token().map_err(|(key, what)| StartError::Config {
+        key: format!("admin.{key}"),
+        what,
+    })?;
     let built = build::build(config, &surroundings)?;
     let has_certificate = surroundings.certificates.is_some();
     let could_speak_dtls = config.dtls.enabled && has_certificate;
@@ -108,6 +114,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         _watch: watch,
         _checks: checks,
         draining: built.draining,
+        revoker: built.revoker,
+        token,
         health: health.clone(),
         shutdown,
     })
@@ -137,6 +145,8 @@ pub struct Running {
     _watch: Watch,
     _checks: Checks,
     draining: Draining,
+    revoker: Revoker,
+    token: Option<String>,
     health: Health,
     shutdown: Shutdown,
 }
@@ -160,6 +170,17 @@ impl Running {
     /// The UDP addresses that speak DTLS, too: all or, without certificates or [switched off](crate::Dtls), none.
     pub fn dtls_listeners(&self) -> &[SocketAddr] {
         if self.speaks_dtls { &self.listeners } else { &[] }
+    }
+
+    /// Takes credentials back while the server runs.
+    pub fn revoker(&self) -> Revoker {
+        self.revoker.clone()
+    }
+
+    /// The administrative routes, to be served beside metrics; none without a token in the [configuration](crate::Admin).
+    pub fn admin(&self) -> Router {
+        let token = self.token.as_ref();
+        token.map_or_else(Router::new, |token| admin::router(token, self.revoker()))
     }
 
     /// How many worker threads there are.

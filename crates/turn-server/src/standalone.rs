@@ -56,7 +56,7 @@ impl Server for Settings {
     }
 
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
-        let pages = Pages::bind(&self.metrics).await?;
+        let mut pages = Pages::bind(&self.metrics).await?;
         let certificates = Certificates::load(&self.turn.tls.certificates).map_err(|mistakes| {
             let first = mistakes.first().map(ToString::to_string);
             End::new(exit::CONFIG, first.unwrap_or_default())
@@ -69,6 +69,7 @@ impl Server for Settings {
             .with_certificates(certificates);
         let running = start(&self.turn, surroundings).map_err(start_end)?;
         announce(&running, &self.turn);
+        pages.add(running.admin());
         pages.announce();
         pages.serve_beside(running.finished(), shutdown).await
     }

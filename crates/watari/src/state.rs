@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// Name of the file in the state folder.
 pub(crate) const FILE: &str = "secrets.toml";
 
+/// Name of the file in the state folder that holds revoked usernames.
+pub(crate) const REVOKED: &str = "revoked.jsonl";
+
 const HEADING: &str = "\
 # Minted by watari at its first run. Whoever reads this can use the relay and mint credentials.
 # Delete the file and start again to make all of them void.

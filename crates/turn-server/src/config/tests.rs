@@ -14,7 +14,7 @@ fn load(text: &str) -> Result<Settings, String> {
 }
 
 /// Keys whose examples name files that this machine does not have.
-const WITH_FILES: [&str; 2] = ["shared_secret_file", "certificates"];
+const WITH_FILES: [&str; 3] = ["shared_secret_file", "token_file", "certificates"];
 
 /// The stand-alone server needs somebody who may use it.
 fn with_secret(text: &str) -> String {
@@ -63,6 +63,7 @@ fn an_unknown_key_is_refused_in_every_table() {
     for table in [
         "turn",
         "turn.oauth",
+        "turn.admin",
         "turn.relay",
         "turn.tls",
         "turn.dtls",
@@ -233,6 +234,31 @@ fn a_secret_file_must_exist_and_hold_a_secret() {
     assert!(refused(&text).contains("holds no secret"));
     std::fs::write(&path, "north\nsouth\n").unwrap();
     assert!(load(&text).is_ok());
+}
+
+#[test]
+fn an_administrators_token_is_long_enough_and_given_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "0123456789abcdef\n").unwrap();
+    let with = |lines: &str| format!("[turn]\nshared_secrets = [\"a\"]\n[turn.admin]\n{lines}\n");
+    let file = format!("token_file = \"{}\"", path.display());
+    assert!(load(&with(&file)).is_ok());
+    let message = refused(&with(&format!("token = \"0123456789abcdef\"\n{file}")));
+    assert!(
+        message.contains("turn.admin.token_file: give either"),
+        "{message}"
+    );
+    for wrong in ["", "0123456789abcde", "0123456789 abcdef", "0123456789abcdé"] {
+        let message = refused(&with(&format!("token = \"{wrong}\"")));
+        assert!(
+            message.contains(":4:9: turn.admin.token: must have 16"),
+            "{message}"
+        );
+    }
+    std::fs::write(&path, "short").unwrap();
+    assert!(refused(&with(&file)).contains("turn.admin.token_file: must have 16"));
+    assert!(refused(&with("token_file = \"/nowhere\"")).contains("cannot be read"));
 }
 
 #[test]

@@ -27,8 +27,9 @@ use super::{
     listening::{self, Listeners},
 };
 use crate::{
-    Config, StartError,
+    Config, Revoker, StartError,
     alternates::Alternates,
+    clock::Clock,
     config,
     directory::SharedDirectory,
     drain::Draining,
@@ -37,11 +38,12 @@ use crate::{
     ledger::SharedQuota,
     metrics::Metrics,
     plan::Plan,
+    revoker::Kept,
     upstream::Upstream,
     worker::{
         News, Note, Parts, WAKER, Worker,
         dtls::Dtls,
-        mail::{Mail, mail},
+        mail::{Letterboxes, Mail, mail},
     },
 };
 
@@ -62,6 +64,7 @@ pub(super) struct Built {
     pub(super) hosts: Hosts,
     pub(super) alternates: Alternates,
     pub(super) draining: Draining,
+    pub(super) revoker: Revoker,
 }
 
 pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<Built, StartError> {
@@ -83,10 +86,13 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     plan.core.listeners.extend(opened.tcp.iter().chain(&opened.tls));
 
     let published: Vec<_> = (0..count).map(|_| Arc::new(Published::new())).collect();
-    let rooms = rooms(count).map_err(|source| StartError::System {
+    let (rooms, boxes) = rooms(count).map_err(|source| StartError::System {
         what: "a poll",
         source,
     })?;
+    let kept = kept(config)?;
+    let revoked: Vec<_> = kept.iter().flat_map(Kept::usernames).cloned().collect();
+    let revoker = Revoker::new(boxes, kept);
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
@@ -107,6 +113,7 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         },
         certificates: surroundings.certificates.clone().unwrap_or_default(),
         cookie_secret: random()?,
+        revoked,
     };
     let workers = furnish(&plan, rooms, opened.workers, &published, &shared)?;
     Ok(Built {
@@ -118,6 +125,7 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         hosts,
         alternates,
         draining,
+        revoker,
     })
 }
 
@@ -134,6 +142,8 @@ struct Shared {
     certificates: Certificates,
     /// For the cookies of all workers.
     cookie_secret: [u8; 32],
+    /// What was revoked before the start.
+    revoked: Vec<Arc<str>>,
 }
 
 impl Shared {
@@ -143,6 +153,18 @@ impl Shared {
         let place = (worker, workers);
         Dtls::new(&self.dtls, certificates, &self.cookie_secret, place)
     }
+}
+
+/// What is kept of revocations.
+fn kept(config: &Config) -> Result<Option<Kept>, StartError> {
+    let path = config.admin.revoked_file.as_ref();
+    let kept = path.map(|path| {
+        Kept::open(path, config.username_separator).map_err(|error| StartError::Config {
+            key: "admin.revoked_file".to_owned(),
+            what: format!("{} cannot be used: {error}", path.display()),
+        })
+    });
+    kept.transpose()
 }
 
 /// How connections are received, and what runs for those of the web.
@@ -254,7 +276,8 @@ struct Room {
     mail: Mail,
 }
 
-fn rooms(count: usize) -> io::Result<Vec<Room>> {
+/// Makes the rooms, and the way into all of them.
+fn rooms(count: usize) -> io::Result<(Vec<Room>, Letterboxes)> {
     let polls = (0..count).map(|_| {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
@@ -262,6 +285,7 @@ fn rooms(count: usize) -> io::Result<Vec<Room>> {
     });
     let polls = polls.collect::<io::Result<Vec<_>>>()?;
     let mails = mail(polls.iter().map(|(_, waker)| Arc::clone(waker)));
+    let boxes = Letterboxes::of(&mails);
     let room = |((poll, waker), mail)| {
         // A single worker hands nothing over.
         let capacity = if count > 1 { HANDOVER } else { 1 };
@@ -274,7 +298,7 @@ fn rooms(count: usize) -> io::Result<Vec<Room>> {
             mail,
         }
     };
-    Ok(polls.into_iter().zip(mails).map(room).collect())
+    Ok((polls.into_iter().zip(mails).map(room).collect(), boxes))
 }
 
 fn furnish(
@@ -307,6 +331,11 @@ fn furnish(
         let mut core = Server::new(core, Box::new(shared.ledger.clone()), random()?);
         if let Some(directory) = &shared.directory {
             core = core.with_directory(Box::new(directory.clone()));
+        }
+        let now = Clock::new().read();
+        for username in &shared.revoked {
+            // One that only a secret of former days could vouch for is refused anyway.
+            let _ = core.revoke(now, username);
         }
         let worker = Worker::new(Parts {
             index: index as u16,

@@ -1,4 +1,4 @@
-//! What workers hand to each other beside datagrams: connections. It is rare, so a channel does.
+//! What workers are handed beside datagrams: connections by each other, and revocations. It is rare, so a channel does.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,8 @@ use std::{
 use mio::Waker;
 use peer_io::Stream;
 use stream_io::Taken;
-use turn_core::PeerConnectionId;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use turn_core::{PeerConnectionId, RevokeError};
 
 /// One thing that is handed over.
 pub(super) enum Parcel {
@@ -26,6 +27,11 @@ pub(super) enum Parcel {
     },
     /// What became of a connection that this worker's relay made to another one's.
     Connected { peer: PeerConnectionId, succeeded: bool },
+    /// A username is taken back; whoever asked for it waits.
+    Revoke {
+        username: Arc<str>,
+        answer: UnboundedSender<Result<(), RevokeError>>,
+    },
 }
 
 /// Whom an answer goes to.
@@ -39,6 +45,38 @@ pub(super) struct Origin {
 pub(crate) struct Letterbox {
     parcels: Sender<Parcel>,
     waker: Arc<Waker>,
+}
+
+impl Letterbox {
+    fn put(&self, parcel: Parcel) {
+        if self.parcels.send(parcel).is_ok() {
+            // It fails only when the counter behind it is full, and then it is already signalled.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// The way into every worker, for threads outside.
+#[derive(Clone)]
+pub(crate) struct Letterboxes(Arc<[Letterbox]>);
+
+impl Letterboxes {
+    pub(crate) fn of(mails: &[Mail]) -> Self {
+        let boxes = mails.first().map(|mail| mail.boxes.clone());
+        Self(boxes.unwrap_or_default().into())
+    }
+
+    /// Has each worker take a username back. The answers are theirs; it closes when none is outstanding.
+    pub(crate) fn revoke(&self, username: &Arc<str>) -> UnboundedReceiver<Result<(), RevokeError>> {
+        let (answer, answers) = unbounded_channel();
+        for worker in self.0.iter() {
+            worker.put(Parcel::Revoke {
+                username: Arc::clone(username),
+                answer: answer.clone(),
+            });
+        }
+        answers
+    }
 }
 
 /// What other workers have handed to this one, and the ways to hand something to them.
@@ -67,12 +105,8 @@ pub(crate) fn mail(wakers: impl IntoIterator<Item = Arc<Waker>>) -> Vec<Mail> {
 impl Mail {
     /// Hands something to another worker; while that one stops, it is lost.
     pub(super) fn send(&self, worker: u16, parcel: Parcel) {
-        let Some(to) = self.boxes.get(usize::from(worker)) else {
-            return;
-        };
-        if to.parcels.send(parcel).is_ok() {
-            // It fails only when the counter behind it is full, and then it is already signalled.
-            let _ = to.waker.wake();
+        if let Some(to) = self.boxes.get(usize::from(worker)) {
+            to.put(parcel);
         }
     }
 

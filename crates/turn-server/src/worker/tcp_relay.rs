@@ -72,6 +72,10 @@ impl Worker {
                     .send(origin.worker, Parcel::Connected { peer, succeeded });
             }
             Parcel::Connected { peer, succeeded } => self.relay_connected(now, peer, succeeded),
+            Parcel::Revoke { username, answer } => {
+                // Whoever asked may have lost patience.
+                let _ = answer.send(self.core.revoke(now, &username));
+            }
         }
     }
 

@@ -19,6 +19,8 @@ const UDP: u32 = 17 << 24;
 pub(crate) struct Client {
     pub(crate) wire: Wire,
     server: SocketAddr,
+    username: String,
+    password: String,
     realm: String,
     nonce: Vec<u8>,
     key: Option<IntegrityKey>,
@@ -57,6 +59,8 @@ impl Client {
         Self {
             wire,
             server,
+            username: USER.to_owned(),
+            password: PASSWORD.to_owned(),
             realm: String::new(),
             nonce: Vec::new(),
             key: None,
@@ -66,9 +70,16 @@ impl Client {
         }
     }
 
+    /// The same client as another user.
+    pub(crate) fn with_credential(mut self, username: &str, password: &str) -> Self {
+        self.username = username.to_owned();
+        self.password = password.to_owned();
+        self
+    }
+
     /// The same client by another way, with the nonce it had by the old one.
     pub(crate) fn moved(&self, wire: Wire) -> Self {
-        let mut moved = Self::by(wire, self.server);
+        let mut moved = Self::by(wire, self.server).with_credential(&self.username, &self.password);
         moved.realm.clone_from(&self.realm);
         moved.nonce.clone_from(&self.nonce);
         moved.key.clone_from(&self.key);
@@ -145,7 +156,7 @@ impl Client {
         let mut writer = MessageWriter::new(&mut bytes, Class::Request, method, TransactionId(id)).unwrap();
         fill(&mut writer);
         if let Some(key) = &self.key {
-            writer.text(Type::USERNAME, USER).unwrap();
+            writer.text(Type::USERNAME, &self.username).unwrap();
             writer.text(Type::REALM, &self.realm).unwrap();
             writer.attribute(Type::NONCE, &self.nonce).unwrap();
             writer.integrity(key).unwrap();
@@ -169,7 +180,11 @@ impl Client {
         if let (Some(realm), Some(nonce)) = (message.realm(), message.nonce()) {
             self.realm = realm.unwrap().to_owned();
             self.nonce = nonce.to_vec();
-            self.key = Some(IntegrityKey::new(&long_term_key_md5(USER, &self.realm, PASSWORD)));
+            self.key = Some(IntegrityKey::new(&long_term_key_md5(
+                &self.username,
+                &self.realm,
+                &self.password,
+            )));
         }
         self.refusal = bytes[..len].to_vec();
         Err(code)

@@ -77,6 +77,8 @@ fn the_examples_in_the_sample_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "north\n").unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef\n").unwrap();
     let pem = folder.path().join("pair.pem");
     let made = rcgen::generate_simple_self_signed(["turn.example.org".to_owned()]).unwrap();
     std::fs::write(&pem, made.cert.pem() + &made.signing_key.serialize_pem()).unwrap();
@@ -92,6 +94,8 @@ fn the_examples_in_the_sample_are_valid() {
             &pem.display().to_string(),
         )
         .replace("/etc/watari/turn-secret", &secret.display().to_string())
+        .replace("/etc/watari/turn-admin-token", &token.display().to_string())
+        .replace("token = \"0123456789abcdef0123456789abcdef\"\n", "")
         // Either this or the file, and only for a server of others.
         .replace("secret = \"the same as there\"\n", "")
         .replace("\nurls = []\n", "\nurls = [\"turn:turn.example.org\"]\n");

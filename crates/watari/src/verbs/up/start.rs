@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use axum::Router;
 use lifecycle::{Shutdown, Supervisor};
 use signaling::{IceConfig, IceServers};
 use telemetry::{Health, prometheus::Registry};
@@ -18,7 +19,12 @@ use super::{
     visitors::Entrance,
     web,
 };
-use crate::{addresses, failure::Failure, state::Secrets, suite::Suite};
+use crate::{
+    addresses,
+    failure::Failure,
+    state::{self, Secrets},
+    suite::Suite,
+};
 
 /// Connections for metrics and health.
 const CONNECTIONS: usize = 256;
@@ -66,6 +72,8 @@ pub(super) struct Relay {
     pub(super) udp: Vec<SocketAddr>,
     pub(super) tcp: Vec<SocketAddr>,
     pub(super) tls: Vec<SocketAddr>,
+    /// What its administrators may ask for, beside the metrics.
+    admin: Router,
 }
 
 impl Start<'_> {
@@ -78,7 +86,7 @@ impl Start<'_> {
         self.site(&relay, self.suite.has_door().then_some(visitors))
             .await?;
         self.acme();
-        self.metrics()
+        self.metrics(relay.admin)
     }
 
     /// Shows and keeps the certificates that were loaded.
@@ -108,6 +116,8 @@ impl Start<'_> {
             .shared_secrets
             .push(self.secrets.turn_secret.as_str().into());
         config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
+        let revoked_file = &mut config.admin.revoked_file;
+        revoked_file.get_or_insert_with(|| self.announcement.state.join(state::REVOKED));
         let surroundings =
             turn_server::Surroundings::new(&self.registry, &self.health, self.shutdown.clone())
                 .with_certificates(self.secured.of_turn.clone());
@@ -121,6 +131,7 @@ impl Start<'_> {
             udp: running.listeners().to_vec(),
             tcp: running.tcp_listeners().to_vec(),
             tls: running.tls_listeners().to_vec(),
+            admin: running.admin(),
         };
         self.announcement.turn(&relay.udp);
         self.announcement.turn_over_tcp(&relay.tcp);
@@ -181,9 +192,9 @@ impl Start<'_> {
             .with_urls_on_this_machine(elsewhere))
     }
 
-    fn metrics(&mut self) -> Result<(), Failure> {
+    fn metrics(&mut self, admin: Router) -> Result<(), Failure> {
         let listeners = web::bind("metrics", &[self.suite.metrics.listen])?;
-        let router = telemetry::router(self.registry.clone(), self.health.clone());
+        let router = telemetry::router(self.registry.clone(), self.health.clone()).merge(admin);
         self.announcement.metrics(&web::addresses(&listeners)?);
         let limits = Limits::new(CONNECTIONS, CONNECTIONS, &[]);
         let Pages { supervisor, shutdown } = &mut self.pages;
