@@ -10,12 +10,14 @@ pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensC
 pub use self::cluster::ClusterConfig;
 pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
+pub use self::nodes::NodeConfig;
 use crate::{rooms::MailboxLimits, site::Site};
 
 mod admission;
 mod cluster;
 mod dialects;
 mod ice;
+mod nodes;
 
 /// How long PeerJS servers keep messages for those who are not there, and how many.
 pub(crate) const MAILBOX: MailboxLimits = MailboxLimits {

@@ -22,7 +22,7 @@ use crate::{
     config::CredentialsConfig,
     gate::{Origins, peer_of},
     hub::Hub,
-    ice::Grant,
+    ice::{Asker, Grant},
     names::MAX_NAME_CHARS,
     site::Site,
 };
@@ -96,7 +96,12 @@ impl Endpoints {
             return Err(Refusal::BadHost);
         }
         let ttl = params.ttl.map(|ttl| Duration::from_secs(ttl.0));
-        Ok(self.hub.ice.grant(site.as_ref(), &user, ttl))
+        let asker = Asker {
+            site: site.as_ref(),
+            region: params.region.as_deref(),
+            user: &user,
+        };
+        Ok(self.hub.ice.grant(asker, ttl))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     address::{Addresses, Crowded, Lease, client_address},
     config::Config,
     hub::Hub,
+    ice::Asker,
     site::Site,
 };
 
@@ -26,15 +27,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Visit {
     /// How the client reached this server.
-    pub(crate) site: Site,
+    site: Site,
+    /// Where the client says it is, if a TURN node is there.
+    region: Option<Box<str>>,
     /// Counts the connection for as long as something of it exists.
     lease: Lease,
 }
 
 impl Visit {
-    /// Names the client inside its TURN credentials.
-    pub(crate) fn relay_user(&self) -> &str {
-        self.lease.relay_user()
+    /// Whom TURN credentials of this connection are for.
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker {
+            site: Some(&self.site),
+            region: self.region.as_deref(),
+            user: self.lease.relay_user(),
+        }
     }
 }
 
@@ -45,6 +52,7 @@ impl Visit {
         let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()));
         Self {
             site: Site::parse("localhost").unwrap(),
+            region: None,
             lease: addresses.connect([127, 0, 0, 1].into(), Instant::now()).unwrap(),
         }
     }
@@ -94,7 +102,8 @@ impl Gate {
         }
         let address = client_address(peer, request.headers(), &self.proxies);
         let lease = self.addresses.connect(address, Instant::now())?;
-        Ok(Some(Visit { site, lease }))
+        let region = self.hub.ice.region_of(request.uri().query());
+        Ok(Some(Visit { site, region, lease }))
     }
 }
 

@@ -183,7 +183,7 @@ impl Hub {
     /// Makes credentials for a client, and counts them.
     pub(crate) fn grant(&self, visit: &Visit) -> Grant {
         self.metrics.credentials.inc();
-        self.ice.grant(Some(&visit.site), visit.relay_user(), None)
+        self.ice.grant(visit.asker(), None)
     }
 
     /// The names of the members of a room.

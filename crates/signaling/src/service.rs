@@ -119,6 +119,7 @@ impl Signaling {
         let context = Context::new(Arc::clone(&hub), doors, config, tasks.clone());
         let (layer, io) = socket_io::layer(context.clone());
         tasks.spawn(Arc::clone(&hub).keep_time(shutdown.clone()));
+        hub.ice.probe(registry, &shutdown)?;
 
         let foreign = [
             peerjs::routes(context.clone(), &config.peerjs),

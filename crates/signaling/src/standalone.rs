@@ -10,7 +10,7 @@ use standalone::{Command, End, Listen, MetricsPages, Pages, Server, bind};
 use telemetry::LogConfig;
 use tokio::{net::TcpListener, runtime::Builder, time::timeout};
 
-use crate::{Config, IceServers, Signaling, tune};
+use crate::{Config, IceServers, NodeConfig, Signaling, tune};
 
 /// The configuration file with every key at its default.
 const DEFAULT_FILE: &str = include_str!("../../../config/signaling.toml");
@@ -39,10 +39,12 @@ impl Check for Settings {
     fn check(&self, report: &mut Report<'_>) {
         report.within("signaling", |report| self.signaling.check(report));
         let ice = &self.signaling.ice;
-        if ice.secret.is_none() && ice.secret_file.is_none() {
+        let has_own = |node: &NodeConfig| node.secret.is_some() || node.secret_file.is_some();
+        let have_own = !ice.nodes.is_empty() && ice.nodes.iter().all(has_own);
+        if ice.secret.is_none() && ice.secret_file.is_none() && !have_own {
             report.mistake(
                 "signaling.ice.secret",
-                "is needed to make credentials: set it, or signaling.ice.secret_file, to the TURN server's secret",
+                "is needed to make credentials: set it, or signaling.ice.secret_file, to the TURN server's secret (or each of nodes has its own)",
             );
         }
     }
@@ -227,6 +229,57 @@ api_keys = ["short"]
         ] {
             assert_mistake(&text, place);
         }
+    }
+
+    #[test]
+    fn every_mistake_about_a_node_is_listed_with_its_line() {
+        let text = r#"[signaling.ice]
+secret = "north"
+urls = ["turn:a.example"]
+nodes_per_client = 0
+probe_seconds = 0
+[[signaling.ice.nodes]]
+name = "a b"
+urls = ["turns:a.example", "turn://b"]
+region = ""
+weight = 0
+[[signaling.ice.nodes]]
+name = "b"
+urls = ["stun:b.example"]
+probe = "b.example"
+secret = "x"
+secret_file = "y"
+[[signaling.ice.nodes]]
+name = "b"
+urls = ["turn:c.example"]
+"#;
+        let mistakes = load(text).unwrap_err().to_string();
+        for (line, key) in [
+            (3, "ice.urls:"),
+            (4, "ice.nodes_per_client"),
+            (5, "ice.probe_seconds"),
+            (7, "ice.nodes[0].name"),
+            (8, "ice.nodes[0].urls[1]"),
+            (9, "ice.nodes[0].region"),
+            (10, "ice.nodes[0].weight"),
+            (13, "ice.nodes[1].urls"),
+            (14, "ice.nodes[1].probe"),
+            (16, "ice.nodes[1].secret_file"),
+            (18, "ice.nodes[2].name"),
+        ] {
+            let found = mistakes
+                .lines()
+                .any(|text| text.contains(key) && text.contains(&format!(":{line}:")));
+            assert!(found, "{key} at line {line} in:\n{mistakes}");
+        }
+        let probeless =
+            "[[signaling.ice.nodes]]\nname = \"a\"\nurls = [\"turns:a.example\"]\nsecret = \"x\"\n";
+        let mistakes = load(probeless).unwrap_err().to_string();
+        assert!(mistakes.contains("ice.nodes[0].probe: is needed"), "{mistakes}");
+        let secretless = probeless.replace("turns", "turn").replace("secret", "# secret");
+        let mistakes = load(&secretless).unwrap_err().to_string();
+        assert!(mistakes.contains("signaling.ice.secret: is needed"), "{mistakes}");
+        load(&probeless.replace("turns", "turn")).unwrap();
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Check for Suite {
                 "means nothing here: the suite serves signaling at web.listen",
             );
         }
-        if self.has_foreign_secret() && self.signaling.ice.urls.is_empty() {
+        let names_others = !self.signaling.ice.urls.is_empty() || !self.signaling.ice.nodes.is_empty();
+        if self.has_foreign_secret() && !names_others {
             let key = if self.signaling.ice.secret.is_some() {
                 "secret"
             } else {
@@ -124,7 +125,7 @@ impl Check for Suite {
             };
             report.mistake(
                 &format!("signaling.ice.{key}"),
-                "belongs to a TURN server that signaling.ice.urls should name; for its own relay the suite mints one",
+                "belongs to a TURN server that signaling.ice.urls or nodes should name; for its own relay the suite mints one",
             );
         }
         if self.web.signaling.is_some() && !self.has_web() {

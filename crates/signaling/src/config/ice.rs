@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
-use super::{Hidden, at_least_one};
+use super::{Hidden, NodeConfig, at_least_one};
 use crate::ice::check_url;
 
 /// Names the STUN and TURN servers and the secret that makes credentials for them.
@@ -26,6 +26,12 @@ pub struct IceConfig {
     /// A file that holds the secret, with white space around it ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
+    /// Several TURN servers in place of one.
+    pub nodes: Vec<NodeConfig>,
+    /// How many of them a client is told.
+    pub nodes_per_client: usize,
+    /// Seconds from one question to the next whether a node is there.
+    pub probe_seconds: u64,
 }
 
 impl IceConfig {
@@ -44,6 +50,9 @@ impl Default for IceConfig {
             max_ttl: 24 * 3600,
             secret: None,
             secret_file: None,
+            nodes: Vec::new(),
+            nodes_per_client: 2,
+            probe_seconds: 5,
         }
     }
 }
@@ -91,6 +100,16 @@ impl Check for IceConfig {
         if self.secret.is_some() && self.secret_file.is_some() {
             report.mistake("secret_file", "give either secret or secret_file");
         }
+        if !(1..=8).contains(&self.nodes_per_client) {
+            report.mistake(
+                "nodes_per_client",
+                "must be 1 to 8: browsers are slower the more servers they ask",
+            );
+        }
+        if !(1..=300).contains(&self.probe_seconds) {
+            report.mistake("probe_seconds", "must be 1 to 300");
+        }
+        self.check_nodes(report);
     }
 }
 

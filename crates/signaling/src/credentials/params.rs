@@ -20,6 +20,7 @@ pub(super) struct Params {
     pub(super) api: Option<String>,
     #[serde(alias = "Ttl")]
     pub(super) ttl: Option<Seconds>,
+    pub(super) region: Option<String>,
 }
 
 impl Params {
@@ -58,6 +59,7 @@ impl Params {
             key: self.key.or(other.key),
             api: self.api.or(other.api),
             ttl: self.ttl.or(other.ttl),
+            region: self.region.or(other.region),
         }
     }
 }

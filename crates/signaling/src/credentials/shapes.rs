@@ -36,10 +36,10 @@ struct Triple {
 impl Triple {
     fn of(grant: Grant) -> Self {
         Self {
+            password: grant.first().0.to_owned(),
+            uris: grant.first().1.to_vec(),
             username: grant.username,
-            password: grant.password,
             ttl: grant.ttl,
-            uris: grant.relays,
         }
     }
 }
@@ -136,8 +136,8 @@ impl Token {
         let now = httpdate::fmt_http_date(std::time::SystemTime::now()).replace("GMT", "+0000");
         Self {
             ice_servers: servers.collect(),
+            password: grant.first().0.to_owned(),
             username: grant.username,
-            password: grant.password,
             ttl: grant.ttl.to_string(),
             account_sid,
             date_created: now.clone(),

@@ -95,15 +95,15 @@ fn the_examples_in_the_sample_are_valid() {
         )
         .replace("/etc/watari/turn-secret", &secret.display().to_string())
         .replace("/etc/watari/turn-admin-token", &token.display().to_string())
-        .replace("token = \"0123456789abcdef0123456789abcdef\"\n", "")
-        // Either this or the file, and only for a server of others.
+        // Either this or the file.
         .replace("secret = \"the same as there\"\n", "")
-        .replace("\nurls = []\n", "\nurls = [\"turn:turn.example.org\"]\n");
+        .replace("token = \"0123456789abcdef0123456789abcdef\"\n", "");
     let loaded = load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(loaded.state.folder, Some(PathBuf::from("/srv/watari")));
     assert_eq!(loaded.turn.users.len(), 2);
     assert_eq!(loaded.turn.tls.certificates.len(), 1);
     assert_eq!(loaded.stun.tls.certificates.len(), 1);
+    assert_eq!(loaded.signaling.ice.nodes.len(), 2);
 }
 
 #[test]

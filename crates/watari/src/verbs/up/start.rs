@@ -163,6 +163,11 @@ impl Start<'_> {
         if self.suite.has_foreign_secret() {
             return Ok(IceServers::from_config(config)?);
         }
+        let secret = Secret::new(&self.secrets.turn_secret);
+        if !config.nodes.is_empty() {
+            let servers = IceServers::from_config_or(config, Some(secret))?;
+            return Ok(servers.with_username_separator(self.suite.turn.username_separator));
+        }
         let is_there = |ip: IpAddr| {
             let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
             relay.udp.iter().any(|at| at.ip() == ip || any(at))
@@ -181,7 +186,6 @@ impl Start<'_> {
         let is_set = config.port != IceConfig::default().port;
         let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
         let certificates = self.secured.of_turn.clone();
-        let secret = Secret::new(&self.secrets.turn_secret);
         Ok(IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
             .with_port(relay.udp.first().map_or(config.port, port))

@@ -1,0 +1,254 @@
+//! Finds out which TURN nodes answer Binding requests.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use lifecycle::Shutdown;
+use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+use stun_wire::{
+    AttributeType, Class, HEADER_LEN, HEALTH_CHECK, Message, MessageWriter, Method, TransactionId,
+};
+use tokio::{
+    net::{UdpSocket, lookup_host},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::nodes::{Node, Nodes};
+
+/// A node is left out after as many unanswered requests in a row: one datagram may get lost, and so may its answer.
+const FAILURES: u8 = 3;
+/// How long an answer may take at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A header, and SOFTWARE.
+const REQUEST_LEN: usize = HEADER_LEN + 4 + HEALTH_CHECK.len().next_multiple_of(4);
+/// Room for any answer.
+const ROOM: usize = 1500;
+
+/// Asks every node now and `every` so often, until the shutdown; `registry` shows what comes of it.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub(super) fn start(
+    nodes: &Arc<Nodes>,
+    every: Duration,
+    registry: &Registry,
+    shutdown: &Shutdown,
+) -> Result<(), prometheus::Error> {
+    let healthy = IntGaugeVec::new(
+        Opts::new(
+            "signaling_turn_node_healthy",
+            "1 while a TURN node answers Binding requests and is told to clients.",
+        ),
+        &["node"],
+    )?;
+    let latency = GaugeVec::new(
+        Opts::new(
+            "signaling_turn_node_probe_seconds",
+            "How long the last answer of a TURN node took.",
+        ),
+        &["node"],
+    )?;
+    registry.register(Box::new(healthy.clone()))?;
+    registry.register(Box::new(latency.clone()))?;
+    for place in 0..nodes.all.len() {
+        let name = &nodes.all[place].name;
+        let watch = Watch {
+            nodes: Arc::clone(nodes),
+            place,
+            health: Health::default(),
+            healthy: healthy.with_label_values(&[name]),
+            latency: latency.with_label_values(&[name]),
+        };
+        watch.healthy.set(1);
+        tokio::spawn(watch.run(every, shutdown.clone()));
+    }
+    Ok(())
+}
+
+struct Watch {
+    nodes: Arc<Nodes>,
+    place: usize,
+    health: Health,
+    healthy: IntGauge,
+    latency: Gauge,
+}
+
+impl Watch {
+    async fn run(mut self, every: Duration, shutdown: Shutdown) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.wait() => return,
+                _ = ticks.tick() => {}
+            }
+            let begun = Instant::now();
+            let patience = PATIENCE.min(every);
+            let asked = timeout(patience, answers(&self.node().probe, patience)).await;
+            let answered = asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+            if answered.is_ok() {
+                self.latency.set(begun.elapsed().as_secs_f64());
+            }
+            self.note(answered);
+        }
+    }
+
+    fn note(&mut self, answered: io::Result<()>) {
+        let Some(is_healthy) = self.health.note(answered.is_ok()) else {
+            return;
+        };
+        let node = self.node();
+        node.set_healthy(is_healthy);
+        match answered {
+            Ok(()) => tracing::info!(node = node.name, "TURN node answers again"),
+            Err(error) => {
+                tracing::warn!(node = node.name, %error, "TURN node does not answer; clients are not told it");
+            }
+        }
+        self.healthy.set(is_healthy.into());
+    }
+
+    fn node(&self) -> &Node {
+        &self.nodes.all[self.place]
+    }
+}
+
+/// What is known of a node.
+#[derive(Debug, Default)]
+struct Health {
+    /// In a row, up to [`FAILURES`].
+    failures: u8,
+}
+
+impl Health {
+    /// Takes what came of a request; tells what the node is from now on if that is something else than before.
+    fn note(&mut self, answered: bool) -> Option<bool> {
+        let was_healthy = self.failures < FAILURES;
+        self.failures = if answered {
+            0
+        } else {
+            self.failures.saturating_add(1).min(FAILURES)
+        };
+        let is_healthy = self.failures < FAILURES;
+        (is_healthy != was_healthy).then_some(is_healthy)
+    }
+}
+
+/// Asks whoever is found at `target`, host and port, until one answers.
+async fn answers(target: &str, patience: Duration) -> io::Result<()> {
+    let mut result = Err(ErrorKind::NotFound.into());
+    let addresses: Vec<_> = lookup_host(target).await?.collect();
+    let each = patience / u32::try_from(addresses.len().max(1)).unwrap_or(1);
+    for address in addresses {
+        let asked = timeout(each, ask(address)).await;
+        result = asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+async fn ask(address: SocketAddr) -> io::Result<()> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(address).await?;
+    let id = TransactionId(rand::random());
+    socket.send(&request(id)).await?;
+    let mut bytes = [0; ROOM];
+    loop {
+        let len = socket.recv(&mut bytes).await?;
+        if is_answer(&bytes[..len], id) {
+            return Ok(());
+        }
+    }
+}
+
+fn is_answer(bytes: &[u8], id: TransactionId) -> bool {
+    let answer = Message::parse(bytes);
+    answer.is_ok_and(|answer| answer.transaction_id() == id && answer.class() == Class::Success)
+}
+
+/// A Binding request that a server of our kind leaves unanswered while it drains.
+fn request(id: TransactionId) -> [u8; REQUEST_LEN] {
+    let mut bytes = [0; REQUEST_LEN];
+    let writer = MessageWriter::new(&mut bytes, Class::Request, Method::BINDING, id);
+    let mut writer = writer.expect("room for a header");
+    let written = writer.text(AttributeType::SOFTWARE, HEALTH_CHECK);
+    written.expect("room for the question");
+    writer.finish();
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_failures_in_a_row_make_a_node_unhealthy_and_one_answer_healthy() {
+        let mut health = Health::default();
+        let mut told =
+            |answers: &[bool]| -> Vec<_> { answers.iter().map(|answered| health.note(*answered)).collect() };
+        assert_eq!(told(&[true, false, false, true]), [None; 4]);
+        assert_eq!(told(&[false, false, false]), [None, None, Some(false)]);
+        assert_eq!(told(&[false, false]), [None; 2]);
+        assert_eq!(told(&[true, true]), [Some(true), None]);
+    }
+
+    fn answer(id: TransactionId, class: Class) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_LEN];
+        MessageWriter::new(&mut bytes, class, Method::BINDING, id)
+            .unwrap()
+            .finish();
+        bytes
+    }
+
+    #[test]
+    fn only_a_success_with_the_id_of_the_request_is_an_answer() {
+        let (id, other) = (TransactionId([1; 12]), TransactionId([2; 12]));
+        assert!(is_answer(&answer(id, Class::Success), id));
+        for wrong in [
+            answer(other, Class::Success),
+            answer(id, Class::Error),
+            request(id).to_vec(),
+            Vec::new(),
+        ] {
+            assert!(!is_answer(&wrong, id), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_is_heard() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut bytes = [0; ROOM];
+            let (len, from) = socket.recv_from(&mut bytes).await.unwrap();
+            let id = Message::parse(&bytes[..len]).unwrap().transaction_id();
+            for answer in [
+                answer(TransactionId([0; 12]), Class::Success),
+                answer(id, Class::Success),
+            ] {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        ask(address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nobody_listens_does_not_answer() {
+        let gone = UdpSocket::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        assert!(answers(&gone.to_string(), PATIENCE).await.is_err());
+    }
+}
