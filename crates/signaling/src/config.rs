@@ -10,7 +10,7 @@ pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensC
 pub use self::cluster::ClusterConfig;
 pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
-pub use self::nodes::NodeConfig;
+pub use self::nodes::{AdminConfig, NodeConfig};
 use crate::{rooms::MailboxLimits, site::Site};
 
 mod admission;

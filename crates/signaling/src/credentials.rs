@@ -2,6 +2,7 @@
 
 mod params;
 mod refusal;
+mod revoke;
 mod shapes;
 
 use std::{sync::Arc, time::Duration, time::Instant};
@@ -27,6 +28,7 @@ use crate::{
     site::Site,
 };
 
+pub(crate) use revoke::revoke;
 pub(crate) use shapes::{cloudflare, ice, matrix, turn, twilio};
 
 /// What the endpoints need to know.
@@ -129,6 +131,11 @@ impl Keys {
         if self.anonymous {
             return Ok(());
         }
+        self.admit_holder(presented)
+    }
+
+    /// The same also where the endpoints are open to everyone.
+    fn admit_holder<'a>(&self, presented: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
         if self.digests.is_empty() {
             return Err(Refusal::NotSetUp);
         }

@@ -5,6 +5,7 @@ mod grant;
 mod nodes;
 mod own;
 mod probe;
+mod revoking;
 mod secret;
 mod url;
 
@@ -16,19 +17,24 @@ use std::{
 
 use lifecycle::Shutdown;
 use prometheus::Registry;
-use turn_credentials::{SEPARATOR, Secret, derive_password};
+use turn_credentials::{SEPARATOR, Secret, derive_password, parse_username};
 
 use self::{
     nodes::Nodes,
     own::{Certified, Own},
+    revoking::Revoking,
 };
 use crate::{config::IceConfig, site::Site};
 
 pub use self::secret::SecretError;
 pub(crate) use self::{
     grant::{Grant, IceServer},
+    revoking::{Told, Untold},
     url::{check_url, udp_target},
 };
+
+/// The longest USERNAME there is (RFC 8489 §14.3).
+const MAX_USERNAME: usize = 508;
 
 /// Makes `iceServers` lists: which STUN and TURN servers there are, and the secrets to mint credentials with.
 #[derive(Debug, Clone)]
@@ -37,6 +43,7 @@ pub struct IceServers {
     own: Own,
     /// Told instead of `own`.
     nodes: Option<Arc<Nodes>>,
+    revoking: Revoking,
     ttl: Duration,
     max_ttl: Duration,
     probe_every: Duration,
@@ -60,6 +67,7 @@ impl IceServers {
             separator: SEPARATOR,
             own: Own::new(secret, config),
             nodes: None,
+            revoking: Revoking::default(),
             ttl: Duration::from_secs(config.ttl),
             max_ttl: Duration::from_secs(config.max_ttl),
             probe_every: Duration::from_secs(config.probe_seconds),
@@ -89,6 +97,16 @@ impl IceServers {
             Err(SecretError::Empty { .. }) => None,
             Err(error) => return Err(error),
         };
+        let mut revoking = Revoking::default();
+        if let Some(admin) = &config.admin {
+            revoking.admin("turn", "signaling.ice.admin", admin)?;
+        }
+        for (index, node) in config.nodes.iter().enumerate() {
+            if let Some(admin) = &node.admin {
+                let key = format!("signaling.ice.nodes[{index}].admin");
+                revoking.admin(&node.name, &key, admin)?;
+            }
+        }
         let nodes = (!config.nodes.is_empty()).then(|| Nodes::new(config, secret.as_ref()));
         let nodes = nodes.transpose()?.map(Arc::new);
         // With nodes nothing is minted with it.
@@ -96,6 +114,7 @@ impl IceServers {
         let secret = secret.or(unused).ok_or(SecretError::Missing)?;
         Ok(Self {
             nodes,
+            revoking,
             ..Self::new(secret, config)
         })
     }
@@ -152,6 +171,18 @@ impl IceServers {
         self
     }
 
+    /// Revokes credentials by this call, for a TURN server in the same process: it takes the username and says what went
+    /// wrong, if anything did.
+    #[must_use]
+    pub fn with_revoker<F>(mut self, revoke: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.revoking
+            .here(move |username| -> Told { Box::pin(revoke(username)) });
+        self
+    }
+
     /// Begins to ask the nodes, if there are any, whether they are there.
     pub(crate) fn probe(&self, registry: &Registry, shutdown: &Shutdown) -> Result<(), prometheus::Error> {
         let nodes = self.nodes.as_ref();
@@ -192,6 +223,21 @@ impl IceServers {
             }
         }
         grant
+    }
+
+    /// Tells whether a username could be one of ours, so that revoking it means something.
+    pub(crate) fn is_ours(&self, username: &str) -> bool {
+        username.len() <= MAX_USERNAME && parse_username(username, self.separator).is_some()
+    }
+
+    /// Tells whether a TURN server can be told that a credential is void.
+    pub(crate) fn can_revoke(&self) -> bool {
+        !self.revoking.is_empty()
+    }
+
+    /// Has all TURN servers refuse a username from now on; gives those that could not be told.
+    pub(crate) async fn revoke(&self, username: &str) -> Vec<Untold> {
+        self.revoking.revoke(username).await
     }
 }
 

@@ -32,8 +32,8 @@ mod tuning;
 
 pub use self::standalone::main;
 pub use config::{
-    ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig, NodeConfig,
-    PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,
+    AdminConfig, ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig,
+    NodeConfig, PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,
 };
 pub use doors::RoomKeyError;
 pub use hub::ClusterError;

@@ -162,6 +162,10 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
             post(credentials::cloudflare),
         )
         .route(
+            "/v1/turn/keys/{id}/credentials/{username}/revoke",
+            post(credentials::revoke),
+        )
+        .route(
             "/2010-04-01/Accounts/{sid}/Tokens.json",
             post(credentials::twilio),
         )

@@ -238,6 +238,7 @@ secret = "north"
 urls = ["turn:a.example"]
 nodes_per_client = 0
 probe_seconds = 0
+admin = { url = "ftp://a", token = "0123456789abcdef" }
 [[signaling.ice.nodes]]
 name = "a b"
 urls = ["turns:a.example", "turn://b"]
@@ -249,23 +250,31 @@ urls = ["stun:b.example"]
 probe = "b.example"
 secret = "x"
 secret_file = "y"
+admin = { url = "http://b.example:9641/?x", token = "short" }
 [[signaling.ice.nodes]]
 name = "b"
 urls = ["turn:c.example"]
+admin = { url = "https://c.example", token = "0123456789abcdef", token_file = "x" }
 "#;
         let mistakes = load(text).unwrap_err().to_string();
         for (line, key) in [
             (3, "ice.urls:"),
             (4, "ice.nodes_per_client"),
             (5, "ice.probe_seconds"),
-            (7, "ice.nodes[0].name"),
-            (8, "ice.nodes[0].urls[1]"),
-            (9, "ice.nodes[0].region"),
-            (10, "ice.nodes[0].weight"),
-            (13, "ice.nodes[1].urls"),
-            (14, "ice.nodes[1].probe"),
-            (16, "ice.nodes[1].secret_file"),
-            (18, "ice.nodes[2].name"),
+            (6, "ice.admin:"),
+            (6, "ice.admin.url"),
+            (7, "ice.nodes[0].admin"),
+            (8, "ice.nodes[0].name"),
+            (9, "ice.nodes[0].urls[1]"),
+            (10, "ice.nodes[0].region"),
+            (11, "ice.nodes[0].weight"),
+            (14, "ice.nodes[1].urls"),
+            (15, "ice.nodes[1].probe"),
+            (17, "ice.nodes[1].secret_file"),
+            (18, "ice.nodes[1].admin.url"),
+            (18, "ice.nodes[1].admin.token"),
+            (20, "ice.nodes[2].name"),
+            (22, "ice.nodes[2].admin.token_file"),
         ] {
             let found = mistakes
                 .lines()

@@ -128,6 +128,12 @@ impl Check for Suite {
                 "belongs to a TURN server that signaling.ice.urls or nodes should name; for its own relay the suite mints one",
             );
         }
+        if self.signaling.ice.admin.is_some() && !self.has_foreign_secret() {
+            report.mistake(
+                "signaling.ice.admin",
+                "is of another TURN server: the suite's own relay is told without it",
+            );
+        }
         if self.web.signaling.is_some() && !self.has_web() {
             report.mistake(
                 "web.signaling",

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
-use super::{Hidden, NodeConfig, at_least_one};
+use super::{AdminConfig, Hidden, NodeConfig, at_least_one};
 use crate::ice::check_url;
 
 /// Names the STUN and TURN servers and the secret that makes credentials for them.
@@ -26,6 +26,9 @@ pub struct IceConfig {
     /// A file that holds the secret, with white space around it ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
+    /// Where the one TURN server is told of revoked credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminConfig>,
     /// Several TURN servers in place of one.
     pub nodes: Vec<NodeConfig>,
     /// How many of them a client is told.
@@ -50,6 +53,7 @@ impl Default for IceConfig {
             max_ttl: 24 * 3600,
             secret: None,
             secret_file: None,
+            admin: None,
             nodes: Vec::new(),
             nodes_per_client: 2,
             probe_seconds: 5,

@@ -1,7 +1,8 @@
-//! Several TURN servers.
+//! Several TURN servers, and how they are told of revoked credentials.
 
 use std::{collections::HashSet, path::PathBuf};
 
+use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use settings::Report;
 
@@ -11,6 +12,8 @@ use crate::{
     site::Site,
 };
 
+/// The fewest characters of a TURN server's administrative token, as that demands itself.
+const MIN_TOKEN_CHARS: usize = 16;
 /// The most characters of a node's name and region.
 const MAX_NAME: usize = 32;
 /// The most nodes. Each is asked all the time, and weighed for each client.
@@ -39,6 +42,23 @@ pub struct NodeConfig {
     /// A file that holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
+    /// Where it is told of revoked credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminConfig>,
+}
+
+/// The administrative endpoint of a TURN server: its `[turn.admin]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminConfig {
+    /// `http://host:port` or `https://…` of its metrics pages.
+    pub url: String,
+    /// Its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Hidden>,
+    /// A file that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
 }
 
 fn one() -> u32 {
@@ -48,6 +68,9 @@ fn one() -> u32 {
 impl IceConfig {
     /// Reports what is wrong with the nodes, and with what is there instead of them.
     pub(super) fn check_nodes(&self, report: &mut Report<'_>) {
+        if let Some(admin) = &self.admin {
+            report.within("admin", |report| admin.check_within(report));
+        }
         if self.nodes.is_empty() {
             return;
         }
@@ -57,12 +80,22 @@ impl IceConfig {
         if !self.urls.is_empty() {
             report.mistake("urls", "means nothing beside nodes: give each node its own");
         }
+        if self.admin.is_some() {
+            report.mistake("admin", "means nothing beside nodes: give each node its own");
+        }
         let mut names = HashSet::new();
+        let any_admin = self.nodes.iter().any(|node| node.admin.is_some());
         for (index, node) in self.nodes.iter().enumerate() {
             report.within(&format!("nodes[{index}]"), |report| {
                 node.check_within(report);
                 if !names.insert(&node.name) {
                     report.mistake("name", "is another node's already");
+                }
+                if any_admin && node.admin.is_none() {
+                    report.mistake(
+                        "admin",
+                        "is missing: other nodes have it, and a credential is revoked on all of them or on none",
+                    );
                 }
             });
         }
@@ -97,6 +130,35 @@ impl NodeConfig {
         }
         if self.secret.is_some() && self.secret_file.is_some() {
             report.mistake("secret_file", "give either secret or secret_file");
+        }
+        if let Some(admin) = &self.admin {
+            report.within("admin", |report| admin.check_within(report));
+        }
+    }
+}
+
+impl AdminConfig {
+    fn check_within(&self, report: &mut Report<'_>) {
+        let is_web = self.url.parse::<Uri>().is_ok_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.host().is_some()
+                && url.query().is_none()
+        });
+        if !is_web {
+            report.mistake("url", "must be http://host:port or https://host:port");
+        }
+        match (&self.token, &self.token_file) {
+            (None, None) => report.mistake(
+                "token",
+                "is needed, or token_file: the token of turn.admin of that server",
+            ),
+            (Some(_), Some(_)) => report.mistake("token_file", "give either token or token_file"),
+            (Some(Hidden(token)), None) => {
+                if token.len() < MIN_TOKEN_CHARS || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    report.mistake("token", "must have 16 visible ASCII characters or more");
+                }
+            }
+            (None, Some(_)) => {}
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     BadHost,
     BadType,
     TooLarge,
+    NotOurs,
+    NoAdmin,
 }
 
 impl Refusal {
@@ -40,7 +42,9 @@ impl Refusal {
             | Self::BadParameters
             | Self::BadHost
             | Self::BadType
-            | Self::TooLarge => "credential_request",
+            | Self::TooLarge
+            | Self::NotOurs => "credential_request",
+            Self::NoAdmin => "credential_not_set_up",
         }
     }
 
@@ -48,9 +52,10 @@ impl Refusal {
         match self {
             Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotSetUp | Self::ForeignHost | Self::BadKey => StatusCode::FORBIDDEN,
-            Self::BadService | Self::BadUsername | Self::BadParameters | Self::BadHost => {
+            Self::BadService | Self::BadUsername | Self::BadParameters | Self::BadHost | Self::NotOurs => {
                 StatusCode::BAD_REQUEST
             }
+            Self::NoAdmin => StatusCode::NOT_IMPLEMENTED,
             Self::BadAccount => StatusCode::NOT_FOUND,
             Self::BadType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,6 +79,10 @@ impl Refusal {
             Self::BadHost => "the Host header names no host",
             Self::BadType => "send the parameters in the query, as a form or as JSON",
             Self::TooLarge => "the body is too large",
+            Self::NotOurs => "only a username that expires, as it was given here, can be revoked",
+            Self::NoAdmin => {
+                "no TURN server can be told: set signaling.ice.admin, or admin of each of signaling.ice.nodes"
+            }
         }
     }
 }
@@ -98,7 +107,9 @@ impl IntoResponse for Refusal {
             | Self::BadParameters
             | Self::BadHost
             | Self::BadType
-            | Self::TooLarge => (self.status(), body).into_response(),
+            | Self::TooLarge
+            | Self::NotOurs
+            | Self::NoAdmin => (self.status(), body).into_response(),
         }
     }
 }

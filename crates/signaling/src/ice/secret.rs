@@ -18,6 +18,14 @@ pub enum SecretError {
         /// The setting.
         key: String,
     },
+    /// A setting cannot be used.
+    #[error("{key}: {what}")]
+    Invalid {
+        /// The setting.
+        key: String,
+        /// Why.
+        what: String,
+    },
     /// The file cannot be read.
     #[error("{key} {}: {error}", path.display())]
     Unreadable {

@@ -26,6 +26,7 @@ fn node(name: &str) -> NodeConfig {
         probe: None,
         secret: None,
         secret_file: None,
+        admin: None,
     }
 }
 

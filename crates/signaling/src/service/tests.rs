@@ -1,3 +1,5 @@
+mod revoking;
+
 use std::net::SocketAddr;
 
 use axum::{

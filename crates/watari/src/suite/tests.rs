@@ -61,8 +61,9 @@ fn tables(name: &str, table: &toml::Table, found: &mut Vec<(String, Vec<String>)
 fn sample_tables() -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     tables("", &with_examples().parse().unwrap(), &mut found);
-    // Names of users and hosts are the operator's.
-    found.retain(|(table, _)| !["turn.users", "turn.shared_port.names"].contains(&table.as_str()));
+    // Names of users and hosts are the operator's, and of the two keys for a token an example has one.
+    let free = ["turn.users", "turn.shared_port.names", "signaling.ice.admin"];
+    found.retain(|(table, _)| !free.contains(&table.as_str()));
     found
 }
 
@@ -97,7 +98,9 @@ fn the_examples_in_the_sample_are_valid() {
         .replace("/etc/watari/turn-admin-token", &token.display().to_string())
         // Either this or the file.
         .replace("secret = \"the same as there\"\n", "")
-        .replace("token = \"0123456789abcdef0123456789abcdef\"\n", "");
+        .replace("token = \"0123456789abcdef0123456789abcdef\"\n", "")
+        // Either this or the nodes.
+        .replace("\nadmin = {", "\n# admin = {");
     let loaded = load(&text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(loaded.state.folder, Some(PathBuf::from("/srv/watari")));
     assert_eq!(loaded.turn.users.len(), 2);
@@ -158,6 +161,23 @@ fn a_key_that_would_do_nothing_is_refused() {
     ] {
         assert!(mistakes.contains(place), "{place} is missing in: {mistakes}");
     }
+}
+
+#[test]
+fn the_administrator_of_the_suites_own_relay_is_not_another_machines() {
+    let admin = "admin = { url = \"http://a.example\", token = \"0123456789abcdef\" }";
+    let mistakes = load(&format!("[signaling.ice]\n{admin}\n"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        mistakes.contains("watari.toml:2:1: signaling.ice.admin: is of another"),
+        "{mistakes}"
+    );
+    let foreign = "urls = [\"turn:a.example\"]\nsecret = \"north\"";
+    load(&format!("[signaling.ice]\n{admin}\n{foreign}\n")).unwrap();
+    let nodes = "nodes = [{ name = \"a\", urls = [\"turn:a.example\"] }]";
+    load(&format!("[signaling.ice]\n{nodes}\nsecret = \"north\"\n")).unwrap();
+    load(&format!("[signaling.ice]\n{nodes}\n")).unwrap();
 }
 
 #[test]

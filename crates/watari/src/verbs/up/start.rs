@@ -10,6 +10,7 @@ use lifecycle::{Shutdown, Supervisor};
 use signaling::{IceConfig, IceServers};
 use telemetry::{Health, prometheus::Registry};
 use turn_credentials::Secret;
+use turn_server::Revoker;
 
 use super::{
     announcement::Announcement,
@@ -72,6 +73,7 @@ pub(super) struct Relay {
     pub(super) udp: Vec<SocketAddr>,
     pub(super) tcp: Vec<SocketAddr>,
     pub(super) tls: Vec<SocketAddr>,
+    revoker: Revoker,
     /// What its administrators may ask for, beside the metrics.
     admin: Router,
 }
@@ -131,6 +133,7 @@ impl Start<'_> {
             udp: running.listeners().to_vec(),
             tcp: running.tcp_listeners().to_vec(),
             tls: running.tls_listeners().to_vec(),
+            revoker: running.revoker(),
             admin: running.admin(),
         };
         self.announcement.turn(&relay.udp);
@@ -186,6 +189,11 @@ impl Start<'_> {
         let is_set = config.port != IceConfig::default().port;
         let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
         let certificates = self.secured.of_turn.clone();
+        let revoker = relay.revoker.clone();
+        let revoke = move |username: String| {
+            let revoker = revoker.clone();
+            async move { revoker.revoke(&username).await.map_err(|error| error.to_string()) }
+        };
         Ok(IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
             .with_port(relay.udp.first().map_or(config.port, port))
@@ -193,7 +201,8 @@ impl Start<'_> {
             .with_tls_port(relay.tls.first().map(SocketAddr::port))
             .with_tls_for(move |host| certificates.pairs().iter().any(|pair| pair.covers(host)))
             .with_lan_address(lan)
-            .with_urls_on_this_machine(elsewhere))
+            .with_urls_on_this_machine(elsewhere)
+            .with_revoker(revoke))
     }
 
     fn metrics(&mut self, admin: Router) -> Result<(), Failure> {

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Revoked credentials, seen from outside: two relays that a signaling server tells, and the suite that needs no telling.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+need python3 openssl
+
+read -r a b a_metrics b_metrics front signaling signaling_metrics suite web suite_metrics < <(free_ports 10)
+mint_certificates
+secret="the secret of both relays"
+token="the-token-of-both-administrators"
+api_key="the-key-of-an-application"
+
+# relay PORT METRICS MIN MAX
+relay() {
+    cat <<TOML
+[turn]
+listen = ["127.0.0.1:$1"]
+workers = 2
+shared_secrets = ["$secret"]
+relay = { min_port = $3, max_port = $4 }
+peers.allow = ["127.0.0.0/8"]
+admin.token = "$token"
+[metrics]
+listen = "127.0.0.1:$2"
+TOML
+}
+relay "$a" "$a_metrics" 30000 30999 >"$scratch/a.toml"
+relay "$b" "$b_metrics" 31000 31999 >"$scratch/b.toml"
+start a "$bin/turn-server" --config "$scratch/a.toml"
+wait_ready a "$pid" "$a_metrics"
+start b "$bin/turn-server" --config "$scratch/b.toml"
+wait_ready b "$pid" "$b_metrics"
+second=$pid
+# The second one is told through a proxy with TLS, whose authority the signaling server is to trust as its system's.
+start front python3 "$e2e/tls_front.py" "$front" "$b_metrics" "$scratch/chain.pem" "$scratch/key.pem"
+wait_open "$pid" "$front" || not_ok "the proxy listens" "$scratch/front.log"
+
+cat >"$scratch/signaling.toml" <<TOML
+[signaling]
+listen = "127.0.0.1:$signaling"
+credentials = { api_keys = ["$api_key"], request_burst = 1000 }
+[signaling.ice]
+secret = "$secret"
+[[signaling.ice.nodes]]
+name = "a"
+urls = ["turn:127.0.0.1:$a?transport=udp"]
+admin = { url = "http://127.0.0.1:$a_metrics", token = "$token" }
+[[signaling.ice.nodes]]
+name = "b"
+urls = ["turn:127.0.0.1:$b?transport=udp"]
+admin = { url = "https://localhost:$front", token = "$token" }
+[metrics]
+listen = "127.0.0.1:$signaling_metrics"
+TOML
+start signaling env SSL_CERT_FILE="$scratch/ca.pem" "$bin/signaling" --config "$scratch/signaling.toml"
+wait_ready signaling "$pid" "$signaling_metrics"
+
+python3 "$e2e/revoking.py" "http://127.0.0.1:$signaling" "$api_key" "$a" "$b" >"$scratch/both.out" 2>&1 ||
+    not_ok "two relays are told" "$scratch/both.out"
+report "$scratch/both.out"
+
+kill -9 "$second"
+wait "$second" 2>/dev/null || true
+python3 "$e2e/revoking.py" --one-is-gone "http://127.0.0.1:$signaling" "$api_key" "$a" >"$scratch/one.out" 2>&1 ||
+    not_ok "a relay that is gone is named" "$scratch/one.out"
+report "$scratch/one.out"
+
+cat >"$scratch/suite.toml" <<TOML
+turn = { listen = ["127.0.0.1:$suite"], relay = { min_port = 32000, max_port = 32999 }, peers.allow = ["127.0.0.0/8"] }
+web.listen = ["127.0.0.1:$web"]
+metrics.listen = "127.0.0.1:$suite_metrics"
+TOML
+start suite "$bin/watari" up --config "$scratch/suite.toml" --state "$scratch/state"
+wait_ready suite "$pid" "$suite_metrics"
+suite_key=$(sed -n 's/^api_key = "\(.*\)"$/\1/p' "$scratch/state/secrets.toml")
+python3 "$e2e/revoking.py" "http://127.0.0.1:$web" "$suite_key" "$suite" >"$scratch/suite.out" 2>&1 ||
+    not_ok "the suite tells its own relay" "$scratch/suite.out"
+report "$scratch/suite.out"
+kept=$(wc -l <"$scratch/state/revoked.jsonl")
+if [ "$kept" -eq 1 ]; then ok "the suite keeps it over a restart"; else not_ok "$kept usernames are kept over a restart"; fi
+done_checking
