@@ -12,6 +12,7 @@ import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { ports } from "./checks/ports.mjs";
 import { relayed } from "./checks/relayed.mjs";
+import { renewed } from "./checks/renewed.mjs";
 import { resumed } from "./checks/resumed.mjs";
 import { tokens } from "./checks/tokens.mjs";
 import { transports } from "./checks/transports.mjs";
@@ -59,6 +60,7 @@ try {
   await foreign({ ...stage, watari });
   await tokens({ ...stage, watari });
   await cluster({ ...stage, watari });
+  await renewed({ ...stage, watari });
   await devices(stage);
   await pictures({ ...stage, folder });
 

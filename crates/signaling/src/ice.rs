@@ -204,6 +204,11 @@ impl IceServers {
         nodes.has_region(region).then(|| region.into())
     }
 
+    /// How long credentials live that nobody asked to live longer or shorter.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     /// Makes the list for one user.
     ///
     /// `ttl` is what the user asked for; it is clamped to the configured bounds.

@@ -193,6 +193,15 @@ export class Call extends EventTarget {
     else this.#moveOn();
   }
 
+  /**
+   * Takes fresh credentials, for a later search for a path.
+   * @param {import("./signaling.js").Ice} ice
+   */
+  renew(ice) {
+    this.#ice = ice;
+    if (!this.#closed) this.#connection.configure(this.#configuration());
+  }
+
   async #refresh() {
     try {
       this.#ice = await this.#terms.signaling.ice();

@@ -77,11 +77,19 @@ export class Connection extends EventTarget {
   }
 
   /**
+   * Keeps servers and credentials for when it gathers next; what is connected stays so.
+   * @param {RTCConfiguration} configuration
+   */
+  configure(configuration) {
+    this.#pc.setConfiguration({ ...configuration, bundlePolicy: "max-bundle" });
+  }
+
+  /**
    * Gathers and checks again, with other servers and credentials if need be.
    * @param {RTCConfiguration} configuration
    */
   restart(configuration) {
-    this.#pc.setConfiguration({ ...configuration, bundlePolicy: "max-bundle" });
+    this.configure(configuration);
     this.#pc.restartIce();
   }
 

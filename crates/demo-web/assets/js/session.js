@@ -124,6 +124,7 @@ export class Session extends EventTarget {
       offer: (message) => this.#deliver(message),
       answer: (message) => this.#deliver(message),
       candidate: (message) => this.#deliver(message),
+      ice: (ice) => this.#renew(ice),
     };
     for (const [name, handle] of Object.entries(handlers)) {
       signaling.addEventListener(name, (event) => handle(/** @type {CustomEvent} */ (event).detail));
@@ -219,6 +220,17 @@ export class Session extends EventTarget {
   async #deliver(message) {
     const { call } = this;
     if (call?.peer.id === message.from) await call.take(message);
+  }
+
+  /**
+   * Goes on with credentials that the server renewed.
+   * @param {import("./signaling.js").Ice} ice
+   */
+  #renew(ice) {
+    this.#ice = ice;
+    this.call?.renew(ice);
+    this.#noteRelay();
+    this.#changed();
   }
 
   /** @param {boolean} linked */

@@ -30,8 +30,8 @@ const KEPT = 256;
 
 /**
  * Fires the server's events under their own names with the payload as `detail`, and besides them `up` and
- * `down` (the connection), `unreachable` (a try to connect failed; the next follows by itself) and `problem`
- * (a Problem nobody waits for).
+ * `down` (the connection), `unreachable` (a try to connect failed; the next follows by itself), `problem`
+ * (a Problem nobody waits for) and `ice` (fresh credentials nobody asked for).
  */
 export class Signaling extends EventTarget {
   #socket;
@@ -171,8 +171,10 @@ export class Signaling extends EventTarget {
     if (answer === "joined") this.#entered();
     if (answer === "resumed") this.#returned(value);
     this.#token = value.resume?.token ?? this.#token;
-    this.#waiting.get(answer)?.resolve(value);
+    const waiting = this.#waiting.get(answer);
     this.#waiting.delete(answer);
+    if (waiting) waiting.resolve(value);
+    else if (answer === "ice") this.#fire("ice", value);
   }
 
   #entered() {

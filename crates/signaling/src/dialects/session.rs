@@ -7,6 +7,7 @@ use std::sync::{
 
 use tokio::runtime::Handle;
 
+use self::renewal::Renewal;
 use super::{
     Context, classic,
     event::Event,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 mod entry;
+mod renewal;
 
 /// Where answers go: those to a request by its acknowledgement, if the client asked for one.
 pub(crate) trait Sink: Send + Sync {
@@ -41,6 +43,9 @@ pub(crate) struct Session {
     token: Option<String>,
     standing: Mutex<Standing>,
     farewell: AtomicBool,
+    /// Where what nobody has asked for goes.
+    pushes: Arc<dyn Sink>,
+    renewal: Renewal,
 }
 
 /// What the client is at the moment.
@@ -56,12 +61,13 @@ struct Standing {
 
 impl Session {
     /// Makes a connection known to the hub under a fresh id.
-    pub(crate) fn open(
+    pub(crate) fn open<O: Outbox + Sink + 'static>(
         context: &Context,
         visit: Arc<Visit>,
         token: Option<String>,
-        outbox: Arc<dyn Outbox>,
+        outbox: Arc<O>,
     ) -> Arc<Self> {
+        let pushes = Arc::clone(&outbox) as Arc<dyn Sink>;
         // The thread's generator is a CSPRNG that the operating system seeds.
         let id = MemberId::new(rand::random());
         let place = context
@@ -80,6 +86,8 @@ impl Session {
                 room: None,
             }),
             farewell: AtomicBool::new(false),
+            pushes,
+            renewal: Renewal::default(),
         };
         session.standing = Mutex::new(session.outside(place));
         Arc::new(session)
@@ -189,6 +197,7 @@ impl Session {
             Ok(place) => {
                 if leaves {
                     *session.standing() = session.outside(place);
+                    session.let_expire();
                 }
                 session.mind(reply.send(&Event::Done {}));
                 session.context.hub.metrics.message(event);

@@ -162,9 +162,15 @@ impl SocketOutbox {
         let socket = self.0.upgrade();
         socket.map_or(Ok(()), |socket| outcome(socket.emit(name, arguments)))
     }
+}
 
+impl Sink for SocketOutbox {
     fn send(&self, event: &Event<'_>) -> Result<(), Clogged> {
         event.name().map_or(Ok(()), |name| self.emit(name, event))
+    }
+
+    fn tell(&self, told: &Output) -> Result<(), Clogged> {
+        Outbox::tell(self, told)
     }
 }
 
@@ -229,7 +235,7 @@ impl Sink for Reply {
     }
 
     fn tell(&self, told: &Output) -> Result<(), Clogged> {
-        self.outbox.tell(told)
+        Outbox::tell(&self.outbox, told)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn upgrade(
     let own = context.clone();
     line::answer(&context, request, move |line| async move {
         let outbox = Arc::new(Objects(line));
-        let session = Session::open(&own, visit, None, Arc::clone(&outbox) as Arc<dyn Outbox>);
+        let session = Session::open(&own, visit, None, Arc::clone(&outbox));
         Some(Conversation { session, outbox })
     })
 }

@@ -229,8 +229,7 @@ async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_
     let ending = Arc::new(Ending::default());
     let doors = Doors::new(&RoomTokensConfig::default()).unwrap();
     let context = Context::new(Arc::clone(&hub), doors, &Config::default(), TaskTracker::new());
-    let outbox = Arc::clone(&ending) as Arc<dyn Outbox>;
-    let session = Session::open(&context, Arc::new(Visit::local()), None, outbox);
+    let session = Session::open(&context, Arc::new(Visit::local()), None, Arc::clone(&ending));
     let reply: Arc<dyn Sink> = Arc::new(Ending::default());
     session.receive(10, || envelope("join", r#"{"room":"north"}"#), &reply);
     *ending.0.lock().unwrap() = Some(session);

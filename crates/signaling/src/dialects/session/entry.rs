@@ -1,13 +1,17 @@
 //! How a client gets into a room and back into it, and what it is given there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Refused, Session, Sink, Standing};
 use crate::{
-    dialects::event::{ComeBack, Event},
+    dialects::{
+        Context,
+        event::{ComeBack, Event},
+    },
+    gate::Visit,
     hub::{Answer, Clogged, Place},
     ice::IceServer,
-    names::{MemberId, MemberName, RoomKey, Space},
+    names::{MemberName, RoomKey, Space},
     problem::Problem,
     rooms::{Holder, Input, Join, Notice, Output, Permissions},
 };
@@ -50,7 +54,13 @@ impl Session {
         };
         let (session, sink) = (Arc::clone(self), Arc::clone(reply));
         let done = move |done: Result<Place, Problem>| match done {
-            Ok(_) => session.context.hub.metrics.message("join"),
+            Ok(_) => {
+                match is_classic {
+                    true => session.let_expire(),
+                    false => session.keep_fresh(),
+                }
+                session.context.hub.metrics.message("join");
+            }
             Err(Problem::RoomFull) if is_classic => session.refuse(Refused::Full(room), &*sink),
             Err(problem) => session.refuse(problem.into(), &*sink),
         };
@@ -70,7 +80,7 @@ impl Session {
         else {
             return Ok(());
         };
-        let (ice_servers, ice_ttl) = self.ice(*permissions);
+        let (ice_servers, ice_ttl) = self.giving().ice(*permissions);
         reply.send(&Event::Joined {
             this,
             room: &told.room.name,
@@ -78,7 +88,7 @@ impl Session {
             waiting: peers.is_empty(),
             ice_servers: &ice_servers,
             ice_ttl,
-            resume: self.now().returns.then(|| self.way_back(this.id, &told.room)),
+            resume: self.giving().way_back(),
         })
     }
 
@@ -88,7 +98,10 @@ impl Session {
         let welcome = move |told: &Output| session.welcome_back(place, told, &*sink);
         let (session, sink) = (Arc::clone(self), Arc::clone(reply));
         let done = move |done: Result<Place, Problem>| match done {
-            Ok(_) => session.context.hub.metrics.message("resume"),
+            Ok(_) => {
+                session.keep_fresh();
+                session.context.hub.metrics.message("resume");
+            }
             Err(problem) => session.refuse(problem.into(), &*sink),
         };
         let answer = Answer::new(Box::new(welcome), Box::new(done));
@@ -114,31 +127,56 @@ impl Session {
             is_classic: false,
             room: Some(told.room.clone()),
         };
-        let (ice_servers, ice_ttl) = self.ice(permissions);
+        let giving = self.giving();
+        let (ice_servers, ice_ttl) = giving.ice(permissions);
         reply.send(&Event::Resumed {
             this,
             room: &told.room.name,
             received: *received,
             ice_servers: &ice_servers,
             ice_ttl,
-            resume: self.way_back(this.id, &told.room),
+            resume: giving.come_back(&told.room),
         })
     }
 
     pub(super) fn renew(&self, reply: &dyn Sink) -> Result<(), Problem> {
-        let standing = self.now();
-        if !standing.permissions.ice {
+        if !self.now().permissions.ice {
             return Err(Problem::Forbidden);
         }
-        let (ice_servers, ice_ttl) = self.ice(standing.permissions);
-        let room = standing.room.filter(|_| standing.returns);
-        let event = Event::Ice {
+        if self.giving().give(reply).is_ok() {
+            self.keep_fresh();
+        }
+        Ok(())
+    }
+}
+
+/// What a client is given, and as whom.
+pub(super) struct Giving {
+    pub(super) context: Context,
+    pub(super) visit: Arc<Visit>,
+    pub(super) place: Place,
+    /// The room it may come back to.
+    pub(super) returns_to: Option<RoomKey>,
+}
+
+impl Giving {
+    /// Gives fresh credentials; whoever does not take them loses its connection.
+    pub(super) fn give(&self, to: &dyn Sink) -> Result<(), Clogged> {
+        let (ice_servers, ice_ttl) = self.ice(Permissions::ALL);
+        let given = to.send(&Event::Ice {
             ice_servers: &ice_servers,
             ice_ttl,
-            resume: room.map(|room| self.way_back(standing.place.id, &room)),
-        };
-        self.mind(reply.send(&event));
-        Ok(())
+            resume: self.way_back(),
+        });
+        if given.is_err() {
+            self.context.hub.evict(self.place, Problem::TooSlow);
+        }
+        given
+    }
+
+    /// How long they will be good.
+    pub(super) fn ttl(&self) -> Duration {
+        self.context.hub.ice.ttl()
     }
 
     fn ice(&self, permissions: Permissions) -> (Vec<IceServer>, u64) {
@@ -149,9 +187,13 @@ impl Session {
         (grant.ice_servers(), grant.ttl)
     }
 
-    fn way_back(&self, id: MemberId, room: &RoomKey) -> ComeBack {
+    fn way_back(&self) -> Option<ComeBack> {
+        self.returns_to.as_ref().map(|room| self.come_back(room))
+    }
+
+    fn come_back(&self, room: &RoomKey) -> ComeBack {
         ComeBack {
-            token: self.context.hub.session_token(id, room),
+            token: self.context.hub.session_token(self.place.id, room),
             seconds: self.context.resume_seconds,
         }
     }
