@@ -12,6 +12,8 @@ pub struct Sample {
     involuntary: u64,
     /// Resident memory in bytes.
     pub resident: u64,
+    /// The part of it that is no file's: heap and stacks.
+    pub anonymous: u64,
 }
 
 /// What a process spent between two samples.
@@ -45,6 +47,7 @@ fn sample_in(folder: &Path) -> io::Result<Sample> {
         voluntary: 0,
         involuntary: 0,
         resident: field(&status, "VmRSS:").unwrap_or(0) * 1024,
+        anonymous: field(&status, "RssAnon:").unwrap_or(0) * 1024,
     };
     for task in fs::read_dir(folder.join("task"))? {
         let task = task?;
@@ -143,6 +146,7 @@ mod tests {
             voluntary,
             involuntary,
             resident: 0,
+            anonymous: 0,
         };
         let before = sample(0, &[(1, 1_000_000_000), (2, 5)], 10, 1);
         let after = sample(2, &[(1, 2_500_000_000), (2, 5), (3, 500_000_000)], 30, 2);
@@ -188,5 +192,6 @@ mod tests {
     fn this_process_can_be_read() {
         let sample = sample(std::process::id()).unwrap();
         assert!(sample.resident > 100_000 && !sample.cpu.is_empty());
+        assert!((50_000..sample.resident).contains(&sample.anonymous));
     }
 }

@@ -11,7 +11,9 @@ use settings::Source;
 
 use crate::{addresses, say, suite};
 
-pub(crate) use bench::{BenchArgs, LONGEST, LoadArgs, Scenario};
+pub(crate) use bench::{
+    BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs, Spoken,
+};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
@@ -55,9 +57,9 @@ pub(crate) enum Verb {
     /// Find out how the NAT in front of this machine behaves, and what that means for WebRTC
     #[command(after_help = nat::EXAMPLES)]
     Nat(NatArgs),
-    /// Load a TURN server, ours or another, and measure what it costs; or two of them in turns
+    /// Load a TURN server, ours or another, and measure what it costs, or two of them in turns; or a signaling server
     #[command(after_help = bench::EXAMPLES)]
-    Bench(Box<BenchArgs>),
+    Bench(Box<BenchCommand>),
     /// Tell how devices learn to trust the certificate of `up --https`
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),

@@ -60,6 +60,8 @@ pub(crate) enum Failure {
     Unusable(#[from] bench::Unusable),
     #[error(transparent)]
     Load(#[from] turn_load::Error),
+    #[error(transparent)]
+    Unmeasured(#[from] bench::Unmeasured),
     #[error("cannot write {}: {error}", .path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error("cannot read a report from {}: {error}", .path.display())]
@@ -105,6 +107,7 @@ impl Failure {
             | Self::Unfitting(_)
             | Self::Unusable(_)
             | Self::Load(_)
+            | Self::Unmeasured(_)
             | Self::Write { .. }
             | Self::Read { .. }
             | Self::Io(_)
@@ -131,7 +134,8 @@ impl Failure {
             | Self::Stun(_)
             | Self::Nat(_)
             | Self::Unusable(_)
-            | Self::Load(_) => exit::UNAVAILABLE,
+            | Self::Load(_)
+            | Self::Unmeasured(_) => exit::UNAVAILABLE,
             Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }

@@ -1,14 +1,35 @@
 //! The flags of `watari bench`.
 
+mod signaling;
+
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use turn_load::{Direction, MIN_PAYLOAD, Transport};
 
 use crate::verbs::bench::Url;
 
+pub(crate) use signaling::{SignalingArgs, Spoken};
+
 /// How long one measurement may take, in seconds: permissions live five minutes (RFC 8656 §9), and are not renewed.
 pub(crate) const LONGEST: f64 = 240.0;
+
+/// What is loaded: a TURN server, unless a word says otherwise.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct BenchCommand {
+    #[command(subcommand)]
+    pub(crate) other: Option<OtherServer>,
+    #[command(flatten)]
+    pub(crate) turn: Option<BenchArgs>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OtherServer {
+    /// Load a signaling server, ours or another, with clients in rooms of two
+    #[command(after_help = signaling::EXAMPLES)]
+    Signaling(Box<SignalingArgs>),
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {

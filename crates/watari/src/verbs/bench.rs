@@ -1,4 +1,4 @@
-//! `watari bench`: loads any TURN server, alone or in turns with another, and reports what it costs.
+//! `watari bench`: loads any TURN server, alone or in turns with another, and reports what it costs; or a signaling server.
 
 mod fitting;
 mod html;
@@ -7,6 +7,7 @@ mod progress;
 mod report;
 mod rows;
 mod servers;
+mod signaling;
 mod table;
 mod url;
 
@@ -20,16 +21,18 @@ use std::{
 
 use datagram_io::raise_descriptor_limit;
 use lifecycle::exit;
+use serde::Serialize;
 use turn_load::{Control, Error, measure, rounds};
 
 use crate::{
-    cli::BenchArgs,
+    cli::{BenchArgs, BenchCommand, OtherServer},
     failure::Failure,
     say::{self, Colours},
 };
 
 pub(crate) use fitting::Unfitting;
 pub(crate) use servers::Unusable;
+pub(crate) use signaling::{SignalingUrl, Unmeasured};
 pub(crate) use url::Url;
 
 use output::Output;
@@ -42,7 +45,16 @@ use servers::Contestant;
 const INTERRUPTED: u8 = 130;
 
 /// Measures what the flags ask for, and prints it.
-pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
+pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
+    match (&command.other, &command.turn) {
+        (Some(OtherServer::Signaling(arguments)), _) => signaling::run(arguments),
+        (None, Some(arguments)) => run_turn(arguments),
+        // The command line takes one of them at least.
+        (None, None) => Ok(()),
+    }
+}
+
+fn run_turn(arguments: &BenchArgs) -> Result<(), Failure> {
     fitting::check(arguments)?;
     let servers = servers::of(arguments)?;
     let rows = rows::chosen(arguments);
@@ -51,10 +63,11 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
         Some(path) => Some(read(path, &report)?),
         None => None,
     };
-    let outputs = Outputs::open(arguments)?;
+    let outputs = Outputs::open(arguments.json.as_deref(), arguments.html.as_deref())?;
     make_room(&rows)?;
     let control = Arc::new(Control::default());
-    cancel_on_signal(Arc::clone(&control))?;
+    let cancelled = Arc::clone(&control);
+    cancel_on_signal(move || cancelled.cancel())?;
     let ended = measure_all(arguments, &servers, &rows, &control, &mut report);
     // Of this run alone: what is wrong with an earlier one has been told.
     let damaged = report.damaged();
@@ -62,7 +75,8 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<(), Failure> {
         if let Some(earlier) = earlier {
             report.put_before(earlier);
         }
-        outputs.publish(&report)?;
+        let words = |colours| table::words(&report, colours);
+        outputs.publish(&report, words, || html::page(&report))?;
     }
     match ended {
         Err(Error::Cancelled) => return Err(Failure::Told(INTERRUPTED)),
@@ -139,8 +153,8 @@ fn make_room(rows: &[Row]) -> io::Result<()> {
     raise_descriptor_limit(u64::from(most) * 2 + 256).map(drop)
 }
 
-/// The first signal ends the load and gives the allocations back, the second ends the process.
-fn cancel_on_signal(control: Arc<Control>) -> io::Result<()> {
+/// The first signal ends the load in good order, the second ends the process.
+fn cancel_on_signal(cancel: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -152,7 +166,7 @@ fn cancel_on_signal(control: Arc<Control>) -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             shutdown.wait().await;
-            control.cancel();
+            cancel();
             future::pending::<()>().await;
         });
     })?;
@@ -168,30 +182,34 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn open(arguments: &BenchArgs) -> Result<Self, Failure> {
+    fn open(json: Option<&Path>, html: Option<&Path>) -> Result<Self, Failure> {
         let open = |path: Option<&Path>| path.map(Output::open).transpose();
-        let json = arguments.json.as_deref();
         let printed = Path::new("-");
         Ok(Self {
             json: open(json.filter(|path| *path != printed))?,
-            html: open(arguments.html.as_deref())?,
+            html: open(html)?,
             has_json_printed: json == Some(printed),
         })
     }
 
     /// Prints first: that cannot be lost to a full disk.
-    fn publish(self, report: &Report) -> Result<(), Failure> {
+    fn publish(
+        self,
+        report: &impl Serialize,
+        words: impl Fn(Colours) -> String,
+        page: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let json = || serde_json::to_string_pretty(report).map_err(io::Error::other);
         if self.has_json_printed {
             say::lines(&json()?)?;
         } else {
-            say::lines(&table::words(report, Colours::on(&io::stdout())))?;
+            say::lines(&words(Colours::on(&io::stdout())))?;
         }
         if let Some(output) = self.json {
             output.write(&json()?)?;
         }
         if let Some(output) = self.html {
-            output.write(&html::page(report))?;
+            output.write(&page())?;
         }
         Ok(())
     }

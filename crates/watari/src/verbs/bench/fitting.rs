@@ -136,10 +136,10 @@ mod tests {
     fn checked(flags: &str) -> Result<(), String> {
         let words = ["watari", "bench"].into_iter().chain(flags.split_whitespace());
         let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{flags}: {error}"));
-        let Some(Verb::Bench(arguments)) = cli.verb else {
+        let Some(Verb::Bench(command)) = cli.verb else {
             panic!("{flags}: not the bench");
         };
-        check(&arguments).map_err(|why| why.to_string())
+        check(&command.turn.unwrap()).map_err(|why| why.to_string())
     }
 
     #[test]

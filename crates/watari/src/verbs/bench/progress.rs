@@ -24,6 +24,10 @@ impl Progress {
     pub(super) fn advance(&self) {
         self.0.inc(1);
     }
+
+    pub(super) fn reach(&self, steps: u64) {
+        self.0.set_position(steps);
+    }
 }
 
 impl Drop for Progress {

@@ -98,6 +98,18 @@ pub(super) struct Verdict {
     pub(super) met: Option<bool>,
 }
 
+impl Machine {
+    /// This one.
+    pub(super) fn this() -> Self {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let system = format!("{} {}", std::env::consts::OS, kernel.trim());
+        Self {
+            processors: thread::available_parallelism().map_or(1, Into::into),
+            system: system.trim().to_owned(),
+        }
+    }
+}
+
 impl Report {
     pub(super) fn new(servers: &[Contestant]) -> Self {
         let of = |contestant: &Contestant| ServerReport {
@@ -105,18 +117,12 @@ impl Report {
             url: contestant.url.clone(),
             pid: contestant.pid,
         };
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             watari: VERSION.to_owned(),
             began: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
-            machine: Machine {
-                processors: thread::available_parallelism().map_or(1, Into::into),
-                system: format!("{} {}", std::env::consts::OS, kernel.trim())
-                    .trim()
-                    .to_owned(),
-            },
+            machine: Machine::this(),
             servers: servers.iter().map(of).collect(),
             rows: Vec::new(),
         }

@@ -252,9 +252,10 @@ mod tests {
         let words = ["watari", "bench", "turn:a"]
             .into_iter()
             .chain(flags.split_whitespace());
-        let Some(Verb::Bench(arguments)) = Cli::try_parse_from(words).unwrap().verb else {
+        let Some(Verb::Bench(command)) = Cli::try_parse_from(words).unwrap().verb else {
             panic!("{flags}: not the bench");
         };
+        let arguments = command.turn.unwrap();
         let of_row = |row: Row| {
             row.targets
                 .iter()
