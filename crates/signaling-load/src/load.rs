@@ -55,7 +55,7 @@ pub fn measure(plan: &Plan, control: &Control) -> Result<Found, Error> {
         .worker_threads(threads)
         .enable_all()
         .build()?;
-    runtime.block_on(Load::start(plan, control)?.run())
+    runtime.block_on(async { Load::start(plan, control)?.run().await })
 }
 
 struct Load<'a> {

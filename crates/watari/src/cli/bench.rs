@@ -4,7 +4,7 @@ mod signaling;
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum, ValueHint};
 use turn_load::{Direction, MIN_PAYLOAD, Transport};
 
 use crate::verbs::bench::Url;
@@ -15,20 +15,45 @@ pub(crate) use signaling::{SignalingArgs, Spoken};
 pub(crate) const LONGEST: f64 = 240.0;
 
 /// What is loaded: a TURN server, unless a word says otherwise.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct BenchCommand {
-    #[command(subcommand)]
-    pub(crate) other: Option<OtherServer>,
-    #[command(flatten)]
-    pub(crate) turn: Option<BenchArgs>,
+#[derive(Debug)]
+pub(crate) enum BenchCommand {
+    Turn(BenchArgs),
+    Other(OtherServer),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OtherServer {
     /// Load a signaling server, ours or another, with clients in rooms of two
     #[command(after_help = signaling::EXAMPLES)]
-    Signaling(Box<SignalingArgs>),
+    Signaling(SignalingArgs),
+}
+
+// By hand, as clap's derive cannot tell whether flattened flags that are required were given.
+impl Args for BenchCommand {
+    fn augment_args(command: Command) -> Command {
+        OtherServer::augment_subcommands(BenchArgs::augment_args(command))
+            .subcommand_required(false)
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for BenchCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand_name() {
+            Some(_) => OtherServer::from_arg_matches(matches).map(Self::Other),
+            None => BenchArgs::from_arg_matches(matches).map(Self::Turn),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]

@@ -46,11 +46,9 @@ const INTERRUPTED: u8 = 130;
 
 /// Measures what the flags ask for, and prints it.
 pub(crate) fn run(command: &BenchCommand) -> Result<(), Failure> {
-    match (&command.other, &command.turn) {
-        (Some(OtherServer::Signaling(arguments)), _) => signaling::run(arguments),
-        (None, Some(arguments)) => run_turn(arguments),
-        // The command line takes one of them at least.
-        (None, None) => Ok(()),
+    match command {
+        BenchCommand::Turn(arguments) => run_turn(arguments),
+        BenchCommand::Other(OtherServer::Signaling(arguments)) => signaling::run(arguments),
     }
 }
 

@@ -131,7 +131,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Verb};
+    use crate::cli::{BenchCommand, Cli, Verb};
 
     fn checked(flags: &str) -> Result<(), String> {
         let words = ["watari", "bench"].into_iter().chain(flags.split_whitespace());
@@ -139,7 +139,10 @@ mod tests {
         let Some(Verb::Bench(command)) = cli.verb else {
             panic!("{flags}: not the bench");
         };
-        check(&command.turn.unwrap()).map_err(|why| why.to_string())
+        let BenchCommand::Turn(arguments) = *command else {
+            panic!("{flags}: not of a TURN server");
+        };
+        check(&arguments).map_err(|why| why.to_string())
     }
 
     #[test]

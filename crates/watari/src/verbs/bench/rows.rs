@@ -245,7 +245,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::{Cli, Verb};
+    use crate::cli::{BenchCommand, Cli, Verb};
 
     /// The targets that the flags lead to, by row.
     fn targets(flags: &str) -> Vec<Vec<(Metric, Limit)>> {
@@ -255,7 +255,9 @@ mod tests {
         let Some(Verb::Bench(command)) = Cli::try_parse_from(words).unwrap().verb else {
             panic!("{flags}: not the bench");
         };
-        let arguments = command.turn.unwrap();
+        let BenchCommand::Turn(arguments) = *command else {
+            panic!("{flags}: not of a TURN server");
+        };
         let of_row = |row: Row| {
             row.targets
                 .iter()
