@@ -184,3 +184,6 @@ fn each(before: &Option<Sample>, after: &Option<Sample>, count: u64) -> Option<f
     let spent = after.as_ref()?.since(before.as_ref()?);
     (count > 0).then(|| spent.cpu_ns as f64 / 1e3 / count as f64)
 }
+
+#[cfg(test)]
+mod tests;
