@@ -38,6 +38,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Whether the log names clients' addresses.
+    pub log_addresses: bool,
     /// Rooms and their members.
     pub rooms: RoomsConfig,
     /// Tokens that open rooms.
@@ -66,6 +68,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 3002)),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            log_addresses: false,
             rooms: RoomsConfig::default(),
             room_tokens: RoomTokensConfig::default(),
             resume: ResumeConfig::default(),

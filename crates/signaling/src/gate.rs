@@ -1,7 +1,7 @@
 //! Decides who may open a connection: which pages, from where, and how many.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     hub::Hub,
     ice::Asker,
+    journal::{self, Trail},
     site::Site,
 };
 
@@ -28,6 +29,8 @@ use crate::{
 pub(crate) struct Visit {
     /// How the client reached this server.
     site: Site,
+    /// The connection in the log.
+    pub(crate) trail: Trail,
     /// Where the client says it is, if a TURN node is there.
     region: Option<Box<str>>,
     /// Counts the connection for as long as something of it exists.
@@ -52,6 +55,7 @@ impl Visit {
         let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()));
         Self {
             site: Site::parse("localhost").unwrap(),
+            trail: Trail::begin(None),
             region: None,
             lease: addresses.connect([127, 0, 0, 1].into(), Instant::now()).unwrap(),
         }
@@ -64,6 +68,7 @@ pub(crate) struct Gate {
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) origins: Arc<Origins>,
     pub(crate) proxies: Arc<[IpNet]>,
+    pub(crate) log_addresses: bool,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shutdown: Shutdown,
 }
@@ -78,6 +83,7 @@ pub(crate) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
         Ok(None) => next.run(request).await,
         Err(refusal) => {
             gate.hub.metrics.drop(refusal.reason());
+            journal::refused(refusal.reason(), gate.address_to_log(&request));
             refusal.into_response()
         }
     }
@@ -103,7 +109,18 @@ impl Gate {
         let address = client_address(peer, request.headers(), &self.proxies);
         let lease = self.addresses.connect(address, Instant::now())?;
         let region = self.hub.ice.region_of(request.uri().query());
-        Ok(Some(Visit { site, region, lease }))
+        let trail = Trail::begin(self.log_addresses.then_some(address));
+        Ok(Some(Visit {
+            site,
+            trail,
+            region,
+            lease,
+        }))
+    }
+
+    fn address_to_log(&self, request: &Request) -> Option<IpAddr> {
+        let address = || client_address(peer_of(request), request.headers(), &self.proxies);
+        self.log_addresses.then(address)
     }
 }
 

@@ -21,6 +21,7 @@ mod doors;
 mod gate;
 mod hub;
 mod ice;
+mod journal;
 mod meter;
 mod metrics;
 mod problem;

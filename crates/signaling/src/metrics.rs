@@ -1,6 +1,13 @@
 //! What the server counts; labels are drawn from fixed sets, never from what strangers send.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::problem::Problem;
+
+/// Seconds from a link within a house to one by satellite and a train in a tunnel.
+const ROUND_TRIPS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
 
 /// The server's metrics, registered once.
 #[derive(Debug, Clone)]
@@ -9,8 +16,10 @@ pub(crate) struct Metrics {
     pub(crate) rooms: IntGauge,
     pub(crate) credentials: IntCounter,
     pub(crate) cluster_connected: IntGauge,
+    pub(crate) round_trip: Histogram,
     messages: IntCounterVec,
     drops: IntCounterVec,
+    resumes: IntCounterVec,
 }
 
 impl Metrics {
@@ -28,6 +37,20 @@ impl Metrics {
             cluster_connected: IntGauge::new(
                 "signaling_cluster_connected",
                 "1 while this node follows its rooms in Redis.",
+            )?,
+            round_trip: Histogram::with_opts(
+                HistogramOpts::new(
+                    "signaling_round_trip_seconds",
+                    "From a WebSocket ping to the client's pong; without Socket.IO.",
+                )
+                .buckets(ROUND_TRIPS.into()),
+            )?,
+            resumes: IntCounterVec::new(
+                Opts::new(
+                    "signaling_resumes_total",
+                    "Attempts to come back as a member whose connection was lost.",
+                ),
+                &["result"],
             )?,
             messages: IntCounterVec::new(
                 Opts::new(
@@ -47,6 +70,8 @@ impl Metrics {
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.rooms.clone()))?;
         registry.register(Box::new(metrics.credentials.clone()))?;
+        registry.register(Box::new(metrics.round_trip.clone()))?;
+        registry.register(Box::new(metrics.resumes.clone()))?;
         registry.register(Box::new(metrics.messages.clone()))?;
         registry.register(Box::new(metrics.drops.clone()))?;
         Ok(metrics)
@@ -55,6 +80,12 @@ impl Metrics {
     /// Shows what only nodes of a cluster have.
     pub(crate) fn register_cluster(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.cluster_connected.clone()))
+    }
+
+    /// Counts somebody who came back, or could not.
+    pub(crate) fn resume(&self, refused: Option<Problem>) {
+        let result = refused.map_or("resumed", Problem::code);
+        self.resumes.with_label_values(&[result]).inc();
     }
 
     pub(crate) fn message(&self, event: &'static str) {

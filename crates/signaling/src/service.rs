@@ -112,6 +112,7 @@ impl Signaling {
             addresses: Addresses::new(AddressLimits::from(config)),
             origins: Arc::new(Origins::new(config)),
             proxies: config.trusted_proxies.clone().into(),
+            log_addresses: config.log_addresses,
             hub: Arc::clone(&hub),
             shutdown: shutdown.clone(),
         };
@@ -194,6 +195,10 @@ fn cors(origins: AllowOrigin) -> CorsLayer {
 
 async fn drain(hub: Arc<Hub>, io: SocketIo, tasks: TaskTracker, over: Duration, shutdown: Shutdown) {
     shutdown.wait().await;
+    tracing::info!(
+        connections = hub.metrics.connections.get(),
+        "telling all clients that the server stops"
+    );
     hub.drain(over).await;
     tasks.close();
     let closed = async {

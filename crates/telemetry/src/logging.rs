@@ -46,8 +46,9 @@ impl TryFrom<String> for LogFilter {
     }
 }
 
-/// Libraries that announce at `info` what only their authors care about; naming one in a filter wins.
-const QUIET: &str = "memory_serve=warn";
+/// Libraries that announce at `info` what only their authors care about, or at `trace` the address of each client, which is
+/// logged only where that is asked for; naming one in a filter wins.
+const QUIET: &str = "memory_serve=warn,axum::serve=debug";
 
 impl LogFilter {
     fn build(&self) -> Result<EnvFilter, LoggingError> {

@@ -53,6 +53,35 @@ test("the log holds no descriptions, candidates, names, keys or secrets", async 
   }
 });
 
+test("the log tells how connections live and end, and their addresses only when asked", async () => {
+  for (const asked of [false, true]) {
+    const server = await start({ log_addresses: asked, "limits.connections_per_address": 2 });
+    const { anna, ben } = await pair(server, "a room", socketIo, plain);
+    anna.send("leave");
+    await ben.next("peer-left");
+    await assert.rejects(plain(server));
+    ben.close();
+    anna.close();
+    const { output } = await server.stop();
+    const lines = output.split("\n").filter((line) => line.includes("signaling::journal"));
+    const log = lines.join("\n");
+    for (const told of [
+      /connection opened .*dialect="plain"/,
+      /connection opened .*dialect="socket.io"/,
+      /joined a room/,
+      /left its room/,
+      /connection closed .*reason="closed by the client"/,
+      /connection refused .*reason="address_limit"/,
+    ]) {
+      assert.match(log, told);
+    }
+    assert.equal(lines.filter((line) => line.includes("joined a room")).length, 2, log);
+    const others = output.split("\n").filter((line) => !line.includes(" at http://"));
+    assert.equal(others.some((line) => line.includes("127.0.0.1")), asked, output);
+    if (asked) assert.match(log, /connection opened .*address=127\.0\.0\.1/);
+  }
+});
+
 test("an address that is taken is named, and the exit code is 69", async () => {
   const server = await start();
   const { host } = new URL(server.url);

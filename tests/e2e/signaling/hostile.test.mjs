@@ -138,6 +138,8 @@ describe("plain WebSocket", () => {
     await ben.next("peer-left");
     await sleep(2500);
     assert.equal(ben.socket.readyState, WebSocket.OPEN, "who answers stays");
+    const [count, sum] = await Promise.all(["count", "sum"].map((what) => own.metric(`signaling_round_trip_seconds_${what}`)));
+    assert.ok(count >= 2 && sum > 0 && sum / count < 1, `${sum} s for ${count} round trips`);
     ben.close();
     await own.stop();
   });

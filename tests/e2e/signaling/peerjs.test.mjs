@@ -104,9 +104,13 @@ describe("an id is its holder's", () => {
   });
 
   test("the same token gets it back from a connection that seems alive", async () => {
+    const resumes = () => server.metric('signaling_resumes_total{result="resumed"}');
+    const before = await resumes();
     const anna = await peer("twice");
+    assert.equal(await resumes(), before, "who comes for the first time does not come back");
     const again = await peer("twice");
     assert.equal((await anna.ended()).reason, "replaced");
+    assert.equal(await resumes(), before + 1);
     const ben = await peer("caller");
     ben.send("OFFER", offer("twice"));
     await again.next("OFFER");

@@ -75,9 +75,11 @@ for (const [name, connect, cut] of WAYS) {
 
     test("who comes back while the old connection seems alive takes its place", async () => {
       const { anna, ben, annas, token } = await pair(server, connect, `twice ${name}`);
+      const before = await resumes(server, "resumed");
       const back = await connect(server);
       back.send("resume", { token, seen: 1 });
       assert.equal((await back.next("resumed")).self.id, annas);
+      assert.equal(await resumes(server, "resumed"), before + 1);
       await anna.ended();
       await sleep(100);
       assert.deepEqual(ben.spare(), [], "for the other nothing has happened");
@@ -149,7 +151,10 @@ test("a transport that Socket.IO's client closes by itself, as it does when the 
   }
 });
 
+const resumes = (on, result) => on.metric(`signaling_resumes_total{result="${result}"}`);
+
 test("an id cannot be taken over: not by its name, a forged or another server's token", async () => {
+  const before = await resumes(server, "cannot_resume");
   const { anna, ben, annas, bens, token } = await pair(server, plain, "thief");
   const other = await start();
   const { token: foreign, anna: elsewhere, ben: too } = await pair(other, plain, "thief");
@@ -161,6 +166,7 @@ test("an id cannot be taken over: not by its name, a forged or another server's 
     assert.equal((await eve.next("problem")).code, "cannot_resume");
   }
   await sleep(50);
+  assert.equal(await resumes(server, "cannot_resume"), before + 7, "each attempt is counted");
   assert.deepEqual([anna.spare(), ben.spare()], [[], []]);
   for (const client of [anna, ben, eve, elsewhere, too]) client.close();
   await other.stop();

@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::Bytes,
     extract::{
         WebSocketUpgrade,
         ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code},
@@ -16,10 +15,14 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
-use self::queue::{Receiver, Sender, queue};
+use self::{
+    echo::Echo,
+    queue::{Receiver, Sender, queue},
+};
 use super::Context;
-use crate::{hub::Clogged, problem::Problem};
+use crate::{hub::Clogged, journal::Trail, problem::Problem};
 
+mod echo;
 mod queue;
 
 /// How long a farewell may take.
@@ -66,6 +69,7 @@ impl Line {
 /// Answers a WebSocket handshake; `begin` opens the conversation, or closes the line and returns nothing.
 pub(super) fn answer<T, B>(
     context: &Context,
+    trail: Trail,
     request: WebSocketUpgrade,
     begin: impl FnOnce(Arc<Line>) -> B + Send + 'static,
 ) -> Response
@@ -78,6 +82,7 @@ where
     let guard = context.tasks.token();
     let (sender, queue) = queue(context.queue);
     let ping = context.ping;
+    let round_trip = context.hub.metrics.round_trip.clone();
     request
         .read_buffer_size(READ_BUFFER)
         .max_message_size(most)
@@ -94,11 +99,12 @@ where
                 queue,
                 closed,
                 ping,
+                echo: Echo::new(round_trip),
                 is_alive: true,
                 heard: Instant::now(),
                 _line: line,
             };
-            connection.run().await;
+            trail.closed(connection.run().await);
             drop(guard);
         })
 }
@@ -109,6 +115,7 @@ struct Connection<T> {
     queue: Receiver,
     closed: watch::Receiver<Option<Problem>>,
     ping: Interval,
+    echo: Echo,
     /// Something came since the last ping.
     is_alive: bool,
     /// When the last text came.
@@ -129,8 +136,20 @@ enum End {
     Ordered(Problem),
 }
 
+impl End {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Gone => "lost",
+            Self::Bye => "closed by the client",
+            Self::Fault(_, reason) => reason,
+            Self::Ordered(problem) => problem.code(),
+        }
+    }
+}
+
 impl<T: Talk> Connection<T> {
-    async fn run(mut self) {
+    /// The connection to its end, and why it ended.
+    async fn run(mut self) -> &'static str {
         let end = loop {
             if let Err(end) = self.step().await {
                 break end;
@@ -148,6 +167,7 @@ impl<T: Talk> Connection<T> {
         {
             talk.farewell();
         }
+        let reason = end.reason();
         let farewell = async {
             match end {
                 End::Gone => {}
@@ -169,6 +189,7 @@ impl<T: Talk> Connection<T> {
             }
         };
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
+        reason
     }
 
     async fn step(&mut self) -> Result<(), End> {
@@ -184,7 +205,8 @@ impl<T: Talk> Connection<T> {
                 if patience.is_some_and(|patience| self.heard.elapsed() > patience) {
                     return Err(End::Fault(close_code::POLICY, "no heartbeat"));
                 }
-                self.write(Message::Ping(Bytes::new())).await
+                let ping = self.echo.call(Instant::now());
+                self.write(Message::Ping(ping)).await
             }
         }
     }
@@ -209,7 +231,11 @@ impl<T: Talk> Connection<T> {
                 }
                 Ok(())
             }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Pong(payload))) => {
+                self.echo.hear(&payload, Instant::now());
+                Ok(())
+            }
+            Some(Ok(Message::Ping(_))) => Ok(()),
             Some(Ok(Message::Binary(_))) => Err(End::Fault(close_code::UNSUPPORTED, "text messages only")),
             Some(Ok(Message::Close(_))) => Err(End::Bye),
             Some(Err(error)) if is_too_large(&error) => {

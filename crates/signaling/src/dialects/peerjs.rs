@@ -110,7 +110,9 @@ async fn connect(
     request: WebSocketUpgrade,
 ) -> Response {
     let context = peers.context.clone();
-    line::answer(&context, request, move |line| async move {
+    let trail = visit.trail;
+    line::answer(&context, trail, request, move |line| async move {
+        trail.opened("peerjs");
         match peers.enter(&handshake, visit, &line).await {
             Ok(talk) => Some(talk),
             Err(problem) => {

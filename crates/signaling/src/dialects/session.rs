@@ -196,6 +196,7 @@ impl Session {
         let done = move |done: Result<Place, Problem>| match done {
             Ok(place) => {
                 if leaves {
+                    session.visit.trail.left();
                     *session.standing() = session.outside(place);
                     session.let_expire();
                 }

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     gate::Visit,
     hub::{Clogged, Outbox},
+    journal::Trail,
     names::Space,
     problem::Problem,
     rooms::Output,
@@ -78,10 +79,12 @@ impl ConnectHandler<LocalAdapter, ()> for Entrance {
     fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Admission<'a> {
         let visit = socket.req_parts().extensions.get::<Arc<Visit>>().cloned();
         let admitted = visit.map(|visit| {
+            let trail = visit.trail;
+            trail.opened("socket.io");
             let outbox = Arc::new(SocketOutbox(Arc::downgrade(&socket)));
             let token = auth.as_ref().and_then(token_of);
             let session = Session::open(&self.0, visit, token, outbox);
-            socket.on_disconnect(Departure(Arc::downgrade(&session)));
+            socket.on_disconnect(Departure(Arc::downgrade(&session), trail));
             // The handler owns the session, the socket owns the handler: the session ends with it.
             socket.on_fallback(Receiver(session));
         });
@@ -104,10 +107,11 @@ fn token_of(auth: &Value) -> Option<String> {
 }
 
 /// Notes whether a client says goodbye or only loses its connection.
-struct Departure(Weak<Session>);
+struct Departure(Weak<Session>, Trail);
 
 impl DisconnectHandler<LocalAdapter, ()> for Departure {
     fn call_with_defer(&self, socket: Arc<Socket>, reason: DisconnectReason, defer: fn(Arc<Socket>)) {
+        self.1.closed(&reason.to_string());
         // A close frame is no goodbye: the client library sends one when the browser says that the network is gone.
         if reason == DisconnectReason::ClientNSDisconnect
             && let Some(session) = self.0.upgrade()

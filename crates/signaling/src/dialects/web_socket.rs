@@ -31,7 +31,9 @@ pub(crate) async fn upgrade(
     request: WebSocketUpgrade,
 ) -> Response {
     let own = context.clone();
-    line::answer(&context, request, move |line| async move {
+    let trail = visit.trail;
+    line::answer(&context, trail, request, move |line| async move {
+        trail.opened("plain");
         let outbox = Arc::new(Objects(line));
         let session = Session::open(&own, visit, None, Arc::clone(&outbox));
         Some(Conversation { session, outbox })

@@ -63,7 +63,9 @@ async fn connect(
     request: WebSocketUpgrade,
 ) -> Response {
     let context = topics.context.clone();
-    line::answer(&context, request, move |line| async move {
+    let trail = visit.trail;
+    line::answer(&context, trail, request, move |line| async move {
+        trail.opened("y-webrtc");
         let press = Arc::clone(&topics.press);
         let outbox = Arc::new(Subscriber { line, press });
         // The connection's own place, which is in no room; it stands for the connection in the metrics.
@@ -141,6 +143,7 @@ impl Subscriptions {
                 for topic in topics.iter().filter_map(|topic| RoomName::new(topic)) {
                     let place = self.places().remove(&topic);
                     if let Some(place) = place {
+                        self.visit.trail.left();
                         self.topics.context.hub.disconnect(place, true);
                     }
                 }
@@ -207,8 +210,10 @@ impl Subscriptions {
         );
         self.places().insert(topic.clone(), place);
         let (hub, places) = (Arc::clone(hub), Arc::clone(&self.places));
-        let done = move |done: Result<Place, Problem>| {
-            if let Err(problem) = done {
+        let trail = self.visit.trail;
+        let done = move |done: Result<Place, Problem>| match done {
+            Ok(_) => trail.joined(),
+            Err(problem) => {
                 let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
                 // It may have been left and entered again meanwhile.
                 if places.get(&topic) == Some(&place) {

@@ -91,7 +91,13 @@ impl Here {
         let mut clogged = Vec::new();
         let (place, replaced) = {
             let mut state = self.lock();
-            let outputs = state.rooms.handle(Instant::now(), id, Input::Claim(join))?;
+            let returns = state.rooms.holds(id);
+            let told = state.rooms.handle(Instant::now(), id, Input::Claim(join));
+            if returns {
+                let refused = told.as_ref().err().copied();
+                self.metrics.resume(refused.map(Problem::from));
+            }
+            let outputs = told?;
             let place = state.seats.place(id);
             let taken = Taken::new(Kind::Connection, visit, outbox);
             let replaced = state.seats.sit(place, taken);

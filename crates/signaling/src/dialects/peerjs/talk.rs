@@ -54,8 +54,11 @@ impl PeerTalk {
             outbox,
             welcome: Box::new(move |told| welcomed.tell(told)),
         };
+        let trail = claim.visit.trail;
+        let place = peers.context.hub.claim(claim).await?;
+        trail.joined();
         Ok(Self {
-            place: peers.context.hub.claim(claim).await?,
+            place,
             peers: peers.clone(),
             name: name.clone(),
             meter: Meter::new(peers.context.messages),

@@ -59,6 +59,7 @@ impl Session {
                     true => session.let_expire(),
                     false => session.keep_fresh(),
                 }
+                session.visit.trail.joined();
                 session.context.hub.metrics.message("join");
             }
             Err(Problem::RoomFull) if is_classic => session.refuse(Refused::Full(room), &*sink),
@@ -100,9 +101,14 @@ impl Session {
         let done = move |done: Result<Place, Problem>| match done {
             Ok(_) => {
                 session.keep_fresh();
+                session.visit.trail.resumed();
+                session.context.hub.metrics.resume(None);
                 session.context.hub.metrics.message("resume");
             }
-            Err(problem) => session.refuse(problem.into(), &*sink),
+            Err(problem) => {
+                session.context.hub.metrics.resume(Some(problem));
+                session.refuse(problem.into(), &*sink);
+            }
         };
         let answer = Answer::new(Box::new(welcome), Box::new(done));
         self.context.hub.resume(place, token, seen, answer);

@@ -143,6 +143,18 @@ impl Replica {
         applied
     }
 
+    /// Tells whether somebody claims an id that is a member's.
+    pub(super) fn is_claim_of_old(&self, what: &What) -> bool {
+        match what {
+            What::Ask {
+                member,
+                input: Input::Claim(_),
+                ..
+            } => self.rooms.holds(*member),
+            What::Ask { .. } | What::Dead(_) | What::Tick => false,
+        }
+    }
+
     fn lose(&mut self, now: Instant, node: NodeId, applied: &mut Applied) {
         let desks = self.desks.iter_mut();
         let there = desks.filter(|(_, seat)| seat.desk.node == node && !seat.lost);

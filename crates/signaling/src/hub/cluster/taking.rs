@@ -78,7 +78,11 @@ impl Cluster {
                 } => Some((*member, desk_of(*connection))),
                 What::Dead(_) | What::Tick => None,
             };
+            let returns = is_own && there.replica.is_claim_of_old(&entry.what);
             let applied = there.replica.apply(written.millis, entry);
+            if returns && !applied.again {
+                self.metrics.resume(applied.result.err());
+            }
             if is_own {
                 rest.snapshot = there.replica.snapshot_if_due();
             }
