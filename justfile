@@ -39,6 +39,10 @@ bench:
 bench-coturn *options:
     scripts/bench-coturn {{options}}
 
+# our signaling, peerjs-server and a server of Socket.IO in turns: just bench-signaling 3 -n 10000
+bench-signaling *options:
+    scripts/bench-signaling {{options}}
+
 # licences, duplicate and banned crates
 deny:
     cargo deny check bans licenses sources

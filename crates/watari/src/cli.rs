@@ -43,6 +43,7 @@ Examples:
   watari default-config > watari.toml        every setting, explained
   watari nat turn.example.org                what the NAT in front of this machine does
   watari bench turn:turn.example.org --user alice --password secret      what a TURN server can do
+  watari bench signaling 127.0.0.1:3001      what a signaling server can do
 
 Without a verb, `watari` means `watari up`.";
 

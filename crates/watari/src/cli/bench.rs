@@ -239,6 +239,7 @@ Examples:
   watari bench turns:turn.example.org --secret-file /etc/turn.secret --rate 20000/s
   watari bench turn:127.0.0.1:3478 --pid 71 --against turn:127.0.0.1:3479 --against-pid 72 \\
       --user u --password p --rounds 5 --json out.json --html out.html
+  watari bench signaling --help                                            signaling servers
 
 The server's CPU per datagram bears a busy machine better than datagrams per second; compare figures of one run only.
 Figures are medians over the rounds, in brackets the least and the greatest. A target for a ratio is met by the median
