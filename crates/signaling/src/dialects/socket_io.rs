@@ -26,6 +26,7 @@ use tokio::time::sleep;
 use super::{
     Context, classic,
     event::Event,
+    line::READ_BUFFER,
     request::Envelope,
     session::{Session, Sink},
 };
@@ -55,6 +56,7 @@ pub(crate) fn layer(context: Context) -> (SocketIoLayer, SocketIo) {
         // The library counts no bytes.
         .max_buffer_size(context.queue.messages)
         .max_payload(most as u64)
+        .ws_read_buffer_size(READ_BUFFER)
         .ws_max_message_size(most)
         .ws_max_frame_size(most)
         .with_parser(

@@ -17,7 +17,7 @@ pub(crate) const LONGEST: f64 = 240.0;
 /// What is loaded: a TURN server, unless a word says otherwise.
 #[derive(Debug)]
 pub(crate) enum BenchCommand {
-    Turn(BenchArgs),
+    Turn(Box<BenchArgs>),
     Other(OtherServer),
 }
 
@@ -46,7 +46,7 @@ impl FromArgMatches for BenchCommand {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         match matches.subcommand_name() {
             Some(_) => OtherServer::from_arg_matches(matches).map(Self::Other),
-            None => BenchArgs::from_arg_matches(matches).map(Self::Turn),
+            None => BenchArgs::from_arg_matches(matches).map(|arguments| Self::Turn(Box::new(arguments))),
         }
     }
 

@@ -82,6 +82,6 @@ until then is told; a second signal ends it at once.";
 
 fn even(text: &str) -> Result<u32, &'static str> {
     let number = text.parse().ok();
-    let number = number.filter(|number: &u32| (2..=200_000).contains(number) && number % 2 == 0);
+    let number = number.filter(|number: &u32| (2..=200_000).contains(number) && number.is_multiple_of(2));
     number.ok_or("is not an even number from 2 to 200000")
 }
