@@ -72,7 +72,10 @@ async fn serve(stream: TcpStream, mood: Mood, number: u32, members: Members) {
                 Some(json!({ "type": "joined", "self": { "id": name, "name": name } }))
             }
             "candidate" if mood == Mood::Forgetful => None,
-            "offer" if mood == Mood::Strict => return,
+            "offer" if mood == Mood::Strict => {
+                sender.send(Message::Close(None)).unwrap();
+                return;
+            }
             _ => {
                 let to = message["to"].as_str().unwrap();
                 let members = members.lock().unwrap();
