@@ -16,6 +16,7 @@ mod address;
 mod bucket;
 mod config;
 mod credentials;
+mod descriptors;
 mod dialects;
 mod doors;
 mod gate;

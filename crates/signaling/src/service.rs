@@ -21,6 +21,7 @@ use crate::{
     bucket::Rate,
     config::Config,
     credentials::{self, Endpoints, Keys},
+    descriptors,
     dialects::{Context, peerjs, socket_io, web_socket, y_webrtc},
     doors::{Doors, RoomKeyError},
     gate::{self, Gate, Origins},
@@ -102,6 +103,7 @@ impl Signaling {
         shutdown: Shutdown,
     ) -> Result<Self, SetupError> {
         let doors = Doors::new(&config.room_tokens)?;
+        descriptors::make_room_for(config.limits.connections);
         let link = Link::open(&config.cluster).await?;
         let metrics = Metrics::register(registry)?;
         if link.is_some() {

@@ -81,8 +81,11 @@ test("topics of a connection, subscribers of a topic and topics in all are bound
   await sleep(50);
   assert.deepEqual(chie.spare(), []);
   const dan = await subscribed(["e", "f"], own);
+  // Of the two that are asked for at once either may be first.
   for (const topic of ["f", "e"]) dan.send("publish", { topic });
-  assert.equal((await dan.next("publish")).topic, "e", "the fourth topic, and no fifth");
+  assert.match((await dan.next("publish")).topic, /^[ef]$/, "the fourth topic");
+  await sleep(50);
+  assert.deepEqual(dan.spare(), [], "and no fifth");
   assert.equal(await own.metric("signaling_rooms"), 4);
   assert.equal(await own.metric("signaling_connections"), 4);
   const eve = await plain(own);
