@@ -1,3 +1,5 @@
+mod documents;
+
 use std::path::PathBuf;
 
 use settings::Source;
