@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { cluster } from "./checks/cluster.mjs";
+import { checker } from "./checks/checker.mjs";
 import { devices } from "./checks/devices.mjs";
 import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
@@ -17,6 +18,7 @@ import { resumed } from "./checks/resumed.mjs";
 import { tokens } from "./checks/tokens.mjs";
 import { transports } from "./checks/transports.mjs";
 import { INSECURE_HOST, launch } from "./lib/browser.mjs";
+import { launchFirefox } from "./lib/firefox.mjs";
 import { check } from "./lib/report.mjs";
 import { up } from "./lib/suite.mjs";
 import { openGate } from "./lib/udp-gate.mjs";
@@ -62,6 +64,7 @@ try {
   await cluster({ ...stage, watari });
   await renewed({ ...stage, watari });
   await devices(stage);
+  await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
 
   const gate = await openGate();
@@ -80,6 +83,7 @@ try {
   await broken({ ...stage, suite: gated, gate, restart });
 
   if (firefox) await https({ watari, chromium, keep });
+  if (firefox) await checkerInFirefox();
   if (firefox) await transports({ watari, chromium, firefox, keep });
 
   await check("no page asked another host for anything, and none had an error", async () => {
@@ -104,6 +108,15 @@ try {
   }
 }
 
+async function checkerInFirefox() {
+  const { browser, close } = await launchFirefox(firefox);
+  try {
+    await checker({ browser, watari, engine: "Firefox", keep });
+  } finally {
+    await close();
+  }
+}
+
 /** Says what the open pages showed when it went wrong. */
 async function lookBack() {
   await mkdir(leftovers, { recursive: true });
@@ -111,7 +124,8 @@ async function lookBack() {
     if (person.page.isClosed()) continue;
     const path = join(leftovers, `page-${i}.png`);
     await person.page.screenshot({ path, fullPage: true }).catch(() => {});
-    const state = await person.state().catch(String);
+    // Not every page has a state line.
+    const state = await person.state().catch(() => person.text("main")).catch(String);
     process.stdout.write(`  page ${i}: "${state}", errors: ${person.errors.join("; ") || "none"}, picture ${path}\n`);
   }
 }

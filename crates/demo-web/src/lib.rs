@@ -1,6 +1,6 @@
-//! The demo page: a call that shows which path it took, as embedded assets.
+//! The pages: a call that shows which path it took, and a checker of STUN and TURN servers, as embedded assets.
 //!
-//! [`router`] serves the page at `/` and what it loads below it; nothing comes from another host. In a
+//! [`router`] serves them at `/` and `/check`, and what they load beside them; nothing comes from another host. In a
 //! debug build the files are read from the checkout at each request, in a release build they are inside the
 //! binary, compressed. Signaling is not here: the page asks `/config.json` where to find it.
 

@@ -6,9 +6,9 @@ use crate::{Config, headers};
 
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Builds the routes of the page: `/`, its assets, and `/config.json`.
+/// Builds the routes of the pages: `/` (the call), `/check`, their assets, and `/config.json`.
 ///
-/// Every answer carries the security headers of the page. The routes hold no state and have no fallback, so
+/// Every answer carries the security headers of the pages. The routes hold no state and have no fallback, so
 /// they merge with those of other services.
 pub fn router(config: &Config) -> Router {
     let headers = headers::security(config.signaling.as_ref());
@@ -18,6 +18,7 @@ pub fn router(config: &Config) -> Router {
     // The files of one version must meet no file of another, and their names carry no hash: a browser asks
     // each time and mostly hears 304.
     let assets = MemoryServe::new(ASSETS)
+        .enable_clean_url(true)
         .html_cache_control(CacheControl::NoCache)
         .cache_control(CacheControl::NoCache)
         .into_router();

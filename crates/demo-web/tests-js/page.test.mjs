@@ -1,38 +1,57 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
 
-const assets = new URL("../assets/", import.meta.url);
-const read = (/** @type {string} */ name) => readFileSync(new URL(name, assets), "utf8");
-const html = read("index.html");
-const scripts = readdirSync(new URL("js/", assets)).sort();
+import { pages, read, scripts } from "./assets.mjs";
 
-test("every module is fetched at once, not one after the other", () => {
-  const named = [...html.matchAll(/href="\/js\/([\w-]+\.js)"|src="\/js\/([\w-]+\.js)"/g)].map(([, a, b]) => a ?? b);
-  assert.deepEqual(named.sort(), scripts);
+/** What a page may weigh on its way to a phone, all its files together. */
+const FIRST_LOAD = 150_000;
+/** Elements that modules make themselves and then look for. */
+const made = /^step-/;
+
+test("every module belongs to a page", () => {
+  const loaded = new Set(pages.flatMap(({ modules }) => modules));
+  assert.deepEqual(scripts.filter((name) => !loaded.has(`js/${name}`)), []);
 });
 
-test("the page holds nothing that its policy would forbid", () => {
-  assert.doesNotMatch(html, /\sstyle=|\son\w+=|<style|javascript:/i);
-  assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/i);
-  for (const name of scripts) assert.doesNotMatch(read(`js/${name}`), /innerHTML|outerHTML|insertAdjacentHTML|eval\(/, name);
-});
+for (const { name, html, entry, modules } of pages) {
+  test(`every module is fetched at once, not one after the other (${name})`, () => {
+    const named = [...html.matchAll(/(?:href|src)="\/([\w./-]+\.js)"/g)].map(([, path]) => path);
+    assert.deepEqual(named.sort(), modules);
+    assert.ok(html.includes(`<script type="module" src="/${entry}"></script>`));
+  });
 
-test("every element that a module looks for is on the page, once", () => {
-  const ids = [...html.matchAll(/\sid="([\w-]+)"/g)].map(([, id]) => id);
-  assert.equal(new Set(ids).size, ids.length);
-  const made = /^step-/;
-  for (const name of scripts) {
-    for (const [, id] of read(`js/${name}`).matchAll(/byId\("([\w-]+)"\)/g)) {
-      assert.ok(ids.includes(id) || made.test(id), `${name} looks for #${id}`);
+  test(`the page holds nothing that its policy would forbid (${name})`, () => {
+    assert.doesNotMatch(html, /\sstyle=|\son\w+=|<style|javascript:/i);
+    assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)/i);
+  });
+
+  test(`every element that a module looks for is on the page, once (${name})`, () => {
+    const ids = [...html.matchAll(/\sid="([\w-]+)"/g)].map(([, id]) => id);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const path of modules) {
+      for (const [, id] of read(path).matchAll(/byId\("([\w-]+)"\)/g)) {
+        assert.ok(ids.includes(id) || made.test(id), `${path} looks for #${id}`);
+      }
     }
-  }
-});
+  });
 
-test("labels and described elements exist", () => {
-  for (const [, id] of html.matchAll(/(?:\sfor|aria-labelledby|aria-describedby)="([\w-]+)"/g)) {
-    assert.ok(html.includes(` id="${id}"`), id);
-  }
+  test(`labels and described elements exist (${name})`, () => {
+    for (const [, list] of html.matchAll(/(?:\sfor|aria-labelledby|aria-describedby)="([\w -]+)"/g)) {
+      for (const id of list.split(" ")) assert.ok(html.includes(` id="${id}"`), id);
+    }
+  });
+
+  test(`the first load is small (${name})`, () => {
+    const named = [...html.matchAll(/(?:href|src)="\/([\w./-]+\.(?:js|css|svg))"/g)].map(([, path]) => path);
+    const sizes = [name, ...named].map((path) => brotliCompressSync(read(path)).length);
+    const sum = sizes.reduce((a, b) => a + b);
+    assert.ok(sum < FIRST_LOAD, `${sum} bytes`);
+  });
+}
+
+test("no module builds elements out of text", () => {
+  for (const name of scripts) assert.doesNotMatch(read(`js/${name}`), /innerHTML|outerHTML|insertAdjacentHTML|eval\(/, name);
 });
 
 test("text is readable on its ground in light and dark: contrast of 4.5 or more", () => {

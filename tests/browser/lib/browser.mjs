@@ -66,7 +66,10 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   const origins = new Set();
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  page.on("request", (request) => origins.add(new URL(request.url()).origin));
+  page.on("request", (request) => {
+    // Firefox draws the buttons of its own players with a font out of a data: address.
+    if (!request.url().startsWith("data:")) origins.add(new URL(request.url()).origin);
+  });
   const person = new Person(page, errors, origins);
   if (!/firefox/i.test(await browser.version())) await followChromium(person, language);
   return person;

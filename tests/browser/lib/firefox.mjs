@@ -15,11 +15,11 @@ const PREFERENCES = {
 
 /**
  * @param {string} executablePath
- * @param {import("./authority.mjs").Trusted} authority whose certificates it believes
+ * @param {import("./authority.mjs").Trusted} [authority] whose certificates it believes
  */
 export async function launchFirefox(executablePath, authority) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-firefox-"));
-  await authority.trustedIn(userDataDir);
+  await authority?.trustedIn(userDataDir);
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath,

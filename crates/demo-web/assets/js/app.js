@@ -10,6 +10,8 @@ import { linkTo, tokenOf, withoutToken } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
 import { stateLine, STEPS, stepsDone } from "./state.js";
+import en from "./words-en.js";
+import ja from "./words-ja.js";
 
 /** What opens rooms that are not open to all. @type {string | null} */
 let token = null;
@@ -17,7 +19,7 @@ takeToken();
 // Another link into the page that is open already changes no more than this.
 addEventListener("hashchange", takeToken);
 
-const i18n = new I18n();
+const i18n = new I18n({ en, ja });
 const { signaling } = await (await fetch("/config.json")).json();
 const session = new Session(signaling);
 const lobby = new LobbyView(i18n);
@@ -48,10 +50,6 @@ lobby.addEventListener("enter", (event) => {
 });
 relayOnly.addEventListener("change", () => session.setRelayOnly(relayOnly.checked));
 
-for (const button of document.querySelectorAll("[data-language]")) {
-  const language = /** @type {import("./i18n.js").Language} */ (button.getAttribute("data-language"));
-  button.addEventListener("click", () => i18n.use(language));
-}
 i18n.addEventListener("change", () => {
   candidates.render();
   render();
@@ -66,7 +64,7 @@ if (reason) {
   lobby.withoutMedia();
 }
 for (const step of STEPS) byId("steps").append(stepItem(step));
-i18n.apply();
+i18n.start();
 candidates.render();
 render();
 document.body.dataset.ready = "";
@@ -79,9 +77,6 @@ function render() {
   renderPhase();
   renderNotices();
   renderSteps();
-  for (const button of document.querySelectorAll("[data-language]")) {
-    button.setAttribute("aria-pressed", String(button.getAttribute("data-language") === i18n.language));
-  }
   lobby.render();
   stage.render();
   path.render(session.call);

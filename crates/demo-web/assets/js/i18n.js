@@ -1,12 +1,12 @@
 /** The page's languages: choosing one, and writing its words into the page. */
 
-import en from "./words-en.js";
-import ja from "./words-ja.js";
+import common from "./words-common.js";
 
 /** @typedef {"ja" | "en"} Language */
+/** @typedef {Record<Language, Record<string, string>>} Words */
 
-/** @type {Record<Language, Record<string, string>>} */
-export const words = { ja, en };
+/** @type {readonly Language[]} */
+const LANGUAGES = ["ja", "en"];
 
 const STORED_AS = "watari.language";
 
@@ -18,7 +18,7 @@ const STORED_AS = "watari.language";
  */
 export function chooseLanguage(stored, preferred) {
   const wanted = [stored ?? "", ...preferred].map((tag) => tag.toLowerCase().split("-")[0]);
-  return /** @type {Language | undefined} */ (wanted.find((tag) => tag in words)) ?? "en";
+  return /** @type {Language | undefined} */ (wanted.find((tag) => LANGUAGES.some((has) => has === tag))) ?? "en";
 }
 
 /**
@@ -34,13 +34,29 @@ export function fill(text, params) {
 export class I18n extends EventTarget {
   /** @type {Language} */
   language = chooseLanguage(stored(), navigator.languages);
+  #words;
+
+  /** @param {Words} words of this page, besides those that all pages have */
+  constructor(words) {
+    super();
+    this.#words = { ja: { ...common.ja, ...words.ja }, en: { ...common.en, ...words.en } };
+  }
+
+  /** Writes the texts in, and again whenever a button for a language is pressed. */
+  start() {
+    for (const button of document.querySelectorAll("[data-language]")) {
+      const language = /** @type {Language} */ (button.getAttribute("data-language"));
+      button.addEventListener("click", () => this.use(language));
+    }
+    this.apply();
+  }
 
   /**
    * @param {string} key
    * @param {Record<string, string | number>} [params]
    */
   t(key, params = {}) {
-    return fill(words[this.language][key] ?? key, params);
+    return fill(this.#words[this.language][key] ?? key, params);
   }
 
   /** @param {Language} language */
@@ -60,6 +76,9 @@ export class I18n extends EventTarget {
     }
     for (const element of document.querySelectorAll("[data-t-label]")) {
       element.setAttribute("aria-label", this.t(element.getAttribute("data-t-label") ?? ""));
+    }
+    for (const button of document.querySelectorAll("[data-language]")) {
+      button.setAttribute("aria-pressed", String(button.getAttribute("data-language") === this.language));
     }
   }
 }

@@ -1,10 +1,8 @@
-/** Every text of the page in English; the keys are those of the Japanese words. */
+/** Every text of the call page in English; the keys are those of the Japanese words. */
 export default {
   "title": "Watari: a call that shows its path",
   "tagline": "A video call that shows which way it crossed",
   "skip": "Skip to the call",
-  "language": "Language",
-  "source": "Everything on this page comes from this server; nothing is loaded from elsewhere.",
 
   "lobby.title": "Make a crossing",
   "lobby.intro": "Two people enter the same room name. The page then looks for a path between you and shows which one carries the call.",

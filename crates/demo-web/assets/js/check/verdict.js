@@ -1,0 +1,110 @@
+/** What a probe's outcome means, and which words tell it. */
+
+import { isHidden } from "../candidate.js";
+
+/**
+ * @typedef {object} Refusal an `icecandidateerror`
+ * @property {number} code
+ * @property {string} text
+ *
+ * @typedef {object} Carried what went through the relay and came back
+ * @property {number} rtt milliseconds, there and back
+ * @property {number} mbit each second
+ * @property {number} sent datagrams
+ * @property {number} lost of them
+ *
+ * @typedef {object} Outcome
+ * @property {import("./targets.js").Target} target
+ * @property {import("../candidate.js").Candidate[]} candidates that the server has given
+ * @property {Refusal[]} refusals
+ * @property {number | null} answeredAfter ms until the first candidate
+ * @property {boolean} complete whether gathering came to its end in time
+ * @property {Carried | null} carried null when nothing went through, or nothing was to
+ * @property {boolean} [unsupported] whether the browser does not take such a server
+ *
+ * @typedef {"good" | "warn" | "bad"} Tone
+ * @typedef {{ tone: Tone, key: string, params: Record<string, string | number>, next: string | null }} Verdict
+ */
+
+/** How long a server is waited for (ms). Chromium itself gives up on TURN over UDP only after forty seconds. */
+export const PATIENCE = 15_000;
+/** More loss than this spoils a call. */
+const MUCH_LOSS = 0.05;
+
+/** Codes that have words of their own: 701 is the browser's, the others the server's (RFC 8489, RFC 8656). */
+export const EXPLAINED = [400, 401, 403, 437, 438, 440, 441, 442, 486, 500, 508, 701];
+
+/**
+ * @param {Outcome} outcome
+ * @returns {Verdict}
+ */
+export function verdict(outcome) {
+  const { target, candidates, carried, unsupported } = outcome;
+  if (unsupported) return say("bad", "verdict.unsupported", {}, "next.unsupported");
+  if (candidates.length === 0) return withoutAnswer(outcome);
+  if (target.kind === "stun") return say("good", "verdict.stun", {}, null);
+  if (!carried) return say("bad", "verdict.denied", {}, "next.denied");
+  const percent = Math.round((100 * carried.lost) / Math.max(1, carried.sent));
+  if (carried.lost > carried.sent * MUCH_LOSS) return say("warn", "verdict.lossy", { percent }, "next.lossy");
+  return say("good", "verdict.turn", {}, null);
+}
+
+/**
+ * Which families the addresses are of that the server has given; a hidden one does not tell.
+ * @param {readonly import("../candidate.js").Candidate[]} candidates
+ */
+export function familiesOf(candidates) {
+  const plain = candidates.map(({ address }) => address).filter((address) => !isHidden(address));
+  return { ipv4: plain.some((address) => !address.includes(":")), ipv6: plain.some((address) => address.includes(":")) };
+}
+
+/**
+ * What all outcomes together say about the two families.
+ * @param {readonly Outcome[]} outcomes
+ */
+export function familiesSummary(outcomes) {
+  const families = outcomes.map(({ candidates }) => familiesOf(candidates));
+  const ipv4 = families.some((family) => family.ipv4);
+  const ipv6 = families.some((family) => family.ipv6);
+  if (ipv4 && ipv6) return "families.both";
+  if (ipv4) return "families.ipv4";
+  return ipv6 ? "families.ipv6" : "families.none";
+}
+
+/**
+ * @param {Outcome} outcome
+ * @returns {Verdict}
+ */
+function withoutAnswer({ target, refusals, complete }) {
+  const refusal = tellingOf(refusals);
+  if (refusal?.code === 701) return say("bad", "verdict.code.701", {}, `next.701.${target.transport}`);
+  if (refusal) {
+    const { code, text } = refusal;
+    return EXPLAINED.includes(code)
+      ? say("bad", `verdict.code.${code}`, {}, `next.${code}`)
+      : say("bad", "verdict.code.other", { code, text: text || "–" }, "next.other");
+  }
+  if (!complete) return say("bad", "verdict.timeout", { seconds: PATIENCE / 1000 }, `next.701.${target.transport}`);
+  // A browser tells no reflexive address that is the same as its own.
+  if (target.kind === "stun") return say("warn", "verdict.same", {}, "next.same");
+  return say("bad", "verdict.silent", {}, "next.silent");
+}
+
+/**
+ * What the server says itself tells more than that one of several ways to it led nowhere.
+ * @param {readonly Refusal[]} refusals
+ */
+function tellingOf(refusals) {
+  return refusals.find(({ code }) => code !== 701) ?? refusals[0];
+}
+
+/**
+ * @param {Tone} tone
+ * @param {string} key
+ * @param {Record<string, string | number>} params
+ * @param {string | null} next
+ * @returns {Verdict}
+ */
+function say(tone, key, params, next) {
+  return { tone, key, params, next };
+}

@@ -1,0 +1,167 @@
+/** The checker's verdicts on servers that are as they should be, and on some that are not. */
+
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { graveFindings } from "../lib/accessible.mjs";
+import { open } from "../lib/browser.mjs";
+import { denyingServer } from "../lib/denying.mjs";
+import { check, eventually } from "../lib/report.mjs";
+import { freePort, up } from "../lib/suite.mjs";
+
+const PASSWORD = "a-good-password";
+/** A closed UDP port is asked for fifteen seconds, and a relay call that fails takes about as long. */
+const RUN_WITHIN = 60_000;
+
+/**
+ * @param {object} stage
+ * @param {import("puppeteer-core").Browser} stage.browser
+ * @param {string} stage.watari
+ * @param {string} stage.engine
+ * @param {import("../run.mjs").Stage["keep"]} stage.keep
+ * @param {string} [stage.folder] where pictures go
+ */
+export async function checker({ browser, watari, engine, keep, folder }) {
+  const suite = await up(watari, [`turn.users={ alice = "${PASSWORD}" }`]);
+  const denying = await denyingServer("alice", PASSWORD);
+  const person = keep(await open(browser));
+  const closed = await freePort();
+  const good = `turn:127.0.0.1:${suite.turnPort}?transport=`;
+  try {
+    await check(`the checker finds our own servers good, over UDP and TCP, and carries data (${engine})`, async () => {
+      await person.visit(new URL("/check", suite.page).href);
+      const rows = await runs(person);
+      for (const transport of ["udp", "tcp"]) {
+        const row = rows.find(({ url }) => url === `${good}${transport}`);
+        assert.equal(row?.verdict, "good", JSON.stringify(rows));
+        assert.match(row.text, /answered after \d+ ms/);
+        assert.match(row.text, /Mbit\/s/);
+        assert.match(row.text, /IPv4/);
+      }
+      assert.ok(rows.every(({ verdict }) => verdict !== "bad"), JSON.stringify(rows));
+      return (await person.text("#rows")).match(/[\d.]+ Mbit\/s/g)?.join(", ");
+    });
+    await check(`its report has no secret, and addresses on request only (${engine})`, () => reported(person));
+    await check(`a wrong password and a closed port are each told so (${engine})`, async () => {
+      const shut = `turn:127.0.0.1:${closed}?transport=`;
+      const rows = await runs(person, [
+        `${good}udp alice a-bad-password`,
+        `${shut}udp alice x`,
+        `${shut}tcp alice x`,
+      ]);
+      const means = Object.fromEntries(rows.map(({ url, verdict, text }) => [url, `${verdict} ${text}`]));
+      assert.match(means[`${good}udp`], /^bad .*\(401\).*Compare user and password/);
+      assert.match(means[`${shut}udp`], /^bad .*did not answer.*UDP is blocked/);
+      assert.match(means[`${shut}tcp`], /^bad .*did not answer.*listens over TCP/);
+    });
+    if (!denying) process.stdout.write("skipped: a server that denies the peer, coturn is missing\n");
+    else await check(`a server that lends an address and denies the peer is told so (${engine})`, async () => {
+      const url = `turn:127.0.0.1:${denying.port}?transport=udp`;
+      const [row] = await runs(person, [`[{ urls: '${url}', username: 'alice', credential: '${PASSWORD}' }]`]);
+      assert.match(`${row.verdict} ${row.text}`, /^bad .*lets nothing through.*403 Forbidden/);
+      // Firefox says by itself that this connection failed, as it is meant to.
+      person.errors.splice(0, Infinity, ...person.errors.filter((error) => !/ICE failed/.test(error)));
+    });
+    await check(`what is no server is refused with a word (${engine})`, async () => {
+      await paste(person, "https://turn.example.org");
+      assert.match(await person.text("#wrong"), /no address of a STUN or TURN server: https:/);
+    });
+    await check(`camera and microphone are looked at on request (${engine})`, async () => {
+      await person.page.click("#look");
+      const seen = () => person.page.$$eval("#devices li", (items) => items.map((item) => /** @type {HTMLElement} */ (item).dataset.verdict));
+      await eventually("both devices", seen, (verdicts) => verdicts.join() === "good,good");
+      // On a machine without a sound card Firefox's AudioContext stands still.
+      if (engine === "Chromium") await eventually("a level", () => person.page.$eval("meter#level", (meter) => meter.value), (level) => level > 0);
+      await person.page.click("#release");
+    });
+    await person.visit(new URL("/check", suite.page).href);
+    await paste(person, `${good}udp alice a-bad-password`);
+    await person.page.$eval("details", (details) => (details.open = false));
+    await runs(person);
+    await checkLooks(person, engine, folder);
+  } finally {
+    await person.close();
+    await suite.down();
+    await denying?.close();
+  }
+}
+
+/**
+ * Runs the check, over the pasted servers if there are any and else over those of the page.
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string[]} [texts]
+ */
+async function runs(person, texts = []) {
+  const { page } = person;
+  if (texts.length > 0) {
+    await page.click("#clear");
+    for (const text of texts) await paste(person, text);
+  }
+  await page.click("#start");
+  await eventually("the run's end", () => person.text("#said"), (said) => /^Done/.test(said), RUN_WITHIN);
+  return page.$$eval("#rows > li", (items) =>
+    items.map((item) => {
+      const { url, verdict } = /** @type {HTMLElement} */ (item).dataset;
+      return { url, verdict, text: item.textContent ?? "" };
+    }),
+  );
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} text
+ */
+async function paste({ page }, text) {
+  await page.$eval("details", (details) => (details.open = true));
+  await page.$eval("textarea#pasted", (box, text) => (box.value = text), text);
+  await page.click("#paste button");
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+async function reported({ page }) {
+  const secrets = await page.$$eval("#targets .user", (users) => users.map((user) => user.textContent ?? ""));
+  assert.ok(secrets.length > 0);
+  const read = async () => {
+    await page.click("#copy");
+    return page.$eval("textarea#report-text", (box) => box.value);
+  };
+  const bare = await read();
+  assert.ok(JSON.parse(bare).servers.length >= 3);
+  assert.ok(JSON.parse(bare).servers.every((/** @type {any} */ server) => !server.candidates));
+  await page.click("#with-addresses");
+  const full = await read();
+  assert.ok(JSON.parse(full).servers.some((/** @type {any} */ server) => server.candidates.length > 0));
+  for (const secret of secrets) assert.ok(!full.includes(secret));
+  assert.ok(!/credential|password"/.test(full));
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} engine
+ * @param {string} [folder]
+ */
+async function checkLooks({ page }, engine, folder) {
+  if (folder) await mkdir(folder, { recursive: true });
+  for (const language of ["en", "ja"]) {
+    await page.click(`[data-language=${language}]`);
+    await check(`axe finds nothing serious in the checker, and it fits from 320 to 1440 pixels (${language}, ${engine})`, async () => {
+      assert.equal(await page.$eval("html", (html) => html.lang), language);
+      for (const scheme of ["light", "dark"]) {
+        if (engine === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+        assert.deepEqual(await graveFindings(page), []);
+      }
+      if (engine === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+      for (const width of [320, 390, 768, 980, 1440]) {
+        await page.setViewport({ width, height: width < 700 ? 844 : 810 });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${wide} pixels wide at ${width}`);
+        if (!folder || (width !== 390 && width !== 1440)) continue;
+        // On a phone the verdicts are further down.
+        await page.evaluate((top) => (top ? scrollTo(0, 0) : document.querySelector("#results")?.scrollIntoView()), width === 1440);
+        const clip = width === 1440 ? { x: 0, y: 0, width, height: 640 } : undefined;
+        await page.screenshot({ path: join(folder, `check-${language}-${width}.png`), clip });
+      }
+    });
+  }
+}
