@@ -8,6 +8,7 @@ import { checker } from "./checks/checker.mjs";
 import { devices } from "./checks/devices.mjs";
 import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
+import { inspector } from "./checks/inspector.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
@@ -64,6 +65,7 @@ try {
   await cluster({ ...stage, watari });
   await renewed({ ...stage, watari });
   await devices(stage);
+  await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
 
@@ -83,7 +85,7 @@ try {
   await broken({ ...stage, suite: gated, gate, restart });
 
   if (firefox) await https({ watari, chromium, keep });
-  if (firefox) await checkerInFirefox();
+  if (firefox) await otherPages(suite);
   if (firefox) await transports({ watari, chromium, firefox, keep });
 
   await check("no page asked another host for anything, and none had an error", async () => {
@@ -108,9 +110,11 @@ try {
   }
 }
 
-async function checkerInFirefox() {
+/** @param {import("./lib/suite.mjs").Suite} suite */
+async function otherPages(suite) {
   const { browser, close } = await launchFirefox(firefox);
   try {
+    await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {
     await close();

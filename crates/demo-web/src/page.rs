@@ -6,7 +6,7 @@ use crate::{Config, headers};
 
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Builds the routes of the pages: `/` (the call), `/check`, their assets, and `/config.json`.
+/// Builds the routes of the pages: `/` (the call), `/check`, `/inspect`, their assets, and `/config.json`.
 ///
 /// Every answer carries the security headers of the pages. The routes hold no state and have no fallback, so
 /// they merge with those of other services.

@@ -28,7 +28,7 @@ fn elsewhere() -> Config {
     }
 }
 
-const PAGES: [&str; 2] = ["/", "/check"];
+const PAGES: [&str; 3] = ["/", "/check", "/inspect"];
 
 #[tokio::test]
 async fn each_page_is_at_its_path_and_asks_for_no_other_host() {
@@ -74,7 +74,14 @@ async fn everything_a_page_names_is_served_with_its_type() {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in ["/", "/check", "/js/app.js", "/config.json", "/no-such-file"] {
+    for path in [
+        "/",
+        "/check",
+        "/inspect",
+        "/js/app.js",
+        "/config.json",
+        "/no-such-file",
+    ] {
         let (_, headers, _) = ask(&Config::default(), path, &[]).await;
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(

@@ -20,6 +20,7 @@ export const scripts = readdirSync(new URL("js/", assets), { recursive: true, en
 export const pages = [
   page("index.html", "js/app.js", "js/words"),
   page("check.html", "js/check/app.js", "js/check/words"),
+  page("inspect.html", "js/inspect/app.js", "js/inspect/words"),
 ];
 
 /**

@@ -7,7 +7,7 @@ import { pages, read, wordsOf } from "./assets.mjs";
 
 /** What a template with `${…}` may become: any word in each place. */
 const shapeOf = (/** @type {string} */ template) =>
-  new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\$\{[^}]*\}/g, "\\w+")}$`);
+  new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\$\{[^}]*\}/g, "[\\w-]+")}$`);
 
 const places = (/** @type {string} */ text) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
 

@@ -1,10 +1,8 @@
 /** The checker's verdicts on servers that are as they should be, and on some that are not. */
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 
-import { graveFindings } from "../lib/accessible.mjs";
+import { looks } from "../lib/accessible.mjs";
 import { open } from "../lib/browser.mjs";
 import { denyingServer } from "../lib/denying.mjs";
 import { check, eventually } from "../lib/report.mjs";
@@ -79,7 +77,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
     await paste(person, `${good}udp alice a-bad-password`);
     await person.page.$eval("details", (details) => (details.open = false));
     await runs(person);
-    await checkLooks(person, engine, folder);
+    await looks(person.page, { name: "check", engine, folder, below: "#results" });
   } finally {
     await person.close();
     await suite.down();
@@ -134,34 +132,4 @@ async function reported({ page }) {
   assert.ok(JSON.parse(full).servers.some((/** @type {any} */ server) => server.candidates.length > 0));
   for (const secret of secrets) assert.ok(!full.includes(secret));
   assert.ok(!/credential|password"/.test(full));
-}
-
-/**
- * @param {import("../lib/browser.mjs").Person} person
- * @param {string} engine
- * @param {string} [folder]
- */
-async function checkLooks({ page }, engine, folder) {
-  if (folder) await mkdir(folder, { recursive: true });
-  for (const language of ["en", "ja"]) {
-    await page.click(`[data-language=${language}]`);
-    await check(`axe finds nothing serious in the checker, and it fits from 320 to 1440 pixels (${language}, ${engine})`, async () => {
-      assert.equal(await page.$eval("html", (html) => html.lang), language);
-      for (const scheme of ["light", "dark"]) {
-        if (engine === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-        assert.deepEqual(await graveFindings(page), []);
-      }
-      if (engine === "Chromium") await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
-      for (const width of [320, 390, 768, 980, 1440]) {
-        await page.setViewport({ width, height: width < 700 ? 844 : 810 });
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `${wide} pixels wide at ${width}`);
-        if (!folder || (width !== 390 && width !== 1440)) continue;
-        // On a phone the verdicts are further down.
-        await page.evaluate((top) => (top ? scrollTo(0, 0) : document.querySelector("#results")?.scrollIntoView()), width === 1440);
-        const clip = width === 1440 ? { x: 0, y: 0, width, height: 640 } : undefined;
-        await page.screenshot({ path: join(folder, `check-${language}-${width}.png`), clip });
-      }
-    });
-  }
 }

@@ -7,6 +7,7 @@ export default {
     "pages": "Pages",
     "pages.call": "Call",
     "pages.check": "Check",
+    "pages.inspect": "ICE inspector",
   },
   ja: {
     "language": "言語",
@@ -14,5 +15,6 @@ export default {
     "pages": "ページ",
     "pages.call": "通話",
     "pages.check": "接続診断",
+    "pages.inspect": "ICE の観察",
   },
 };

@@ -1,0 +1,68 @@
+/** The inspector: a call of the page with itself, and what it shows of it. */
+
+import assert from "node:assert/strict";
+
+import { looks } from "../lib/accessible.mjs";
+import { open } from "../lib/browser.mjs";
+import { check, eventually } from "../lib/report.mjs";
+
+/**
+ * @param {object} stage
+ * @param {import("puppeteer-core").Browser} stage.browser
+ * @param {import("../lib/suite.mjs").Suite} stage.suite
+ * @param {string} stage.engine
+ * @param {import("../run.mjs").Stage["keep"]} stage.keep
+ * @param {string} [stage.folder] where pictures go
+ */
+export async function inspector({ browser, suite, engine, keep, folder }) {
+  const person = keep(await open(browser));
+  const { page } = person;
+  const texts = (/** @type {string} */ selector) => page.$$eval(selector, (found) => found.map((element) => element.textContent ?? ""));
+  const connected = () => eventually("the call", () => person.text("#said"), (said) => said === "Connected.");
+  const selected = () => eventually("a selected pair", () => texts("#pairs .selected"), (pairs) => pairs.length === 1);
+
+  await check(`the inspector calls itself and shows candidates, pairs and the one that carries (${engine})`, async () => {
+    await person.visit(new URL("/inspect", suite.page).href);
+    await page.click("#start");
+    await connected();
+    await selected();
+    for (const side of ["a", "b"]) {
+      const candidates = await texts(`#candidates-${side} > li`);
+      assert.ok(candidates.some((text) => /^host.*Foundation.*2²⁴ × 126/.test(text)), candidates.join("; "));
+    }
+    assert.equal(await page.$$eval("#lines .selected", (lines) => lines.length), 1);
+    const pairs = await texts("#pairs > li");
+    assert.equal(await page.$$eval("#lines line", (lines) => lines.length), pairs.length);
+    assert.match(await person.text("#why"), /^The selected pair/);
+    return `${pairs.length} pairs`;
+  });
+  await check(`it sets offer beside answer, each field with what it means (${engine})`, async () => {
+    const fields = await texts("#fields > .field");
+    const field = (/** @type {string} */ name) => fields.find((text) => text.startsWith(name)) ?? assert.fail(name);
+    assert.match(field("Media kind"), /audiovideoapplication.*audiovideoapplication/);
+    assert.match(field("Codecs"), /opus 48 kHz.*VP8 90 kHz/);
+    assert.match(field("Protocol"), /Secure RTP.*UDP\/TLS\/RTP\/SAVPF/);
+    assert.match(field("Active time"), /0 0/);
+    assert.match(await person.text("#raw-offer"), /^v=0\r?\n/);
+  });
+  await check(`with relay only all of its pairs are relayed, and a restart is told in the timeline (${engine})`, async () => {
+    await page.click("#relay-only");
+    await page.click("#start");
+    await connected();
+    await selected();
+    const pairs = await texts("#pairs .between");
+    assert.ok(pairs.length > 0 && pairs.every((text) => /^relay .* → (relay|prflx) /.test(text)), pairs.join("; "));
+    await page.click("#restart");
+    const told = await eventually("the restart", () => texts("#timeline > li"), (steps) => {
+      const at = steps.findIndex((step) => /new round of ICE/.test(step));
+      return at > 0 && steps.slice(at).some((step) => /has found a candidate: relay/.test(step));
+    });
+    assert.match(told.join("\n"), /has selected the pair relay – (relay|prflx)/);
+  });
+  await page.click("#relay-only");
+  await page.click("#start");
+  await connected();
+  await selected();
+  await looks(page, { name: "inspect", engine, folder, below: "#seen" });
+  await person.close();
+}
