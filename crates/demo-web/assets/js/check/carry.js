@@ -3,6 +3,8 @@
 const CONNECT_WITHIN = 12_000;
 const PINGS = 7;
 const PING_WITHIN = 2000;
+/** 2 Mbit/s: a picture and sound, for a second; `every` in ms. */
+const CALL = { datagrams: 250, every: 4 };
 const LOAD_FOR = 1500;
 /** Somebody pays for what is relayed. */
 const LOAD_AT_MOST = 3_000_000;
@@ -26,7 +28,7 @@ export async function carry(near, far) {
     there.addEventListener("message", ({ data }) => typeof data === "string" && there.send(data));
     const rtt = await pingPong(here);
     if (rtt === null) return null;
-    return { rtt, ...(await load(here, there)) };
+    return { rtt, ...(await loss(here, there)), ...(await throughput(here, there)) };
   } finally {
     far.close();
   }
@@ -78,18 +80,31 @@ async function pingPong(channel) {
 }
 
 /**
- * Sends as fast as the channel takes it, without sending anything twice.
+ * Loss at the rate of a call: who fills a path to the brim loses datagrams on every path.
  * @param {RTCDataChannel} from
  * @param {RTCDataChannel} to
  */
-async function load(from, to) {
-  let received = 0;
-  let last = 0;
-  to.addEventListener("message", ({ data }) => {
-    if (typeof data === "string") return;
-    received += 1;
-    last = performance.now();
-  });
+async function loss(from, to) {
+  const arrived = count(to);
+  const datagram = new Uint8Array(SIZE);
+  const began = performance.now();
+  let sent = 0;
+  while (sent < CALL.datagrams && from.readyState === "open") {
+    const due = Math.min(CALL.datagrams, Math.ceil((performance.now() - began) / CALL.every));
+    for (; sent < due; sent += 1) from.send(datagram);
+    await pause(CALL.every);
+  }
+  await pause(SETTLE);
+  return { sent, lost: sent - arrived.stop().received };
+}
+
+/**
+ * What gets through a second, sending as fast as the channel takes it.
+ * @param {RTCDataChannel} from
+ * @param {RTCDataChannel} to
+ */
+async function throughput(from, to) {
+  const arrived = count(to);
   const datagram = new Uint8Array(SIZE);
   const began = performance.now();
   let sent = 0;
@@ -98,8 +113,26 @@ async function load(from, to) {
     await pause(4);
   }
   await pause(SETTLE);
+  const { received, last } = arrived.stop();
   const seconds = Math.max(1, last - began) / 1000;
-  return { mbit: Math.round((received * SIZE * 8) / seconds / 1e5) / 10, sent, lost: sent - received };
+  return { mbit: Math.round((received * SIZE * 8) / seconds / 1e5) / 10 };
+}
+
+/** @param {RTCDataChannel} channel */
+function count(channel) {
+  const seen = { received: 0, last: 0 };
+  const take = (/** @type {MessageEvent} */ { data }) => {
+    if (typeof data === "string") return;
+    seen.received += 1;
+    seen.last = performance.now();
+  };
+  channel.addEventListener("message", take);
+  return {
+    stop() {
+      channel.removeEventListener("message", take);
+      return seen;
+    },
+  };
 }
 
 /** @param {number} ms @returns {Promise<void>} */

@@ -10,7 +10,7 @@ import { isHidden } from "../candidate.js";
  * @typedef {object} Carried what went through the relay and came back
  * @property {number} rtt milliseconds, there and back
  * @property {number} mbit each second
- * @property {number} sent datagrams
+ * @property {number} sent datagrams, at the rate of a call
  * @property {number} lost of them
  *
  * @typedef {object} Outcome
