@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { loudness } from "../assets/js/check/devices.js";
 import { redactUser, report } from "../assets/js/check/report.js";
 import { Run } from "../assets/js/check/run.js";
 import { readTargets, serverOf, targetsOf } from "../assets/js/check/targets.js";
+import { loudness } from "../assets/js/level.js";
 import { EXPLAINED, familiesSummary, verdict } from "../assets/js/check/verdict.js";
 import words from "../assets/js/check/words-en.js";
 

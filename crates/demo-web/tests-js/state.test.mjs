@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { lackingKeys, unavailable } from "../assets/js/media.js";
+import { constraintsOf, lackingKeys, unavailable } from "../assets/js/media.js";
 import { stateLine, STEPS, stepsDone } from "../assets/js/state.js";
 
 /** @typedef {import("../assets/js/state.js").Facts} Facts */
@@ -79,4 +79,13 @@ test("a missing camera interface is explained by the connection or by the browse
   assert.equal(unavailable({ isSecureContext: false, navigator: {} }), "insecure");
   assert.equal(unavailable({ isSecureContext: true, navigator: {} }), "unsupported");
   assert.equal(unavailable({ isSecureContext: true, navigator: { mediaDevices: {} } }), null);
+});
+
+test("a chosen device is asked for, and what is not wished for is not", () => {
+  const both = { audio: true, video: true };
+  assert.equal(constraintsOf(both, {}).audio, true);
+  assert.deepEqual(constraintsOf(both, { audio: "m" }).audio, { deviceId: { exact: "m" } });
+  const video = /** @type {any} */ (constraintsOf(both, { video: "c" }).video);
+  assert.deepEqual([video.deviceId, video.facingMode], [{ exact: "c" }, undefined]);
+  assert.deepEqual(constraintsOf({ audio: false, video: false }, { audio: "m", video: "c" }), { audio: false, video: false });
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { graveFindings } from "../lib/accessible.mjs";
 import { INSECURE_HOST, launch, open } from "../lib/browser.mjs";
 import { check, eventually } from "../lib/report.mjs";
 
@@ -9,8 +10,7 @@ import { check, eventually } from "../lib/report.mjs";
 export async function devices({ browser, suite, chromium, keep }) {
   const aoi = keep(await open(browser));
   await aoi.visit(suite.page);
-  await aoi.enter({ name: "Aoi" });
-  await aoi.says(/^Waiting/);
+  await check("who looks at themselves first chooses devices, and enters with them", () => previewed(aoi));
   const link = aoi.page.url();
 
   const sora = keep(await open(browser));
@@ -59,6 +59,29 @@ export async function devices({ browser, suite, chromium, keep }) {
   await check("a machine without camera and microphone is told so and still receives", () =>
     watch(chromium, "none", link, /No camera was found\. No microphone was found\. You receive only/));
   await aoi.close();
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+async function previewed(person) {
+  const { page } = person;
+  await page.click("#preview-start");
+  await page.waitForSelector("#preview:not([hidden])");
+  await eventually("a level", () => page.$eval("meter#preview-level", (meter) => meter.value), (level) => level > 0);
+  await eventually("a picture", () => page.$eval("video#preview-picture", (video) => video.videoWidth), (width) => width > 0);
+  const label = () => page.$eval("video#preview-picture", (video) => /** @type {MediaStream} */ (video.srcObject).getAudioTracks()[0]?.label);
+  const before = await label();
+  const options = () => page.$$eval("#choose-microphone option", (options) => options.map((option) => [option.textContent, option.getAttribute("value") ?? ""]));
+  const all = await eventually("microphones", options, (found) => found.length > 1);
+  const [other, id] = all.find(([name]) => name !== before) ?? assert.fail(`only ${before}`);
+  await page.select("#choose-microphone", id ?? "");
+  await eventually("the other microphone", label, (now) => now === other);
+  assert.deepEqual(await graveFindings(page), []);
+  const opened = await page.$eval("video#preview-picture", (video) => /** @type {MediaStream} */ (video.srcObject).getTracks().map(({ id }) => id).sort());
+  await person.enter({ name: "Aoi" });
+  await person.says(/^Waiting/);
+  const sent = await page.$eval("video#self", (video) => /** @type {MediaStream} */ (video.srcObject).getTracks().map(({ id }) => id).sort());
+  assert.deepEqual(sent, opened);
+  return `${before}, then ${other}`;
 }
 
 /**

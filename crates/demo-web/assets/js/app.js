@@ -6,6 +6,7 @@ import { I18n } from "./i18n.js";
 import { LobbyView } from "./lobby-view.js";
 import { unavailable } from "./media.js";
 import { PathView } from "./path-view.js";
+import { PreviewView } from "./preview-view.js";
 import { linkTo, tokenOf, withoutToken } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
@@ -23,6 +24,7 @@ const i18n = new I18n({ en, ja });
 const { signaling } = await (await fetch("/config.json")).json();
 const session = new Session(signaling);
 const lobby = new LobbyView(i18n);
+const preview = new PreviewView(i18n, session, () => lobby.wish);
 const stage = new StageView(i18n, session);
 const path = new PathView(i18n);
 const candidates = new CandidatesView(i18n);
@@ -62,6 +64,7 @@ const reason = unavailable(window);
 if (reason) {
   standing.push({ key: `media.${reason}`, params: { origin: location.origin } });
   lobby.withoutMedia();
+  preview.withoutMedia();
 }
 for (const step of STEPS) byId("steps").append(stepItem(step));
 i18n.start();
@@ -78,6 +81,7 @@ function render() {
   renderNotices();
   renderSteps();
   lobby.render();
+  preview.render();
   stage.render();
   path.render(session.call);
 }

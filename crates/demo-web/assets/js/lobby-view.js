@@ -40,6 +40,11 @@ export class LobbyView extends EventTarget {
     this.render();
   }
 
+  /** What the switches say. */
+  get wish() {
+    return { audio: this.#microphone.checked, video: this.#camera.checked };
+  }
+
   render() {
     const sends = this.#camera.checked || this.#microphone.checked;
     byId("join").textContent = this.#i18n.t(sends ? "lobby.join" : "lobby.join.receive");
@@ -50,8 +55,7 @@ export class LobbyView extends EventTarget {
     const room = this.#room.value.trim();
     storeName(name);
     const relayOnly = /** @type {HTMLInputElement} */ (byId("relay-only")).checked;
-    const wish = { audio: this.#microphone.checked, video: this.#camera.checked };
-    const detail = { room, name, wish, relayOnly };
+    const detail = { room, name, wish: this.wish, relayOnly };
     this.dispatchEvent(new CustomEvent("enter", { detail }));
   }
 }

@@ -7,6 +7,8 @@ import { open } from "./media.js";
 /** Fires `change` when a track comes, goes or is switched. */
 export class LocalMedia extends EventTarget {
   stream = new MediaStream();
+  /** Which devices are opened. @type {import("./media.js").Chosen} */
+  chosen = {};
 
   /**
    * Opens devices and keeps their tracks.
@@ -14,7 +16,7 @@ export class LocalMedia extends EventTarget {
    * @returns {Promise<import("./media.js").Opened["lacking"]>} what could not be had
    */
   async open(wish) {
-    const { stream, lacking } = await open(wish, navigator.mediaDevices);
+    const { stream, lacking } = await open(wish, navigator.mediaDevices, this.chosen);
     for (const track of stream.getTracks()) this.#keep(track);
     this.#changed();
     return lacking;
@@ -45,17 +47,32 @@ export class LocalMedia extends EventTarget {
     this.#changed();
   }
 
+  /**
+   * Releases one device.
+   * @param {Kind} kind
+   */
+  drop(kind) {
+    this.#forget(kind);
+    this.#changed();
+  }
+
   /** Releases the devices. */
   stop() {
-    for (const track of this.stream.getTracks()) {
-      track.stop();
-      this.stream.removeTrack(track);
-    }
+    for (const kind of /** @type {const} */ (["audio", "video"])) this.#forget(kind);
     this.#changed();
+  }
+
+  /** @param {Kind} kind */
+  #forget(kind) {
+    const track = this.track(kind);
+    if (!track) return;
+    track.stop();
+    this.stream.removeTrack(track);
   }
 
   /** @param {MediaStreamTrack} track */
   #keep(track) {
+    this.#forget(/** @type {Kind} */ (track.kind));
     this.stream.addTrack(track);
     // A device that is pulled out ends its track.
     track.addEventListener("ended", () => {

@@ -3,6 +3,7 @@
 /**
  * @typedef {"denied" | "missing" | "busy"} Reason
  * @typedef {{ audio: boolean, video: boolean }} Wish
+ * @typedef {{ audio?: string, video?: string }} Chosen ids of devices; without one the browser chooses
  * @typedef {{ stream: MediaStream, lacking: { audio?: Reason, video?: Reason } }} Opened
  */
 
@@ -20,13 +21,14 @@ export function unavailable(scope) {
  * Opens what is wished for, or as much of it as can be had: without a camera there may be a microphone.
  * @param {Wish} wish
  * @param {MediaDevices} devices
- * @param {(kind: "camera" | "microphone") => Promise<string>} permission
+ * @param {Chosen} [chosen]
+ * @param {(kind: "camera" | "microphone") => Promise<string>} [permission]
  * @returns {Promise<Opened>}
  */
-export async function open(wish, devices, permission = permissionState) {
+export async function open(wish, devices, chosen = {}, permission = permissionState) {
   const stream = new MediaStream();
   if (!wish.audio && !wish.video) return { stream, lacking: {} };
-  const together = await attempt(devices, wish);
+  const together = await attempt(devices, wish, chosen);
   if (together.stream) return { stream: together.stream, lacking: {} };
 
   /** @type {Opened} */
@@ -37,7 +39,7 @@ export async function open(wish, devices, permission = permissionState) {
     // Who refused both is not asked again for each.
     const again =
       wish.audio && wish.video && (together.reason !== "denied" || (await permission(device)) === "granted");
-    const alone = again ? await attempt(devices, { audio: kind === "audio", video: kind === "video" }) : together;
+    const alone = again ? await attempt(devices, { audio: kind === "audio", video: kind === "video" }, chosen) : together;
     if (alone.stream) for (const track of alone.stream.getTracks()) stream.addTrack(track);
     else opened.lacking[kind] = alone.reason;
   }
@@ -60,15 +62,32 @@ export function lackingKeys(lacking, wish) {
 }
 
 /**
+ * What to ask the browser for. As a wish only, a chosen microphone would lose against the system's default.
+ * @param {Wish} wish
+ * @param {Chosen} chosen
+ * @returns {MediaStreamConstraints}
+ */
+export function constraintsOf({ audio, video }, chosen) {
+  const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
+  return {
+    audio: audio && (chosen.audio ? { deviceId: { exact: chosen.audio } } : true),
+    video: video && (chosen.video ? { ...size, deviceId: { exact: chosen.video } } : { ...size, facingMode: "user" }),
+  };
+}
+
+/**
  * @param {MediaDevices} devices
  * @param {Wish} wish
+ * @param {Chosen} chosen
  * @returns {Promise<{ stream?: MediaStream, reason?: Reason }>}
  */
-async function attempt(devices, { audio, video }) {
-  const picture = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
+async function attempt(devices, wish, chosen) {
   try {
-    return { stream: await devices.getUserMedia({ audio, video: video && picture }) };
+    return { stream: await devices.getUserMedia(constraintsOf(wish, chosen)) };
   } catch (error) {
+    const gone = error instanceof Error && error.name === "OverconstrainedError" && (chosen.audio || chosen.video);
+    // A chosen device that was pulled out is no reason to get none.
+    if (gone) return attempt(devices, wish, {});
     return { reason: reasonOf(error instanceof Error ? error.name : "") };
   }
 }

@@ -55,6 +55,28 @@ export class Session extends EventTarget {
   }
 
   /**
+   * Opens what is wished for before a room is entered, for a look at oneself.
+   * @param {Wish} wish
+   */
+  async preview(wish) {
+    const notices = await this.#openMedia(wish);
+    if (this.phase !== "lobby") return;
+    this.notices = notices;
+    this.#changed();
+  }
+
+  /**
+   * Opens another device than before.
+   * @param {import("./local-media.js").Kind} kind
+   * @param {string} id
+   */
+  async choose(kind, id) {
+    this.media.chosen = { ...this.media.chosen, [kind]: id };
+    this.media.drop(kind);
+    await this.preview({ audio: kind === "audio", video: kind === "video" });
+  }
+
+  /**
    * Opens what is wished for, then enters the room and stays until `leave`.
    * @param {Entry} entry
    */
@@ -62,6 +84,7 @@ export class Session extends EventTarget {
     this.#entry = entry;
     this.relayOnly = entry.relayOnly;
     this.#become("media", null);
+    for (const kind of /** @type {const} */ (["audio", "video"])) if (!entry.wish[kind]) this.media.drop(kind);
     const notices = await this.#openMedia(entry.wish);
     if (this.#entry !== entry) return this.media.stop();
     this.notices = notices;
@@ -101,11 +124,13 @@ export class Session extends EventTarget {
    * @returns {Promise<Notice[]>}
    */
   async #openMedia(wish) {
-    if (!wish.audio && !wish.video) return [];
+    const has = { audio: this.media.track("audio") !== null, video: this.media.track("video") !== null };
+    const missing = { audio: wish.audio && !has.audio, video: wish.video && !has.video };
+    if (!missing.audio && !missing.video) return [];
     const reason = unavailable(window);
     if (reason) return [{ key: `media.${reason}`, params: { origin: location.origin } }];
-    const lacking = await this.media.open(wish);
-    const sent = { audio: wish.audio || !!this.media.track("audio"), video: wish.video || !!this.media.track("video") };
+    const lacking = await this.media.open(missing);
+    const sent = { audio: wish.audio || has.audio, video: wish.video || has.video };
     return lackingKeys(lacking, sent).map((key) => ({ key }));
   }
 

@@ -15,6 +15,11 @@ export default {
   "lobby.microphone": "Microphone",
   "lobby.join": "Enter the room",
   "lobby.join.receive": "Enter without sending",
+  "preview.start": "Look at myself first",
+  "preview.stop": "Switch them off",
+  "preview.label": "Preview of camera and microphone",
+  "preview.level": "Loudness",
+  "preview.device": "Device {n}",
   "relay.only": "Relay only",
   "relay.only.hint": "Use no direct path, only the TURN relay. It can be switched during the call.",
 

@@ -15,6 +15,11 @@ export default {
   "lobby.microphone": "マイク",
   "lobby.join": "部屋に入る",
   "lobby.join.receive": "受信だけで入る",
+  "preview.start": "入る前に自分の映りを確かめる",
+  "preview.stop": "止める",
+  "preview.label": "カメラとマイクの確認",
+  "preview.level": "音の大きさ",
+  "preview.device": "機器 {n}",
   "relay.only": "中継のみ",
   "relay.only.hint": "直接の経路を使わず、TURN の中継だけで通話します。通話中でも切り替えられます。",
 

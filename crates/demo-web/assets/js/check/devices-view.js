@@ -14,7 +14,7 @@ export class DevicesView {
     this.#i18n = i18n;
     byId("look").addEventListener("click", () => this.#look());
     byId("release").addEventListener("click", () => this.#release());
-    this.#devices.addEventListener("level", (event) => {
+    this.#devices.level.addEventListener("level", (event) => {
       /** @type {HTMLMeterElement} */ (byId("level")).value = /** @type {CustomEvent<number>} */ (event).detail;
     });
   }

@@ -1,0 +1,98 @@
+/** A look at oneself before a room is entered: picture, loudness, and which devices are used. */
+
+import { byId, make } from "./dom.js";
+import { Level } from "./level.js";
+
+/** @typedef {import("./local-media.js").Kind} Kind */
+
+const SELECTS = /** @type {const} */ ({ video: "choose-camera", audio: "choose-microphone" });
+const DEVICES = /** @type {const} */ ({ video: "videoinput", audio: "audioinput" });
+
+export class PreviewView {
+  #i18n;
+  #session;
+  #level = new Level();
+  /** The track whose level is shown. @type {MediaStreamTrack | null} */
+  #followed = null;
+  /** @type {MediaDeviceInfo[]} */
+  #devices = [];
+  /** @type {HTMLVideoElement} */
+  #picture = byId("preview-picture");
+
+  /**
+   * @param {import("./i18n.js").I18n} i18n
+   * @param {import("./session.js").Session} session
+   * @param {() => import("./media.js").Wish} wish what the form says
+   */
+  constructor(i18n, session, wish) {
+    this.#i18n = i18n;
+    this.#session = session;
+    byId("preview-start").addEventListener("click", () => session.preview(wish()));
+    byId("preview-stop").addEventListener("click", () => {
+      session.media.stop();
+      byId("preview-start").focus();
+    });
+    for (const kind of /** @type {const} */ (["video", "audio"])) {
+      byId(SELECTS[kind]).addEventListener("change", ({ target }) => {
+        session.choose(kind, /** @type {HTMLSelectElement} */ (target).value);
+      });
+    }
+    this.#level.addEventListener("level", (event) => {
+      /** @type {HTMLMeterElement} */ (byId("preview-level")).value = /** @type {CustomEvent<number>} */ (event).detail;
+    });
+    session.media.addEventListener("change", () => this.#list());
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.#list());
+  }
+
+  /** Where the browser gives no devices there is nothing to see. */
+  withoutMedia() {
+    /** @type {HTMLButtonElement} */ (byId("preview-start")).disabled = true;
+  }
+
+  render() {
+    const { media, phase } = this.#session;
+    const inLobby = phase === "lobby";
+    const tracks = inLobby ? media.stream.getTracks() : [];
+    byId("preview").hidden = tracks.length === 0;
+    byId("preview-start").hidden = tracks.length > 0;
+    const shown = tracks.length > 0 ? media.stream : null;
+    if (this.#picture.srcObject !== shown) this.#picture.srcObject = shown;
+    this.#picture.hidden = !tracks.some(({ kind }) => kind === "video");
+    this.#follow(tracks.find(({ kind }) => kind === "audio") ?? null);
+    for (const kind of /** @type {const} */ (["video", "audio"])) this.#choices(kind);
+  }
+
+  /** Names of devices are told only once one has been opened. */
+  async #list() {
+    if (this.#session.phase !== "lobby" || this.#session.media.stream.getTracks().length === 0) return this.render();
+    this.#devices = await navigator.mediaDevices.enumerateDevices();
+    this.render();
+  }
+
+  /** @param {Kind} kind */
+  #choices(kind) {
+    const select = /** @type {HTMLSelectElement} */ (byId(SELECTS[kind]));
+    const devices = this.#devices.filter((device) => device.kind === DEVICES[kind]);
+    const options = devices.map(({ deviceId, label }, n) => {
+      const option = /** @type {HTMLOptionElement} */ (make("option", "", label || this.#i18n.t("preview.device", { n: n + 1 })));
+      option.value = deviceId;
+      return option;
+    });
+    const ids = (/** @type {Iterable<HTMLOptionElement>} */ list) => [...list].map(({ value, text }) => `${value} ${text}`).join();
+    // A list that is open would close when it is replaced.
+    if (ids(select.options) !== ids(options)) select.replaceChildren(...options);
+    const used = this.#session.media.track(kind)?.getSettings().deviceId;
+    if (used) select.value = used;
+    const label = byId(`label-${SELECTS[kind]}`);
+    label.hidden = select.hidden = devices.length === 0 || !used;
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  #follow(track) {
+    byId("preview-loud").hidden = !track;
+    if (track === this.#followed) return;
+    this.#followed = track;
+    if (track) this.#level.follow(track);
+    else this.#level.stop();
+  }
+}
