@@ -68,7 +68,7 @@ test("every problem that the server may tell the page has words", async () => {
   const events = schema.$defs.fromServer.oneOf;
   const { code } = events.find((/** @type {any} */ event) => event.properties.type.const === "problem").properties;
   // Said for what the page does not do, or when its connection is about to show the same.
-  const mute = ["bad_message", "unknown_peer", "closing"];
+  const mute = ["bad_message", "unknown_peer", "closing", "unavailable"];
   for (const told of code.enum) assert.equal(`problem.${told}` in en, !mute.includes(told), told);
 });
 

@@ -7,8 +7,8 @@ import { Problem, Signaling } from "./signaling.js";
 
 /** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
 const COME_BACK_EVERY = 3000;
-/** Not worth a word: somebody has just left; the server stops, and the lost connection shows that. */
-const QUIET = ["unknown_peer", "closing"];
+/** Not worth a word: somebody has just left; the server stops or has lost its store, and the lost connection shows that. */
+const QUIET = ["unknown_peer", "closing", "unavailable"];
 
 /**
  * @typedef {{ key: string, params?: Record<string, string> }} Notice
@@ -195,7 +195,7 @@ export class Session extends EventTarget {
   /** @param {unknown} error */
   #notJoined(error) {
     if (!(error instanceof Problem)) throw error;
-    if (["unreachable", "closing"].includes(error.code)) this.#note({ key: "problem.unreachable" });
+    if (["unreachable", "closing", "unavailable"].includes(error.code)) this.#note({ key: "problem.unreachable" });
     else if (error.code !== "room_full" || this.phase !== "joined") return this.#end("refused", [noticeOf(error)]);
     this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
   }

@@ -138,7 +138,7 @@ impl State {
         self.talkers.remove(&place.connection());
         let outbox = self.seats.forget(place.id);
         rest.closed
-            .extend(outbox.map(|outbox| (outbox, Problem::Closing)));
+            .extend(outbox.map(|outbox| (outbox, Problem::Unavailable)));
     }
 
     /// Compares who sits here with what another copy of the room says.

@@ -152,7 +152,7 @@ impl Cluster {
                     state.homes.remove(&output.to);
                     let outbox = state.seats.forget(output.to);
                     rest.closed
-                        .extend(outbox.map(|outbox| (outbox, Problem::Closing)));
+                        .extend(outbox.map(|outbox| (outbox, Problem::Unavailable)));
                 }
                 (_, _) => state.tell(output, &mut rest.clogged),
             }
