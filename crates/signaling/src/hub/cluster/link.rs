@@ -13,8 +13,8 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value, aio::
 
 use super::{
     entry::{NodeId, RedisClock},
-    log::Fetched,
-    scripts::{APPEND, FETCH, RESTORE, SAVE},
+    log::{Fetched, Snapshot},
+    scripts::{APPEND, DROP, FETCH, RESTORE, SAVE},
 };
 use crate::{
     config::{ClusterConfig, Hidden},
@@ -29,9 +29,6 @@ const ROOM_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// How long a node is believed to live without a sign.
 pub(super) const NODE_TTL: Duration = Duration::from_millis(2500);
-
-/// Entries that stay in the log behind a snapshot, for nodes that are a little behind.
-const BEHIND: u64 = 256;
 
 /// Why this node cannot share its rooms.
 #[derive(Debug, thiserror::Error)]
@@ -191,17 +188,30 @@ impl Link {
         Fetched::read(answer).ok_or_else(|| io::Error::other("a room's log that makes no sense").into())
     }
 
-    pub(super) async fn save(&self, room: &RoomKey, at: u64, snapshot: &str) -> RedisResult<()> {
+    /// Keeps a snapshot of a room after `at` entries, and of those the ones after `behind`.
+    pub(super) async fn save(&self, room: &RoomKey, snapshot: &Snapshot) -> RedisResult<()> {
         let mut connection = self.connection().await?;
         let saved = SAVE
             .key(self.name("room", room))
             .key(self.name("log", room))
-            .arg(at)
-            .arg(snapshot)
-            .arg(at.saturating_sub(BEHIND))
+            .arg(snapshot.at)
+            .arg(&snapshot.text)
+            .arg(snapshot.behind)
             .invoke_async(&mut connection)
             .await;
         self.judge(saved)
+    }
+
+    /// Forgets a room that was empty after `at` entries.
+    pub(super) async fn drop_room(&self, room: &RoomKey, at: u64) -> RedisResult<()> {
+        let mut connection = self.connection().await?;
+        let dropped = DROP
+            .key(self.name("room", room))
+            .key(self.name("log", room))
+            .arg(at)
+            .invoke_async(&mut connection)
+            .await;
+        self.judge(dropped)
     }
 
     /// Tells whether it was this node that put the room back.

@@ -10,6 +10,16 @@ pub(super) struct Fetched {
     pub(super) entries: Vec<Written>,
 }
 
+/// A copy of a room, as others can begin with it.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The entries that went into it.
+    pub(super) at: u64,
+    pub(super) text: String,
+    /// The log is cut off after this entry: what comes later serves nodes that are a little behind.
+    pub(super) behind: u64,
+}
+
 /// An entry as it stands in the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Written {

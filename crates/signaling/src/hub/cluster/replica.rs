@@ -6,12 +6,24 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Desk, Entry, NodeId, RedisClock, What};
+use super::{
+    entry::{Desk, Entry, NodeId, RedisClock, What},
+    log::Snapshot,
+};
 use crate::{
     names::MemberId,
     problem::Problem,
     rooms::{Clock as _, Input, Limits, Output, Rooms, Saved},
 };
+
+/// Entries after which a snapshot is made, at least; of large rooms there are fewer.
+const SNAPSHOT_EACH: u64 = 64;
+
+/// Bytes of the log after which a snapshot is made in any case, and nothing before it stays.
+const SNAPSHOT_BYTES: usize = 256 * 1024;
+
+/// Entries that stay in the log behind a snapshot, for nodes that are a little behind.
+const BEHIND: u64 = 64;
 
 pub(super) struct Replica {
     pub(super) rooms: Rooms,
@@ -21,6 +33,8 @@ pub(super) struct Replica {
     time: u64,
     /// Where members' connections are, of those who have one.
     desks: BTreeMap<MemberId, Seat>,
+    /// Bytes of the log since the last snapshot that this copy was good for.
+    written: usize,
     clock: RedisClock,
 }
 
@@ -35,7 +49,7 @@ struct Seat {
 
 /// A replica as text, for nodes that begin to follow the room.
 #[derive(Serialize, Deserialize)]
-struct Snapshot {
+struct Copied {
     time: u64,
     desks: Vec<(MemberId, Seat)>,
     rooms: Saved,
@@ -62,12 +76,13 @@ impl Replica {
             at: 0,
             time: 0,
             desks: BTreeMap::new(),
+            written: 0,
             clock,
         }
     }
 
     pub(super) fn save(&self) -> String {
-        let snapshot = Snapshot {
+        let snapshot = Copied {
             time: self.time,
             desks: self.desks.iter().map(|(id, seat)| (*id, *seat)).collect(),
             rooms: self.rooms.save(&self.clock),
@@ -77,13 +92,34 @@ impl Replica {
     }
 
     pub(super) fn load(text: &str, at: u64, limits: Limits, clock: RedisClock) -> serde_json::Result<Self> {
-        let snapshot: Snapshot = serde_json::from_str(text)?;
+        let snapshot: Copied = serde_json::from_str(text)?;
         Ok(Self {
             rooms: Rooms::load(limits, snapshot.rooms, &clock),
             at,
             time: snapshot.time,
             desks: snapshot.desks.into_iter().collect(),
+            written: 0,
             clock,
+        })
+    }
+
+    /// Notes that an entry of so many bytes has been taken; returns the room as text now and then, for whoever wrote it to keep.
+    pub(super) fn note(&mut self, bytes: usize, is_own: bool) -> Option<Snapshot> {
+        self.written += bytes;
+        let each = SNAPSHOT_EACH.max(4 * self.rooms.members() as u64);
+        let is_heavy = self.written >= SNAPSHOT_BYTES;
+        if !is_heavy && !self.at.is_multiple_of(each) {
+            return None;
+        }
+        self.written = 0;
+        is_own.then(|| Snapshot {
+            at: self.at,
+            text: self.save(),
+            behind: if is_heavy {
+                self.at
+            } else {
+                self.at.saturating_sub(BEHIND)
+            },
         })
     }
 

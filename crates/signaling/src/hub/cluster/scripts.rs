@@ -10,6 +10,7 @@ pub(super) static APPEND: LazyLock<Script> = LazyLock::new(|| {
         r"
 local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
 if seq < tonumber(ARGV[2]) then return 0 end
+if seq == 0 then redis.call('DEL', KEYS[2]) end
 seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 local time = redis.call('TIME')
 local millis = time[1] .. string.format('%03d', math.floor(time[2] / 1000))
@@ -64,9 +65,19 @@ pub(super) static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
-if seq >= tonumber(ARGV[1]) or redis.call('XLEN', KEYS[2]) > 0 then return 0 end
+if seq >= tonumber(ARGV[1]) or (seq > 0 and redis.call('XLEN', KEYS[2]) > 0) then return 0 end
+redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], 'seq', ARGV[1], 'at', ARGV[1], 'snapshot', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1",
+    )
+});
+
+/// Forgets a room that nobody is in, unless something has happened in it since.
+pub(super) static DROP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if redis.call('HGET', KEYS[1], 'seq') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1], KEYS[2])",
     )
 });

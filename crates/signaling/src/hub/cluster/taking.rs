@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{
     Cluster, Enters, State, Waiting,
     entry::{Desk, Entry, What},
-    log::Written,
-    replica::{Applied, Replica},
+    log::{Snapshot, Written},
+    replica::Applied,
 };
 use crate::{
     hub::seats::{Kind, Outbox, Place, Taken},
@@ -14,9 +14,6 @@ use crate::{
     problem::Problem,
     rooms::{Input, Limits, Notice, RoomLimits},
 };
-
-/// Entries after which a snapshot is made, at least; of large rooms there are fewer.
-const SNAPSHOT_EACH: u64 = 64;
 
 /// What is left to do once the lock is gone.
 #[derive(Default)]
@@ -27,7 +24,9 @@ pub(super) struct Rest {
     pub(super) orphans: Vec<(MemberId, u64)>,
     /// Members that are here, and were said to be lost.
     pub(super) returning: Vec<Place>,
-    snapshot: Option<(u64, String)>,
+    snapshot: Option<Snapshot>,
+    /// Nobody is in the room after so many entries.
+    empty: Option<u64>,
     done: Option<(Waiting, Result<Place, Problem>)>,
 }
 
@@ -83,8 +82,9 @@ impl Cluster {
             if returns && !applied.again {
                 self.metrics.resume(applied.result.err());
             }
-            if is_own {
-                rest.snapshot = there.replica.snapshot_if_due();
+            rest.snapshot = there.replica.note(written.text.len(), is_own);
+            if is_own && there.replica.rooms.is_empty() {
+                rest.empty = Some(there.replica.at);
             }
             state.kept = state.kept + there.replica.rooms.kept() - kept;
             self.seat(state, room, &what, is_own, applied, &mut rest);
@@ -256,10 +256,17 @@ impl Cluster {
             // Its own requests count on from where they are: this one is none of them.
             self.write_later(room, place.id, place.connection(), 0, Input::Return);
         }
-        if let Some((at, snapshot)) = rest.snapshot {
+        if let Some(at) = rest.empty {
             let (cluster, room) = (Arc::clone(self), room.clone());
             tokio::spawn(async move {
-                if let Err(error) = cluster.link.save(&room, at, &snapshot).await {
+                if let Err(error) = cluster.link.drop_room(&room, at).await {
+                    tracing::debug!(%error, "an empty room stays until it expires");
+                }
+            });
+        } else if let Some(snapshot) = rest.snapshot {
+            let (cluster, room) = (Arc::clone(self), room.clone());
+            tokio::spawn(async move {
+                if let Err(error) = cluster.link.save(&room, &snapshot).await {
                     tracing::debug!(%error, "a snapshot was not kept");
                 }
             });
@@ -290,13 +297,5 @@ impl Cluster {
                 tokio::time::sleep(std::time::Duration::from_millis(250)).await;
             }
         });
-    }
-}
-
-impl Replica {
-    /// The room as text, now and then.
-    fn snapshot_if_due(&self) -> Option<(u64, String)> {
-        let each = SNAPSHOT_EACH.max(4 * self.rooms.members() as u64);
-        (self.at.is_multiple_of(each)).then(|| (self.at, self.save()))
     }
 }
