@@ -1,6 +1,7 @@
 /** Two servers that share their rooms through a real Redis, and what happens when one of the three dies. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 
 import { io } from "socket.io-client";
@@ -396,16 +397,42 @@ test("a server that is stopped sends its members to the other", async () => {
   await servers[1].stop();
 });
 
-test("rooms that nobody is in any more leave nothing behind but what expires", async () => {
-  const [only] = await nodes(1);
+test("rooms that nobody is in any more leave nothing behind", async () => {
+  const own = await redis();
+  const [only] = await nodes(1, {}, own);
+  const keys = () => spawnSync("redis-cli", ["-u", own.url, "--raw", "keys", "*"]).stdout.toString();
   const anna = await plain(only);
   await join(anna, "alone");
+  assert.match(keys(), /:log:c:alone\n/);
   assert.equal(await only.metric("signaling_rooms"), 1);
   assert.equal(await only.metric("signaling_cluster_connected"), 1);
   anna.close();
   await until(async () => (await only.metric("signaling_rooms")) === 0);
   assert.equal(await only.metric("signaling_connections"), 0);
+  await until(() => !keys().includes("alone"));
   await only.stop();
+  await own.stop();
+});
+
+test("of what is said in a room Redis keeps little", async () => {
+  const own = await redis();
+  const servers = await nodes(2, { "limits.messages_per_second": 10_000, "limits.message_burst": 300 }, own);
+  const [anna, ben] = [await plain(servers[0]), await plain(servers[1])];
+  const annas = (await join(anna, "loud")).self.id;
+  const bens = (await join(ben, "loud")).self.id;
+  await anna.next("peer-joined");
+  const sdp = "x".repeat(60_000);
+  for (let turn = 0; turn < 100; turn++) {
+    anna.send("offer", { to: bens, description: { sdp, turn } });
+    assert.deepEqual((await ben.next("offer")).description.turn, turn);
+    ben.send("candidate", { to: annas, candidate: null });
+    await anna.next("candidate");
+  }
+  const used = spawnSync("redis-cli", ["-u", own.url, "memory", "usage", `test-${round - 1}:1:log:c:loud`, "samples", "0"]);
+  assert.ok(Number(used.stdout.toString().match(/\d+/)?.[0]) < 1_000_000, used.stdout.toString());
+  for (const client of [anna, ben]) client.close();
+  await stopAll(servers);
+  await own.stop();
 });
 
 test("a Redis that cannot be reached is said so at the start", async () => {
