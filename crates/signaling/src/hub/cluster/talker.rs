@@ -37,7 +37,8 @@ pub(super) enum Wish {
 
 /// The way to the task that speaks for a connection.
 pub(super) struct Talker {
-    wishes: mpsc::Sender<(Wish, Answer)>,
+    /// In boxes: a channel takes memory for dozens of them at once, for each connection.
+    wishes: mpsc::Sender<Box<(Wish, Answer)>>,
     end: Arc<Mutex<Option<Input>>>,
 }
 
@@ -87,7 +88,7 @@ impl Cluster {
                 number: 0,
             })
         });
-        let sent = talker.wishes.try_send((wish, answer));
+        let sent = talker.wishes.try_send(Box::new((wish, answer)));
         sent.err()
             .map(|refused| (refused.into_inner().1, Problem::Unavailable))
     }
@@ -172,10 +173,12 @@ impl Cluster {
 }
 
 impl Speaker {
-    async fn run(mut self, mut asked: mpsc::Receiver<(Wish, Answer)>, end: Arc<Mutex<Option<Input>>>) {
-        while let Some((wish, answer)) = asked.recv().await {
+    async fn run(mut self, mut asked: mpsc::Receiver<Box<(Wish, Answer)>>, end: Arc<Mutex<Option<Input>>>) {
+        while let Some(asked) = asked.recv().await {
+            let (wish, answer) = *asked;
             let Answer { welcome, done } = answer;
-            let result = self.grant(wish, welcome).await;
+            // In a box, so that a connection which asks for nothing takes little.
+            let result = Box::pin(self.grant(wish, welcome)).await;
             if result == Err(Problem::Unavailable) {
                 // What became of the request is not known, so the client has to begin anew.
                 self.give_up(done);
@@ -186,7 +189,7 @@ impl Speaker {
         let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let cluster = Arc::clone(&self.cluster);
         if let Some(input) = end {
-            self.end(input).await;
+            Box::pin(self.end(input)).await;
         }
         cluster.speakers.fetch_sub(1, Ordering::Relaxed);
     }
