@@ -104,7 +104,7 @@ impl Signaling {
     ) -> Result<Self, SetupError> {
         let doors = Doors::new(&config.room_tokens)?;
         descriptors::make_room_for(config.limits.connections);
-        let link = Link::open(&config.cluster).await?;
+        let link = Link::open(config).await?;
         let metrics = Metrics::register(registry)?;
         if link.is_some() {
             metrics.register_cluster(registry)?;

@@ -199,7 +199,7 @@ class Talker {
   }
 
   #send(seq) {
-    if (this.client.socket.readyState === 1) {
+    if (this.is === "in" && this.client.socket.readyState === 1) {
       this.client.send("candidate", { to: this.other, candidate: candidate(seq), seq });
     }
   }
@@ -220,7 +220,7 @@ class Talker {
         for (const number of this.#sent.filter((number) => number > received)) this.#send(number);
       }
     });
-    client.socket.on("close", () => this.is === "in" && this.#back());
+    client.socket.on("close", () => this.client === client && this.is !== "over" && this.#back());
   }
 
   async #back() {
@@ -366,6 +366,68 @@ test("Redis is killed and comes back knowing nothing: nobody is disconnected, no
   await own.stop();
 });
 
+test("Redis comes back as it was a while ago: nobody is disconnected, nothing is lost or doubled", async () => {
+  const own = await redis();
+  const servers = await nodes(2, {}, own);
+  const talkers = await talkWhile(servers, "stale", async (anna, ben) => {
+    own.save();
+    const saved = ben.heard.length;
+    await until(() => ben.heard.length > saved + 20);
+    await own.kill();
+    await own.begin();
+    const before = ben.heard.length;
+    await until(() => ben.heard.length > before + 5, 10_000);
+    // Each server goes on from what it knows, and not from what Redis does.
+    assert.deepEqual(anna.told, ["peer-joined"]);
+  });
+  for (const { told } of talkers) assert.ok(!told.includes("peer-reconnecting"), told.join());
+  await stopAll(servers);
+  await own.stop();
+});
+
+test("who is let in by a server that Redis tells nothing makes way for those who were there", async () => {
+  const own = await redis();
+  const servers = await nodes(3, {}, own);
+  const [anna, ben] = [await plain(servers[0]), await plain(servers[1])];
+  const annas = (await join(anna, "old house", "Anna")).self.id;
+  const bens = (await join(ben, "old house", "Ben")).self.id;
+  await anna.next("peer-joined");
+  for (const server of servers.slice(0, 2)) server.pause();
+  await own.kill();
+  await own.begin();
+  const chie = await plain(servers[2]);
+  assert.deepEqual((await join(chie, "old house", "Chie")).peers, [], "nobody could say that it is taken");
+  for (const server of servers.slice(0, 2)) server.go();
+  await chie.ended();
+  for (const [one, id, other] of [
+    [anna, annas, ben],
+    [ben, bens, anna],
+  ]) {
+    other.send("candidate", { to: id, candidate: null });
+    await one.next("candidate", 10_000);
+    assert.deepEqual(one.spare(), []);
+  }
+  for (const client of [anna, ben]) client.close();
+  await stopAll(servers);
+  await own.stop();
+});
+
+test("Redis is away for longer than a request waits: clients begin anew, and nothing is lost or doubled", async () => {
+  const own = await redis();
+  // They will say at once what they had to keep to themselves.
+  const servers = await nodes(2, { "limits.message_burst": 300 }, own);
+  await talkWhile(servers, "away", async (anna, ben) => {
+    await own.kill();
+    await sleep(12_000);
+    await own.begin();
+    const before = [anna.heard.length, ben.heard.length];
+    await until(() => anna.heard.length > before[0] + 5 && ben.heard.length > before[1] + 5, 20_000);
+    assert.ok(anna.told.includes("unavailable"), anna.told.join());
+  });
+  await stopAll(servers);
+  await own.stop();
+});
+
 test("Redis does not answer for a while, and a server is taken for dead: its members are there all the time", async () => {
   const own = await redis();
   const servers = await nodes(2, {}, own);
@@ -409,7 +471,10 @@ test("rooms that nobody is in any more leave nothing behind", async () => {
   anna.close();
   await until(async () => (await only.metric("signaling_rooms")) === 0);
   assert.equal(await only.metric("signaling_connections"), 0);
-  await until(() => !keys().includes("alone"));
+  // What stays for a minute tells a server that comes late that all have left.
+  await until(() => !keys().includes(":log:"));
+  const ttl = spawnSync("redis-cli", ["-u", own.url, "--raw", "pttl", `test-${round - 1}:2:room:c:alone`]);
+  assert.ok(Number(ttl.stdout.toString()) > 0 && Number(ttl.stdout.toString()) <= 60_000, ttl.stdout.toString());
   await only.stop();
   await own.stop();
 });
@@ -428,7 +493,7 @@ test("of what is said in a room Redis keeps little", async () => {
     ben.send("candidate", { to: annas, candidate: null });
     await anna.next("candidate");
   }
-  const used = spawnSync("redis-cli", ["-u", own.url, "memory", "usage", `test-${round - 1}:1:log:c:loud`, "samples", "0"]);
+  const used = spawnSync("redis-cli", ["-u", own.url, "memory", "usage", `test-${round - 1}:2:log:c:loud`, "samples", "0"]);
   assert.ok(Number(used.stdout.toString().match(/\d+/)?.[0]) < 1_000_000, used.stdout.toString());
   for (const client of [anna, ben]) client.close();
   await stopAll(servers);
@@ -444,4 +509,14 @@ test("a Redis that cannot be reached is said so at the start", async () => {
   const { code: refused, output: said } = await wrong.ended();
   assert.equal(refused, 78);
   assert.match(said, /cluster\.redis/);
+});
+
+test("a server with other bounds for coming back is told that the others have theirs", async () => {
+  const [first] = await nodes(1);
+  const shared = { "cluster.redis": store.url, "cluster.prefix": `test-${round - 1}` };
+  const other = run({ "ice.secret": "x".repeat(20), listen: "127.0.0.1:0", ...shared, "resume.seconds": 7 });
+  const { code, output } = await within(20_000, other.ended(), "the end");
+  assert.notEqual(code, 0);
+  assert.match(output, /other bounds in signaling\.resume, seconds = \d+, .* instead of seconds = 7,/);
+  await first.stop();
 });

@@ -210,7 +210,7 @@ impl Subscriptions {
         );
         self.places().insert(topic.clone(), place);
         let (hub, places) = (Arc::clone(hub), Arc::clone(&self.places));
-        let trail = self.visit.trail;
+        let (trail, own) = (self.visit.trail, self.own);
         let done = move |done: Result<Place, Problem>| match done {
             Ok(_) => trail.joined(),
             Err(problem) => {
@@ -222,6 +222,10 @@ impl Subscriptions {
                 drop(places);
                 hub.disconnect(place, true);
                 hub.metrics.drop(problem.code());
+                if problem == Problem::Unavailable {
+                    // Their protocol has no word for it, but clients connect again.
+                    hub.evict(own, problem);
+                }
             }
         };
         let answer = Answer::silent(Box::new(done));

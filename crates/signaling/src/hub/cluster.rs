@@ -60,8 +60,6 @@ pub(super) struct Cluster {
     orders: mpsc::UnboundedSender<Order>,
     /// Taken by the follower when it begins.
     orders_here: Mutex<Option<mpsc::UnboundedReceiver<Order>>>,
-    /// Rings when the connection to Redis seems dead.
-    broken: Notify,
     /// Rings when rooms are due at another time than before.
     bell: Notify,
     /// Tasks that speak for a connection.
@@ -104,6 +102,8 @@ struct Waiting {
 /// How a request changes who sits where.
 enum Enters {
     Nothing,
+    /// The connection's own member is in a room now.
+    Joined,
     /// The connection goes on as another member.
     Resumed(Place),
     /// The connection gets its seat.
@@ -131,7 +131,6 @@ impl Cluster {
             metrics,
             orders,
             orders_here: Mutex::new(Some(orders_here)),
-            broken: Notify::new(),
             bell: Notify::new(),
             speakers: AtomicUsize::new(0),
         })

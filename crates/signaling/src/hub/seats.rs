@@ -26,6 +26,9 @@ pub(crate) struct Place {
     connection: u64,
 }
 
+/// Stands for nobody: connections are numbered from 1.
+const VACANT: u64 = 0;
+
 impl Place {
     pub(super) fn new(id: MemberId, connection: u64) -> Self {
         Self { id, connection }
@@ -38,6 +41,11 @@ impl Place {
 
     pub(super) fn connection(self) -> u64 {
         self.connection
+    }
+
+    /// Tells whether the seat is kept for somebody who does not sit there.
+    pub(super) fn is_vacant(self) -> bool {
+        self.connection == VACANT
     }
 }
 
@@ -119,8 +127,7 @@ impl Seats {
         let (_, mut taken) = self.taken.remove(&id)?;
         self.count(&taken, -1);
         let outbox = taken.outbox.take();
-        // Connections are numbered from 1.
-        self.taken.insert(id, (0, taken));
+        self.taken.insert(id, (VACANT, taken));
         outbox
     }
 

@@ -182,6 +182,9 @@ pub enum Notice {
     Forgotten,
 }
 
+/// What a notice costs beside its texts: the same for all builds, as it decides what is kept and who is given up.
+const WEIGHT: usize = 128;
+
 impl Notice {
     /// Roughly what keeping it costs, in bytes.
     pub(super) fn weight(&self) -> usize {
@@ -196,7 +199,7 @@ impl Notice {
             | Self::Waiting
             | Self::Forgotten => 0,
         };
-        size_of::<Self>() + text
+        WEIGHT + text
     }
 }
 

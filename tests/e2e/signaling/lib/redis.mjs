@@ -12,7 +12,7 @@ import { endWithUs, sleep } from "./server.mjs";
 /** Why the tests that need Redis cannot run, if they cannot. */
 export const MISSING = spawnSync("redis-server", ["--version"]).error ? "redis-server is not installed" : false;
 
-/** Starts one that keeps nothing on disk: what it knew is gone when it is killed. */
+/** Starts one that keeps nothing on disk unless told to: what it knew since is gone when it is killed. */
 export async function redis() {
   const folder = mkdtempSync(join(tmpdir(), "redis-"));
   const port = await freePort();
@@ -33,12 +33,19 @@ export async function redis() {
     child.kill("SIGKILL");
     await gone;
   };
+  const url = `redis://127.0.0.1:${port}/`;
+  const save = () => {
+    const { stdout } = spawnSync("redis-cli", ["-u", url, "save"]);
+    if (stdout.toString() !== "OK\n") throw new Error(`not saved: ${stdout}`);
+  };
   await begin();
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) await kill();
     rmSync(folder, { recursive: true });
   };
-  return { url: `redis://127.0.0.1:${port}/`, kill, begin, stop, freeze: () => child.kill("SIGSTOP"), thaw: () => child.kill("SIGCONT") };
+  const freeze = () => child.kill("SIGSTOP");
+  const thaw = () => child.kill("SIGCONT");
+  return { url, save, kill, begin, stop, freeze, thaw };
 }
 
 async function freePort() {

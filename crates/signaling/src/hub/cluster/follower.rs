@@ -1,22 +1,29 @@
 //! Follows the rooms' logs, and keeps the copies of the rooms.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, future::try_join_all};
 use lifecycle::Shutdown;
 use redis::{
     RedisResult,
     aio::{PubSubSink, PubSubStream},
 };
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
 
-use super::{Cluster, Followed, log::Written, replica::Replica};
+use super::{
+    Cluster, Followed,
+    entry::NodeId,
+    log::{Fetched, Written},
+    replica::Replica,
+};
 use crate::{names::RoomKey, problem::Problem};
 
 /// How long to wait before connecting again.
@@ -24,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often a room is looked at in a row, if others write at the same time.
 const ATTEMPTS: usize = 5;
+
+/// Rooms that are looked at together.
+const AT_ONCE: usize = 64;
 
 /// What the other parts want of the follower.
 pub(super) enum Order {
@@ -33,6 +43,13 @@ pub(super) enum Order {
     Catch(RoomKey),
     /// Forget a room, unless somebody needs it.
     Forget(RoomKey),
+}
+
+/// Says that a room was put back, in which these nodes have members.
+#[derive(Serialize, Deserialize)]
+struct Risen {
+    room: RoomKey,
+    nodes: Vec<NodeId>,
 }
 
 /// What ends a connection to Redis.
@@ -96,18 +113,24 @@ impl Cluster {
         shutdown: &Shutdown,
         was_lost: bool,
     ) -> RedisResult<Broken> {
-        if !self.link.keep_key().await? {
-            tracing::warn!("the nodes use another key since Redis lost its data: clients cannot come back");
+        // What rang before this connection was made is not about it.
+        let _ = self.link.broken.notified().now_or_never();
+        if !self.link.keep_agreement().await? {
+            tracing::warn!(
+                "since Redis lost its data the nodes use another key, or other bounds: clients cannot come back"
+            );
         }
+        // The others should not miss this node while it looks at its rooms.
+        self.link.beat(self.node, &[]).await?;
+        sink.subscribe(self.link.risen()).await?;
         let rooms: Vec<_> = self.lock().rooms.keys().cloned().collect();
-        for room in &rooms {
-            sink.subscribe(self.link.channel(room)).await?;
-        }
-        for room in &rooms {
-            self.catch_up(room).await?;
+        for rooms in rooms.chunks(AT_ONCE) {
+            let channels: Vec<_> = rooms.iter().map(|room| self.link.channel(room)).collect();
+            sink.subscribe(&channels[..]).await?;
+            try_join_all(rooms.iter().map(|room| self.catch_up(room))).await?;
         }
         self.metrics.cluster_connected.set(1);
-        self.sweep();
+        self.sweep(|_| true);
         if was_lost {
             tracing::info!(rooms = rooms.len(), "connected to Redis again");
         }
@@ -124,7 +147,7 @@ impl Cluster {
                     None => return Ok(Broken::Ending),
                 },
                 // The other connection did not work, so this one may be dead too and not know it.
-                () = self.broken.notified() => return Ok(Broken::Lost),
+                () = self.link.broken.notified() => return Ok(Broken::Lost),
                 () = &mut ended => return Ok(Broken::Ending),
             }
         }
@@ -192,12 +215,12 @@ impl Cluster {
         sink.subscribe(self.link.channel(room)).await?;
         self.catch_up(room).await?;
         // Its nodes may have died while nobody followed it.
-        self.bury_in(room).await
+        self.stay_if_strange(room).await
     }
 
     async fn hear(self: &Arc<Self>, channel: &str, payload: &str) -> RedisResult<()> {
         let Some(room) = self.link.room(channel) else {
-            return Ok(());
+            return self.look_into(payload).await;
         };
         let written = Written::read(payload);
         match written.is_none_or(|written| self.take(&room, written)) {
@@ -207,36 +230,87 @@ impl Cluster {
         }
     }
 
+    /// A room was put back. If this node has followed another log of it, it goes on with this one; if the room has members
+    /// at this node whom it does not know of, they are lost.
+    async fn look_into(self: &Arc<Self>, notice: &str) -> RedisResult<()> {
+        let Ok(Risen { room, nodes }) = serde_json::from_str(notice) else {
+            return Ok(());
+        };
+        if self.lock().rooms.contains_key(&room) {
+            return self.catch_up(&room).await;
+        }
+        if nodes.contains(&self.node) {
+            let cluster = Arc::clone(self);
+            tokio::spawn(async move {
+                if cluster.hold(&room).await.is_ok() {
+                    cluster.sweep(|there| *there == room);
+                    let mut state = cluster.lock();
+                    cluster.release(&mut state, &room);
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// Takes what was missed of a room's log, and puts the room back if Redis has lost it.
     async fn catch_up(self: &Arc<Self>, room: &RoomKey) -> RedisResult<()> {
         for _ in 0..ATTEMPTS {
             let Some(at) = self.lock().rooms.get(room).map(|there| there.replica.at) else {
                 return Ok(());
             };
-            let fetched = self.link.fetch(room, at).await?;
-            if fetched.seq < at {
-                let own = self.lock().rooms.get(room).map(|there| there.replica.save());
-                let Some(own) = own else { return Ok(()) };
-                if self.link.restore(room, at, &own).await? {
-                    tracing::debug!(at, "put a room back");
+            match self.link.fetch(room, at).await? {
+                Fetched::Rest(entries) => {
+                    let gaps = entries
+                        .into_iter()
+                        .filter_map(|written| self.take(room, written).then_some(()));
+                    if gaps.count() == 0 {
+                        return Ok(());
+                    }
+                }
+                Fetched::All {
+                    at,
+                    snapshot,
+                    entries,
+                } => {
+                    self.adopt(room, at, &snapshot, entries);
                     return Ok(());
                 }
-                // Somebody else has put it back, as far as it was known there.
-                self.adopt(room, self.link.fetch(room, 0).await?);
-                return Ok(());
-            }
-            if fetched.snapshot.is_some() {
-                self.adopt(room, fetched);
-                return Ok(());
-            }
-            let mut gap = false;
-            for written in fetched.entries {
-                gap |= self.take(room, written);
-            }
-            if !gap {
-                return Ok(());
+                Fetched::Behind => {
+                    if self.put_back(room).await? {
+                        return Ok(());
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Writes this node's copy of a room to Redis, which knows less; tells whether it still did.
+    async fn put_back(&self, room: &RoomKey) -> RedisResult<bool> {
+        {
+            let mut state = self.lock();
+            if let Some(there) = state.rooms.get_mut(room)
+                && there.replica.rooms.is_empty()
+            {
+                // There is nothing to put back, and it begins as Redis has it.
+                there.replica = Replica::new(self.limits_of_one(), self.link.clock);
+                return Ok(false);
+            }
+        }
+        let own = self.lock().rooms.get(room).map(|there| {
+            let nodes: BTreeSet<_> = there.replica.desks().map(|(_, desk)| desk.node).collect();
+            let nodes = nodes.into_iter().collect();
+            let room = room.clone();
+            (there.replica.at, there.replica.save(), Risen { room, nodes })
+        });
+        let Some((at, copy, risen)) = own else {
+            return Ok(true);
+        };
+        let notice = serde_json::to_string(&risen).unwrap_or_default();
+        let restored = self.link.restore(room, at, &copy, &notice).await?;
+        if restored {
+            tracing::debug!(at = at.seq, "put a room back");
+        }
+        Ok(restored)
     }
 }

@@ -1,7 +1,7 @@
 //! The connection to Redis, and what is kept there.
 //!
-//! For each room a hash (how many entries its log had, the latest snapshot and how many went into that), a stream
-//! with the newest entries, and a channel that says each. For each node a key that expires unless it is renewed.
+//! For each room a hash, with the latest snapshot, a stream with the newest entries, and a channel that says each. For
+//! each node a key that expires unless it is renewed. For all, a key to sign with, and the bounds that have to be the same.
 
 use std::{
     fmt, io,
@@ -9,15 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
     entry::{NodeId, RedisClock},
-    log::{Fetched, Snapshot},
+    log::{Fetched, Position, Snapshot},
     scripts::{APPEND, DROP, FETCH, RESTORE, SAVE},
 };
 use crate::{
-    config::{ClusterConfig, Hidden},
+    config::{Config, Hidden, ResumeConfig},
     names::{RoomKey, RoomName, Space},
 };
 
@@ -27,21 +32,82 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a room is kept that no node looks after.
 const ROOM_TTL: Duration = Duration::from_secs(15 * 60);
 
+/// How long it is known that a room was there and is empty.
+const EMPTY_TTL: Duration = Duration::from_secs(60);
+
+/// How long bounds hold that no node has any more.
+const BOUNDS_TTL: Duration = Duration::from_secs(10);
+
 /// How long a node is believed to live without a sign.
 pub(super) const NODE_TTL: Duration = Duration::from_millis(2500);
 
 /// Why this node cannot share its rooms.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the Redis server of signaling.cluster.redis: {0}")]
-pub struct ClusterError(RedisError);
+pub enum ClusterError {
+    /// Redis cannot be used.
+    #[error("cannot use the Redis server of signaling.cluster.redis: {0}")]
+    Redis(#[from] RedisError),
+    /// Copies of a room would differ.
+    #[error(
+        "the other nodes of signaling.cluster have other bounds in signaling.resume, {theirs} instead of {ours}: \
+         use the same, or stop them first, or choose another signaling.cluster.prefix"
+    )]
+    Bounds {
+        /// What this node has.
+        ours: String,
+        /// What the others have.
+        theirs: String,
+    },
+}
+
+/// What decides what becomes of a room's members, and so has to be the same on all nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Bounds {
+    seconds: u64,
+    messages: usize,
+    bytes: usize,
+}
+
+impl From<&ResumeConfig> for Bounds {
+    fn from(resume: &ResumeConfig) -> Self {
+        Self {
+            seconds: resume.seconds,
+            messages: resume.messages,
+            bytes: resume.bytes,
+        }
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seconds,
+            messages,
+            bytes,
+        } = self;
+        write!(f, "seconds = {seconds}, messages = {messages}, bytes = {bytes}")
+    }
+}
+
+/// What the nodes agree on.
+struct Agreed {
+    key: [u8; 64],
+    bounds: Bounds,
+    millis: u64,
+}
 
 /// A connection to Redis, which is made anew whenever it is lost.
 pub(crate) struct Link {
     client: Client,
     prefix: String,
     connection: Mutex<Option<MultiplexedConnection>>,
+    /// Held by whoever makes a connection, so that those who wait for one do not all make their own.
+    making: AsyncMutex<()>,
+    /// Rings when a connection did not work: the one that is listened to may not work either.
+    pub(super) broken: Notify,
     /// What all nodes sign and hash with.
     pub(crate) key: [u8; 64],
+    bounds: Bounds,
     pub(super) clock: RedisClock,
 }
 
@@ -55,52 +121,71 @@ impl fmt::Debug for Link {
 
 impl Link {
     /// Connects, if a server is configured.
-    pub(crate) async fn open(config: &ClusterConfig) -> Result<Option<Self>, ClusterError> {
-        let Some(Hidden(url)) = &config.redis else {
+    pub(crate) async fn open(config: &Config) -> Result<Option<Self>, ClusterError> {
+        let Some(Hidden(url)) = &config.cluster.redis else {
             return Ok(None);
         };
-        let client = Client::open(url.as_str()).map_err(ClusterError)?;
         let mut link = Self {
-            client,
+            client: Client::open(url.as_str())?,
             // The format of what is kept belongs to the name: nodes that would not understand each other do not meet.
-            prefix: format!("{}:1", config.prefix),
+            prefix: format!("{}:2", config.cluster.prefix),
             connection: Mutex::default(),
-            key: [0; 64],
+            making: AsyncMutex::default(),
+            broken: Notify::new(),
+            key: rand::random(),
+            bounds: Bounds::from(&config.resume),
             clock: RedisClock::new(Instant::now(), 0),
         };
-        let (key, millis) = link
-            .agree(rand::random_iter().take(64).collect())
-            .await
-            .map_err(ClusterError)?;
-        link.key = key;
-        link.clock = RedisClock::new(Instant::now(), millis);
+        let agreed = link.agree().await?;
+        if agreed.bounds != link.bounds {
+            return Err(ClusterError::Bounds {
+                ours: link.bounds.to_string(),
+                theirs: agreed.bounds.to_string(),
+            });
+        }
+        link.key = agreed.key;
+        link.clock = RedisClock::new(Instant::now(), agreed.millis);
         Ok(Some(link))
     }
 
-    /// Offers a key for all nodes to use, and returns the one that they use, and the time.
-    async fn agree(&self, offered: Vec<u8>) -> RedisResult<([u8; 64], u64)> {
+    /// Offers a key and bounds for all nodes to use, and returns those that they use, and the time.
+    async fn agree(&self) -> RedisResult<Agreed> {
         let mut connection = self.connection().await?;
-        let name = format!("{}:key", self.prefix);
-        let (key, time): (Vec<u8>, (u64, u64)) = redis::pipe()
+        let [key, bounds] = ["key", "bounds"].map(|what| format!("{}:{what}", self.prefix));
+        let own = serde_json::to_string(&self.bounds).unwrap_or_default();
+        let agreed: RedisResult<(Vec<u8>, String, (u64, u64))> = redis::pipe()
             .cmd("SET")
-            .arg(&name)
-            .arg(&offered)
+            .arg(&key)
+            .arg(&self.key[..])
             .arg("NX")
             .ignore()
+            .cmd("SET")
+            .arg(&bounds)
+            .arg(own)
+            .arg("NX")
+            .arg("PX")
+            .arg(millis(BOUNDS_TTL))
+            .ignore()
             .cmd("GET")
-            .arg(&name)
+            .arg(&key)
+            .cmd("GET")
+            .arg(&bounds)
             .cmd("TIME")
             .query_async(&mut connection)
-            .await?;
-        let key = <[u8; 64]>::try_from(key);
-        let key = key.map_err(|_| io::Error::other(format!("the key {name} is not of this program")))?;
-        Ok((key, time.0 * 1000 + time.1 / 1000))
+            .await;
+        let (agreed_key, agreed_bounds, time) = self.judge(agreed)?;
+        let foreign = |name: &str| io::Error::other(format!("{name} is not of this program"));
+        Ok(Agreed {
+            key: <[u8; 64]>::try_from(agreed_key).map_err(|_| foreign(&key))?,
+            bounds: serde_json::from_str(&agreed_bounds).map_err(|_| foreign(&bounds))?,
+            millis: time.0 * 1000 + time.1 / 1000,
+        })
     }
 
-    /// Puts the key back, should Redis have lost it.
-    pub(super) async fn keep_key(&self) -> RedisResult<bool> {
-        let agreed = self.agree(self.key.to_vec()).await;
-        agreed.map(|(key, _)| key == self.key)
+    /// Puts back what Redis may have lost; tells whether the others still use the same.
+    pub(super) async fn keep_agreement(&self) -> RedisResult<bool> {
+        let agreed = self.agree().await?;
+        Ok(agreed.key == self.key && agreed.bounds == self.bounds)
     }
 
     async fn connection(&self) -> RedisResult<MultiplexedConnection> {
@@ -108,13 +193,16 @@ impl Link {
         if let Some(connection) = there {
             return Ok(connection);
         }
+        let _making = self.making.lock().await;
+        let there = self.lock().clone();
+        if let Some(connection) = there {
+            return Ok(connection);
+        }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let connection = connecting.await?;
         *self.lock() = Some(connection.clone());
         Ok(connection)
     }
@@ -123,15 +211,18 @@ impl Link {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops a connection that does not work; the next command makes another.
+    /// Drops a connection that does not work, or leads to a server that is no primary any more; the next command makes
+    /// another.
     fn judge<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &result
             && (error.is_io_error()
                 || error.is_connection_dropped()
                 || error.is_timeout()
-                || error.is_unrecoverable_error())
+                || error.is_unrecoverable_error()
+                || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly))
         {
             *self.lock() = None;
+            self.broken.notify_one();
         }
         result
     }
@@ -161,27 +252,35 @@ impl Link {
         format!("{}:{what}:{kind}:{}", self.prefix, room.name.as_str())
     }
 
-    /// Adds an entry to a room of which the writer knows `at`; tells whether the room still knows as many.
-    pub(super) async fn append(&self, room: &RoomKey, at: u64, entry: &str) -> RedisResult<bool> {
+    /// Where it is said that rooms were put back.
+    pub(super) fn risen(&self) -> String {
+        format!("{}:risen", self.prefix)
+    }
+
+    /// Adds an entry to a room that the writer knows up to `at`; tells whether that is what Redis knows, too.
+    pub(super) async fn append(&self, room: &RoomKey, at: Position, entry: &str) -> RedisResult<bool> {
         let mut connection = self.connection().await?;
-        let seq: RedisResult<u64> = APPEND
+        let written: RedisResult<u64> = APPEND
             .key(self.name("room", room))
             .key(self.name("log", room))
             .arg(self.channel(room))
-            .arg(at)
+            .arg(at.seq)
+            .arg(at.mark)
+            .arg(rand::random::<u64>())
             .arg(entry)
             .arg(millis(ROOM_TTL))
             .invoke_async(&mut connection)
             .await;
-        self.judge(seq).map(|seq| seq > 0)
+        self.judge(written).map(|written| written > 0)
     }
 
-    pub(super) async fn fetch(&self, room: &RoomKey, after: u64) -> RedisResult<Fetched> {
+    pub(super) async fn fetch(&self, room: &RoomKey, after: Position) -> RedisResult<Fetched> {
         let mut connection = self.connection().await?;
         let answer: RedisResult<Vec<String>> = FETCH
             .key(self.name("room", room))
             .key(self.name("log", room))
-            .arg(after)
+            .arg(after.seq)
+            .arg(after.mark)
             .invoke_async(&mut connection)
             .await;
         let answer = self.judge(answer)?;
@@ -194,7 +293,8 @@ impl Link {
         let saved = SAVE
             .key(self.name("room", room))
             .key(self.name("log", room))
-            .arg(snapshot.at)
+            .arg(snapshot.at.seq)
+            .arg(snapshot.at.mark)
             .arg(&snapshot.text)
             .arg(snapshot.behind)
             .invoke_async(&mut connection)
@@ -202,27 +302,38 @@ impl Link {
         self.judge(saved)
     }
 
-    /// Forgets a room that was empty after `at` entries.
-    pub(super) async fn drop_room(&self, room: &RoomKey, at: u64) -> RedisResult<()> {
+    /// Forgets a room that is empty at `at`.
+    pub(super) async fn drop_room(&self, room: &RoomKey, at: Position) -> RedisResult<()> {
         let mut connection = self.connection().await?;
         let dropped = DROP
             .key(self.name("room", room))
             .key(self.name("log", room))
-            .arg(at)
+            .arg(at.seq)
+            .arg(at.mark)
+            .arg(millis(EMPTY_TTL))
             .invoke_async(&mut connection)
             .await;
         self.judge(dropped)
     }
 
-    /// Tells whether it was this node that put the room back.
-    pub(super) async fn restore(&self, room: &RoomKey, at: u64, snapshot: &str) -> RedisResult<bool> {
+    /// Puts a room back; tells whether Redis knew less. `notice` is said to all nodes then.
+    pub(super) async fn restore(
+        &self,
+        room: &RoomKey,
+        at: Position,
+        copy: &str,
+        notice: &str,
+    ) -> RedisResult<bool> {
         let mut connection = self.connection().await?;
         let restored = RESTORE
             .key(self.name("room", room))
             .key(self.name("log", room))
-            .arg(at)
-            .arg(snapshot)
+            .arg(at.seq)
+            .arg(at.mark)
+            .arg(copy)
             .arg(millis(ROOM_TTL))
+            .arg(self.risen())
+            .arg(notice)
             .invoke_async(&mut connection)
             .await;
         self.judge(restored)
@@ -237,6 +348,10 @@ impl Link {
             .arg("1")
             .arg("PX")
             .arg(millis(NODE_TTL))
+            .ignore();
+        pipe.cmd("PEXPIRE")
+            .arg(format!("{}:bounds", self.prefix))
+            .arg(millis(BOUNDS_TTL))
             .ignore();
         for other in others {
             pipe.cmd("EXISTS").arg(self.node(*other));

@@ -1,14 +1,18 @@
 //! A copy of one room: what all nodes that follow the room make of its log, each for itself and all alike.
 //!
-//! Nothing here depends on the node: neither its clock nor its other rooms, but only on the entries.
+//! Nothing here depends on the node: neither its clock nor its other rooms, but only on the entries, and on bounds that all
+//! nodes have agreed on.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     entry::{Desk, Entry, NodeId, RedisClock, What},
-    log::Snapshot,
+    log::{Position, Snapshot},
 };
 use crate::{
     names::MemberId,
@@ -16,24 +20,26 @@ use crate::{
     rooms::{Clock as _, Input, Limits, Output, Rooms, Saved},
 };
 
-/// Entries after which a snapshot is made, at least; of large rooms there are fewer.
+/// Entries after which a snapshot is made; of large rooms there are fewer.
 const SNAPSHOT_EACH: u64 = 64;
 
-/// Bytes of the log after which a snapshot is made in any case, and nothing before it stays.
+/// Bytes of the log after which a snapshot is made in any case.
 const SNAPSHOT_BYTES: usize = 256 * 1024;
 
-/// Entries that stay in the log behind a snapshot, for nodes that are a little behind.
-const BEHIND: u64 = 64;
+/// Milliseconds by which Redis' clock may go back, as two servers' clocks differ, before time goes on from where it was.
+const BACK: u64 = 1000;
 
 pub(super) struct Replica {
     pub(super) rooms: Rooms,
-    /// Entries that went into it.
-    pub(super) at: u64,
-    /// Milliseconds of the latest of them.
+    /// The entries that went into it.
+    pub(super) at: Position,
+    /// Milliseconds of the latest of them, and how much later than Redis' clock that is since the clock was set back.
     time: u64,
+    shift: u64,
     /// Where members' connections are, of those who have one.
     desks: BTreeMap<MemberId, Seat>,
-    /// Bytes of the log since the last snapshot that this copy was good for.
+    /// When a snapshot was due last, and the bytes of the log since then.
+    saved: u64,
     written: usize,
     clock: RedisClock,
 }
@@ -51,6 +57,7 @@ struct Seat {
 #[derive(Serialize, Deserialize)]
 struct Copied {
     time: u64,
+    shift: u64,
     desks: Vec<(MemberId, Seat)>,
     rooms: Saved,
 }
@@ -73,9 +80,11 @@ impl Replica {
     pub(super) fn new(limits: Limits, clock: RedisClock) -> Self {
         Self {
             rooms: Rooms::new(limits),
-            at: 0,
+            at: Position::default(),
             time: 0,
+            shift: 0,
             desks: BTreeMap::new(),
+            saved: 0,
             written: 0,
             clock,
         }
@@ -84,6 +93,7 @@ impl Replica {
     pub(super) fn save(&self) -> String {
         let snapshot = Copied {
             time: self.time,
+            shift: self.shift,
             desks: self.desks.iter().map(|(id, seat)| (*id, *seat)).collect(),
             rooms: self.rooms.save(&self.clock),
         };
@@ -91,13 +101,25 @@ impl Replica {
         serde_json::to_string(&snapshot).unwrap_or_default()
     }
 
-    pub(super) fn load(text: &str, at: u64, limits: Limits, clock: RedisClock) -> serde_json::Result<Self> {
+    /// Reads what [`Replica::save`] wrote; no text is an empty room.
+    pub(super) fn load(
+        text: &str,
+        at: Position,
+        limits: Limits,
+        clock: RedisClock,
+    ) -> serde_json::Result<Self> {
+        if text.is_empty() {
+            let empty = Self::new(limits, clock);
+            return Ok(Self { at, ..empty });
+        }
         let snapshot: Copied = serde_json::from_str(text)?;
         Ok(Self {
             rooms: Rooms::load(limits, snapshot.rooms, &clock),
             at,
             time: snapshot.time,
+            shift: snapshot.shift,
             desks: snapshot.desks.into_iter().collect(),
+            saved: at.seq,
             written: 0,
             clock,
         })
@@ -107,20 +129,23 @@ impl Replica {
     pub(super) fn note(&mut self, bytes: usize, is_own: bool) -> Option<Snapshot> {
         self.written += bytes;
         let each = SNAPSHOT_EACH.max(4 * self.rooms.members() as u64);
-        let is_heavy = self.written >= SNAPSHOT_BYTES;
-        if !is_heavy && !self.at.is_multiple_of(each) {
+        if self.written < SNAPSHOT_BYTES && self.at.seq - self.saved < each {
             return None;
         }
         self.written = 0;
+        // As much stays as came between this snapshot and the last, for nodes that are a little behind.
+        let behind = std::mem::replace(&mut self.saved, self.at.seq);
         is_own.then(|| Snapshot {
             at: self.at,
             text: self.save(),
-            behind: if is_heavy {
-                self.at
-            } else {
-                self.at.saturating_sub(BEHIND)
-            },
+            behind,
         })
+    }
+
+    /// When time has to pass in the room, by this process' clock.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let due = self.rooms.poll_timeout()?;
+        due.checked_sub(Duration::from_millis(self.shift)).or(Some(due))
     }
 
     /// Where a member's connection is.
@@ -135,11 +160,14 @@ impl Replica {
         there.map(|(id, seat)| (*id, seat.desk))
     }
 
-    /// Takes the next entry, written at `millis`.
-    pub(super) fn apply(&mut self, millis: u64, entry: Entry) -> Applied {
-        self.at += 1;
-        // Redis' clock may be set back; ours is not.
-        self.time = self.time.max(millis);
+    /// Takes the next entry, after which the log is at `at`; it was written at `millis`.
+    pub(super) fn apply(&mut self, at: Position, millis: u64, entry: Entry) -> Applied {
+        self.at = at;
+        let time = millis.saturating_add(self.shift);
+        if self.time.saturating_sub(time) > BACK {
+            self.shift += self.time - time;
+        }
+        self.time = self.time.max(time);
         let now = self.clock.moment(self.time);
         let members = self.rooms.members();
         self.rooms
@@ -216,8 +244,13 @@ impl Replica {
             return;
         }
         let enters = returns || matches!(input, Input::Join(_) | Input::Claim(_) | Input::Resume { .. });
-        if there.is_some() && own.is_none() && (!enters || returns) {
-            applied.result = Err(Problem::Replaced);
+        // Whoever has no desk here is somewhere else, or was lost.
+        if own.is_none() && (!enters || returns) {
+            applied.result = Err(if there.is_some() {
+                Problem::Replaced
+            } else {
+                Problem::NotJoined
+            });
             return;
         }
         let seat = Seat {
@@ -231,6 +264,10 @@ impl Replica {
             Ok(outputs) => applied.outputs.extend(outputs),
             Err(refusal) => {
                 applied.result = Err(refusal.into());
+                // It is not taken a second time either.
+                if let Some(own) = self.desks.get_mut(&member).filter(|own| own.desk == seat.desk) {
+                    own.number = seat.number;
+                }
                 return;
             }
         }

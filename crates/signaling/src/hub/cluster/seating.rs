@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Cluster, Followed, State, Waiting,
     entry::{Desk, NodeId, What},
-    log::Fetched,
+    log::{Position, Written},
     replica::Replica,
     taking::Rest,
 };
@@ -17,23 +17,21 @@ use crate::{
 };
 
 impl Cluster {
-    /// Goes on with another copy of a room, because the entries between are gone.
-    pub(super) fn adopt(self: &Arc<Self>, room: &RoomKey, fetched: Fetched) {
+    /// Goes on with another copy of a room, because the entries between are gone, or the copy was of another log.
+    pub(super) fn adopt(
+        self: &Arc<Self>,
+        room: &RoomKey,
+        at: Position,
+        snapshot: &str,
+        entries: Vec<Written>,
+    ) {
         let mut rest = Rest::default();
-        let (at, text) = fetched.snapshot.unwrap_or_default();
-        let loaded = match at {
-            0 => Ok(Replica::new(self.limits_of_one(), self.link.clock)),
-            _ => Replica::load(&text, at, self.limits_of_one(), self.link.clock),
-        };
-        let replica = match loaded {
-            Ok(replica) => replica,
-            Err(error) => {
-                tracing::warn!(%error, "a room's snapshot cannot be read");
-                let mut replica = Replica::new(self.limits_of_one(), self.link.clock);
-                replica.at = at;
-                replica
-            }
-        };
+        let loaded = Replica::load(snapshot, at, self.limits_of_one(), self.link.clock);
+        let replica = loaded.or_else(|error| {
+            tracing::warn!(%error, "a room's snapshot cannot be read");
+            Replica::load("", at, self.limits_of_one(), self.link.clock)
+        });
+        let Ok(replica) = replica else { return };
         {
             let mut guard = self.lock();
             let state = &mut *guard;
@@ -46,7 +44,7 @@ impl Cluster {
             self.settle(state, room, &What::Tick);
         }
         self.finish(room, rest);
-        for written in fetched.entries {
+        for written in entries {
             self.take(room, written);
         }
     }
@@ -55,10 +53,10 @@ impl Cluster {
 impl Cluster {
     /// Says of members whom the logs have at this node, and who are not here, that they are lost: what was said of them
     /// when they went may not have been written.
-    pub(super) fn sweep(self: &Arc<Self>) {
+    pub(super) fn sweep(self: &Arc<Self>, which: impl Fn(&RoomKey) -> bool) {
         let orphans: Vec<_> = {
             let state = self.lock();
-            let rooms = state.rooms.iter();
+            let rooms = state.rooms.iter().filter(|(room, _)| which(room));
             let orphans = rooms.flat_map(|(room, there)| {
                 let orphans = state.orphans(&there.replica, self.node);
                 orphans.map(|orphan| (room.clone(), orphan))
@@ -88,8 +86,8 @@ impl State {
         if waiting.is_some() {
             return None;
         }
-        let place = self.seats.find(member)?;
         self.homes.remove(&member);
+        let place = self.seats.find(member)?;
         self.talkers.remove(&place.connection());
         self.seats.forget(member)
     }
@@ -110,7 +108,7 @@ impl State {
 
     /// Forgets a seat that nobody sits at.
     pub(super) fn forget_standing(&mut self, member: MemberId) {
-        if self.seats.find(member) == Some(Place::new(member, 0)) {
+        if self.seats.find(member).is_some_and(Place::is_vacant) {
             self.seats.forget(member);
         }
     }
@@ -118,7 +116,7 @@ impl State {
     /// This node was taken for dead: those who are here come back, or are gone.
     pub(super) fn object(&mut self, room: &RoomKey, lost: &[MemberId], rest: &mut Rest) {
         for id in lost {
-            let Some(place) = self.seats.find(*id).filter(|place| place.connection() != 0) else {
+            let Some(place) = self.seats.find(*id).filter(|place| !place.is_vacant()) else {
                 continue;
             };
             let holds = self
@@ -147,7 +145,7 @@ impl State {
         for place in seated {
             let Some(there) = self.rooms.get(room) else { return };
             let now = &there.replica;
-            if place.connection() == 0 {
+            if place.is_vacant() {
                 self.forget_if_gone(place.id, room);
                 continue;
             }

@@ -1,11 +1,13 @@
 //! What an entry of a room's log changes on this node: its copy of the room, who sits where, and who is told.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
 
 use super::{
     Cluster, Enters, State, Waiting,
     entry::{Desk, Entry, What},
-    log::{Snapshot, Written},
+    log::{Position, Snapshot, Written},
     replica::Applied,
 };
 use crate::{
@@ -14,6 +16,10 @@ use crate::{
     problem::Problem,
     rooms::{Input, Limits, Notice, RoomLimits},
 };
+
+/// How often, and how far apart, it is tried to write what nobody waits for.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What is left to do once the lock is gone.
 #[derive(Default)]
@@ -25,8 +31,10 @@ pub(super) struct Rest {
     /// Members that are here, and were said to be lost.
     pub(super) returning: Vec<Place>,
     snapshot: Option<Snapshot>,
-    /// Nobody is in the room after so many entries.
-    empty: Option<u64>,
+    /// Nobody is in the room at this position.
+    empty: Option<Position>,
+    /// Members who entered although their request was given up or answered already.
+    strays: Vec<(MemberId, u64, Input)>,
     done: Option<(Waiting, Result<Place, Problem>)>,
 }
 
@@ -52,16 +60,18 @@ impl Cluster {
             let Some(there) = state.rooms.get_mut(room) else {
                 return false;
             };
-            if written.seq <= there.replica.at {
-                return false;
+            let at = there.replica.at;
+            if written.at.seq <= at.seq {
+                // At the same number another entry may stand: then the copy is of another log.
+                return written.at.seq == at.seq && written.at != at;
             }
-            if written.seq > there.replica.at + 1 {
+            if written.at.seq > at.seq + 1 || written.before != at.mark {
                 return true;
             }
             let Ok(entry) = serde_json::from_str::<Entry>(&written.text) else {
                 // Of a newer version. What it did is unknown here, and to go on is better than to stop.
-                tracing::warn!(seq = written.seq, "an entry of the log cannot be read");
-                there.replica.at += 1;
+                tracing::warn!(seq = written.at.seq, "an entry of the log cannot be read");
+                there.replica.at = written.at;
                 return false;
             };
             let kept = there.replica.rooms.kept();
@@ -78,7 +88,7 @@ impl Cluster {
                 What::Dead(_) | What::Tick => None,
             };
             let returns = is_own && there.replica.is_claim_of_old(&entry.what);
-            let applied = there.replica.apply(written.millis, entry);
+            let applied = there.replica.apply(written.at, written.millis, entry);
             if returns && !applied.again {
                 self.metrics.resume(applied.result.err());
             }
@@ -113,7 +123,7 @@ impl Cluster {
             member,
             connection,
             number,
-            ..
+            input,
         } = what
         {
             let waiting = match is_own {
@@ -125,6 +135,14 @@ impl Cluster {
                 if !stays && let Some(outbox) = state.replace(*member, &waiting) {
                     rest.closed.push((outbox, Problem::Replaced));
                 }
+            }
+            if is_own && waiting.is_none() && applied.entered.is_some() && *input != Input::Return {
+                // A newcomer was told that it is not in; somebody who comes back is waited for again.
+                let farewell = match matches!(input, Input::Join(_)) {
+                    true => Input::Leave,
+                    false => Input::Lose,
+                };
+                rest.strays.push((*member, *connection, farewell));
             }
             if let Some(mut waiting) = waiting {
                 let result = self.admit(
@@ -179,12 +197,12 @@ impl Cluster {
             // It was taken, and the answer to it has been lost with a copy of the room.
             return match enters {
                 Enters::Nothing => Ok(place),
-                Enters::Resumed(_) | Enters::Claimed(..) => Err(Problem::Unavailable),
+                Enters::Joined | Enters::Resumed(_) | Enters::Claimed(..) => Err(Problem::Unavailable),
             };
         }
         applied.result?;
         match std::mem::replace(enters, Enters::Nothing) {
-            Enters::Nothing => {}
+            Enters::Nothing | Enters::Joined => {}
             Enters::Resumed(before) => {
                 // Who left meanwhile has no seat to change.
                 let (_, replaced) = state.seats.change(before, member);
@@ -210,14 +228,15 @@ impl Cluster {
         let there = state.rooms.get(room).and_then(|there| there.replica.desk(member));
         let sits = state.seats.find(member) == Some(Place::new(member, desk.connection));
         let talks = state.talkers.contains_key(&desk.connection);
-        if desk.node == self.node && there == Some(desk) && !sits && !talks && rest.done.is_none() {
+        let is_cared_for = sits || talks || rest.done.is_some() || !rest.strays.is_empty();
+        if desk.node == self.node && there == Some(desk) && !is_cared_for {
             rest.orphans.push((member, desk.connection));
         }
     }
 
     pub(super) fn settle(&self, state: &mut State, room: &RoomKey, what: &What) {
         if let Some(there) = state.rooms.get_mut(room) {
-            let due = there.replica.rooms.poll_timeout();
+            let due = there.replica.due();
             if let Some(before) = std::mem::replace(&mut there.due, due) {
                 state.due.remove(&(before, room.clone()));
             }
@@ -249,8 +268,10 @@ impl Cluster {
             self.close(Some(outbox), reason);
         }
         self.evict_clogged(rest.clogged);
-        for (member, connection) in rest.orphans {
-            self.write_later(room, member, connection, u64::MAX, Input::Lose);
+        let orphans = rest.orphans.into_iter();
+        let orphans = orphans.map(|(member, connection)| (member, connection, Input::Lose));
+        for (member, connection, farewell) in orphans.chain(rest.strays) {
+            self.write_later(room, member, connection, u64::MAX, farewell);
         }
         for place in rest.returning {
             // Its own requests count on from where they are: this one is none of them.
@@ -290,12 +311,18 @@ impl Cluster {
             input,
         };
         tokio::spawn(async move {
-            for _ in 0..20 {
-                if cluster.write(&room, &what).await {
-                    return;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            // Otherwise the room might be forgotten before.
+            if cluster.hold(&room).await.is_err() {
+                return;
             }
+            for _ in 0..ATTEMPTS {
+                if cluster.write(&room, &what).await {
+                    break;
+                }
+                sleep(PAUSE).await;
+            }
+            let mut state = cluster.lock();
+            cluster.release(&mut state, &room);
         });
     }
 }

@@ -7,12 +7,12 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{Cluster, Enters, State, Waiting, entry::What, follower::Order};
 use crate::{
-    hub::{Answer, Claim, Done, Welcome, seats::Place},
+    hub::{Answer, Claim, Welcome, seats::Place},
     names::{MemberId, RoomKey},
     problem::Problem,
     rooms::{Holder, Input},
@@ -70,6 +70,10 @@ impl Cluster {
         };
         if let Some((answer, problem)) = refused {
             (answer.done)(Err(problem));
+            if problem == Problem::Unavailable {
+                // It would be taken for granted that what comes after it is.
+                self.evict(place, Input::Lose, problem);
+            }
         }
     }
 
@@ -174,17 +178,19 @@ impl Cluster {
 
 impl Speaker {
     async fn run(mut self, mut asked: mpsc::Receiver<Box<(Wish, Answer)>>, end: Arc<Mutex<Option<Input>>>) {
-        while let Some(asked) = asked.recv().await {
-            let (wish, answer) = *asked;
-            let Answer { welcome, done } = answer;
+        let mut is_lost = false;
+        while !is_lost && let Some(asked) = asked.recv().await {
+            let (wish, Answer { welcome, done }) = *asked;
             // In a box, so that a connection which asks for nothing takes little.
             let result = Box::pin(self.grant(wish, welcome)).await;
-            if result == Err(Problem::Unavailable) {
-                // What became of the request is not known, so the client has to begin anew.
-                self.give_up(done);
-                continue;
-            }
+            // What became of the request is then not known. If what comes after it were granted, the client could
+            // not know what to say again, so it has to begin anew.
+            is_lost = result == Err(Problem::Unavailable);
             done(result);
+        }
+        drop(asked);
+        if is_lost {
+            self.cluster.evict(self.place, Input::Lose, Problem::Unavailable);
         }
         let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
         let cluster = Arc::clone(&self.cluster);
@@ -194,18 +200,12 @@ impl Speaker {
         cluster.speakers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn give_up(&self, done: Done) {
-        done(Err(Problem::Unavailable));
-        self.cluster.evict(self.place, Input::Lose, Problem::Unavailable);
-    }
-
     async fn grant(&mut self, wish: Wish, welcome: Welcome) -> Result<Place, Problem> {
         match (wish, self.room.clone()) {
             (Wish::Ask(Input::Join(_)) | Wish::Resume { .. }, Some(_)) => Err(Problem::AlreadyJoined),
             (Wish::Ask(Input::Join(join)), None) => {
                 let room = join.room.clone();
-                self.enter(room, Input::Join(join), welcome, Enters::Nothing)
-                    .await
+                self.enter(room, Input::Join(join), welcome, Enters::Joined).await
             }
             (Wish::Resume { id, room, seen }, None) => {
                 let input = Input::Resume {
@@ -310,14 +310,21 @@ impl Cluster {
         mut result: oneshot::Receiver<Result<Place, Problem>>,
     ) -> Result<Place, Problem> {
         let deadline = Instant::now() + PATIENCE;
+        let mut silences = 0;
         while Instant::now() < deadline {
-            let wait = match self.write(room, what).await {
-                true => AGAIN,
-                false => PAUSE,
-            };
+            let is_written = self.write(room, what).await;
+            let wait = if is_written { AGAIN } else { PAUSE };
             let until = (Instant::now() + wait).min(deadline);
             if let Ok(result) = timeout_at(until, &mut result).await {
                 return result.unwrap_or(Err(Problem::Unavailable));
+            }
+            if is_written {
+                // It should have been heard of by now. Perhaps nothing is heard any more.
+                silences += 1;
+                match silences {
+                    1 => drop(self.orders.send(Order::Catch(room.clone()))),
+                    _ => self.link.broken.notify_one(),
+                }
             }
         }
         Err(Problem::Unavailable)
@@ -346,8 +353,6 @@ impl Cluster {
             }
             Err(error) => {
                 tracing::debug!(%error, "an entry could not be written");
-                self.broken.notify_one();
-                sleep(PAUSE).await;
                 false
             }
         }

@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream};
 use lifecycle::Shutdown;
 use redis::RedisResult;
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{Cluster, What, entry::NodeId};
 use crate::{
@@ -27,8 +28,14 @@ const MISSES: u32 = 3;
 /// After this many beats rooms are kept for longer.
 const RENEW_EACH: u64 = 256;
 
+/// After how many further beats a node is buried again, in case something went wrong.
+const BURY_AGAIN: u32 = 16;
+
 /// Rooms that are renewed with one command.
-const AT_ONCE: usize = 500;
+const AT_ONCE_RENEWED: usize = 500;
+
+/// Rooms that are written to together.
+const AT_ONCE: usize = 64;
 
 /// How long a room that is due is left alone once its followers were told.
 const TICK_AGAIN: Duration = Duration::from_millis(500);
@@ -56,33 +63,41 @@ impl Cluster {
         let mut count = 0_u64;
         loop {
             beat.tick().await;
-            let others = self.others();
+            let others = self.others(|_| true);
             match self.link.beat(self.node, &others).await {
-                Ok(alive) => self.bury(&others, &alive, &mut missed).await,
+                Ok(alive) => self.look_after_others(&others, &alive, &mut missed),
                 Err(error) => {
                     tracing::debug!(%error, "a sign of life");
-                    self.broken.notify_one();
                     missed.clear();
                 }
             }
             count += 1;
             if count.is_multiple_of(RENEW_EACH) {
-                self.renew().await;
-                self.sweep();
+                let cluster = Arc::clone(self);
+                tokio::spawn(async move {
+                    cluster.renew().await;
+                    cluster.sweep(|_| true);
+                });
             }
         }
     }
 
-    /// Nodes with members in rooms that this one follows.
-    fn others(&self) -> Vec<NodeId> {
+    /// Nodes with members in those of the rooms that this one follows.
+    fn others(&self, which: impl Fn(&RoomKey) -> bool) -> Vec<NodeId> {
         let state = self.lock();
-        let desks = state.rooms.values().flat_map(|there| there.replica.desks());
+        let rooms = state.rooms.iter().filter(|(room, _)| which(room));
+        let desks = rooms.flat_map(|(_, there)| there.replica.desks());
         let nodes = desks.map(|(_, desk)| desk.node).filter(|node| *node != self.node);
         nodes.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Tells the rooms of nodes that are dead.
-    async fn bury(self: &Arc<Self>, others: &[NodeId], alive: &[bool], missed: &mut HashMap<NodeId, u32>) {
+    /// Counts the beats that others miss, and buries those that miss too many.
+    fn look_after_others(
+        self: &Arc<Self>,
+        others: &[NodeId],
+        alive: &[bool],
+        missed: &mut HashMap<NodeId, u32>,
+    ) {
         missed.retain(|node, _| others.contains(node));
         for (node, alive) in others.iter().zip(alive) {
             let misses = missed.entry(*node).or_default();
@@ -90,35 +105,44 @@ impl Cluster {
                 true => 0,
                 false => *misses + 1,
             };
-            if *misses >= MISSES {
-                *misses = 0;
-                let rooms = self.rooms_of(*node);
-                tracing::info!(%node, rooms = rooms.len(), "a node is gone");
-                for room in rooms {
-                    self.write(&room, &What::Dead(*node)).await;
-                }
+            if *misses >= MISSES && (*misses - MISSES).is_multiple_of(BURY_AGAIN) {
+                // It may take longer than this node can be without a beat.
+                tokio::spawn(Arc::clone(self).bury(*node));
             }
         }
     }
 
-    /// Tells a room that has just been met of those of its nodes that are dead.
-    pub(super) async fn bury_in(self: &Arc<Self>, room: &RoomKey) -> RedisResult<()> {
-        let others: BTreeSet<_> = {
-            let state = self.lock();
-            let desks = state.rooms.get(room).into_iter();
-            let desks = desks.flat_map(|there| there.replica.desks());
-            desks
-                .map(|(_, desk)| desk.node)
-                .filter(|node| *node != self.node)
-                .collect()
+    /// Tells its rooms that a node is dead.
+    async fn bury(self: Arc<Self>, node: NodeId) {
+        let rooms = self.rooms_of(node);
+        tracing::info!(%node, rooms = rooms.len(), "a node is gone");
+        self.write_to_all(rooms, &What::Dead(node)).await;
+    }
+
+    async fn write_to_all(&self, rooms: Vec<RoomKey>, what: &What) {
+        let written = stream::iter(rooms).for_each_concurrent(AT_ONCE, async |room| {
+            self.write(&room, what).await;
+        });
+        written.await;
+    }
+
+    /// Goes on following a room that has just been met, for as long as it takes to find out that one of its nodes is dead:
+    /// while nobody followed it, nobody could.
+    pub(super) async fn stay_if_strange(self: &Arc<Self>, room: &RoomKey) -> RedisResult<()> {
+        let others = self.others(|there| there == room);
+        let alive = match others.is_empty() {
+            true => Vec::new(),
+            false => self.link.beat(self.node, &others).await?,
         };
-        let others: Vec<_> = others.into_iter().collect();
-        if others.is_empty() {
-            return Ok(());
-        }
-        let alive = self.link.beat(self.node, &others).await?;
-        for (node, _) in others.iter().zip(alive).filter(|(_, alive)| !alive) {
-            self.write(room, &What::Dead(*node)).await;
+        if alive.contains(&false) {
+            let (cluster, room) = (Arc::clone(self), room.clone());
+            tokio::spawn(async move {
+                if cluster.hold(&room).await.is_ok() {
+                    sleep(BEAT * (MISSES + 1)).await;
+                    let mut state = cluster.lock();
+                    cluster.release(&mut state, &room);
+                }
+            });
         }
         Ok(())
     }
@@ -138,7 +162,7 @@ impl Cluster {
 
     async fn renew(&self) {
         let rooms: Vec<_> = self.lock().rooms.keys().cloned().collect();
-        for rooms in rooms.chunks(AT_ONCE) {
+        for rooms in rooms.chunks(AT_ONCE_RENEWED) {
             if let Err(error) = self.link.renew(rooms).await {
                 tracing::debug!(%error, "rooms were not renewed");
             }
@@ -159,9 +183,8 @@ impl Cluster {
                 () = self.bell.notified() => continue,
                 () = wait => {}
             }
-            for room in self.due(Instant::now()) {
-                self.write(&room, &What::Tick).await;
-            }
+            let due = self.due(Instant::now());
+            self.write_to_all(due, &What::Tick).await;
         }
     }
 

@@ -10,7 +10,8 @@ use crate::{
     hub::{
         cluster::{
             entry::{Desk, Entry, NodeId, RedisClock, What},
-            replica::Replica,
+            log::Position,
+            replica::{Applied, Replica},
         },
         limits,
     },
@@ -40,6 +41,12 @@ fn small() -> Limits {
         },
         ..limits(&Config::default())
     }
+}
+
+/// Takes the next entry, marked with its own number.
+fn take(copy: &mut Replica, millis: u64, entry: Entry) -> Applied {
+    let seq = copy.at.seq + 1;
+    copy.apply(Position { seq, mark: seq }, millis, entry)
 }
 
 fn copy() -> Replica {
@@ -90,7 +97,7 @@ fn pair() -> Replica {
     let mut copy = copy();
     for (at, member) in [(node(1), 1), (node(2), 2)] {
         let input = Input::Join(join(Some(Holder::Signed), Space::Calls));
-        let applied = copy.apply(1, ask(at, member, 7, 1, input));
+        let applied = take(&mut copy, 1, ask(at, member, 7, 1, input));
         assert_eq!(applied.result, Ok(()));
         assert_eq!(applied.entered, Some(MemberId::new(member)));
     }
@@ -101,12 +108,14 @@ fn pair() -> Replica {
 fn what_is_written_twice_is_taken_once() {
     let mut copy = pair();
     let entry = ask(node(1), 1, 7, 2, say(2, "once"));
-    let first = copy.apply(2, entry.clone());
+    let first = take(&mut copy, 2, entry.clone());
     assert_eq!(first.outputs.len(), 1);
-    let second = copy.apply(3, entry);
+    let second = take(&mut copy, 3, entry);
     assert!(second.again && second.outputs.is_empty());
     assert_eq!(
-        copy.apply(4, ask(node(1), 1, 7, 3, say(2, "more"))).outputs.len(),
+        take(&mut copy, 4, ask(node(1), 1, 7, 3, say(2, "more")))
+            .outputs
+            .len(),
         1
     );
 }
@@ -118,7 +127,7 @@ fn a_connection_whose_member_is_elsewhere_says_nothing_more_for_it() {
         holder: Holder::Signed,
         seen: Some(1),
     };
-    let moved = copy.apply(2, ask(node(2), 1, 9, 1, resume));
+    let moved = take(&mut copy, 2, ask(node(2), 1, 9, 1, resume));
     assert_eq!(moved.entered, Some(MemberId::new(1)));
     let there = Desk {
         node: node(2),
@@ -126,7 +135,7 @@ fn a_connection_whose_member_is_elsewhere_says_nothing_more_for_it() {
     };
     assert_eq!(copy.desk(MemberId::new(1)), Some(there));
     for input in [say(2, "late"), Input::Lose, Input::Leave, Input::Return] {
-        let applied = copy.apply(3, ask(node(1), 1, 7, 9, input));
+        let applied = take(&mut copy, 3, ask(node(1), 1, 7, 9, input));
         assert_eq!(applied.result, Err(Problem::Replaced));
     }
     assert_eq!(copy.desk(MemberId::new(1)), Some(there));
@@ -140,27 +149,29 @@ fn a_dead_nodes_members_are_waited_for_and_one_that_lives_has_them_back() {
         spare: 0,
         what: What::Dead(node(1)),
     };
-    let applied = copy.apply(2, dead.clone());
+    let applied = take(&mut copy, 2, dead.clone());
     assert_eq!(applied.lost, [MemberId::new(1)]);
     assert_eq!(
         applied.outputs[0].notice,
         Notice::PeerReconnecting(MemberId::new(1))
     );
-    assert_eq!(copy.apply(3, dead).outputs, [], "once, whoever finds out");
-    copy.apply(4, ask(node(2), 2, 7, 2, say(1, "meanwhile")));
-    let said = copy.apply(4, ask(node(1), 1, 7, 2, say(2, "I am here")));
+    assert_eq!(take(&mut copy, 3, dead).outputs, [], "once, whoever finds out");
+    take(&mut copy, 4, ask(node(2), 2, 7, 2, say(1, "meanwhile")));
+    let said = take(&mut copy, 4, ask(node(1), 1, 7, 2, say(2, "I am here")));
     assert_eq!(
         said.outputs.len(),
         1,
         "a connection that lives speaks for its member"
     );
-    let back = copy.apply(5, ask(node(1), 1, 7, 0, Input::Return));
+    let back = take(&mut copy, 5, ask(node(1), 1, 7, 0, Input::Return));
     let told: Vec<_> = back.outputs.iter().map(|told| (told.to, told.number)).collect();
     assert_eq!(told, [(MemberId::new(1), Some(2)), (MemberId::new(2), Some(3))]);
-    assert!(copy.apply(6, ask(node(1), 1, 7, 0, Input::Return)).again);
-    assert!(copy.apply(6, ask(node(1), 1, 7, 2, say(2, "I am here"))).again);
+    assert!(take(&mut copy, 6, ask(node(1), 1, 7, 0, Input::Return)).again);
+    assert!(take(&mut copy, 6, ask(node(1), 1, 7, 2, say(2, "I am here"))).again);
     assert_eq!(
-        copy.apply(6, ask(node(1), 1, 7, 3, say(2, "on"))).outputs.len(),
+        take(&mut copy, 6, ask(node(1), 1, 7, 3, say(2, "on")))
+            .outputs
+            .len(),
         1
     );
 }
@@ -168,16 +179,16 @@ fn a_dead_nodes_members_are_waited_for_and_one_that_lives_has_them_back() {
 #[test]
 fn time_passes_by_the_entries_alone() {
     let mut copy = pair();
-    copy.apply(1000, ask(node(1), 1, 7, 2, Input::Lose));
+    take(&mut copy, 1000, ask(node(1), 1, 7, 2, Input::Lose));
     let tick = |spare| Entry {
         node: node(2),
         spare,
         what: What::Tick,
     };
-    assert_eq!(copy.apply(30_999, tick(0)).outputs, []);
+    assert_eq!(take(&mut copy, 30_999, tick(0)).outputs, []);
     // A clock that was set back does not give anybody more time.
-    assert_eq!(copy.apply(5, tick(0)).outputs, []);
-    let given_up = copy.apply(31_000, tick(0));
+    assert_eq!(take(&mut copy, 5, tick(0)).outputs, []);
+    let given_up = take(&mut copy, 31_000, tick(0));
     assert!(
         given_up
             .outputs
@@ -258,9 +269,9 @@ proptest! {
             let read: Entry = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(&read, &entry);
             let millis = 1_800_000_000_000 + millis;
-            let expected = all.apply(millis, entry);
+            let expected = take(&mut all, millis, entry);
             if let Some(late) = &mut late {
-                prop_assert_eq!(late.apply(millis, read), expected);
+                prop_assert_eq!(take(late, millis, read), expected);
                 prop_assert_eq!(late.save(), all.save());
             }
         }
