@@ -10,7 +10,7 @@ use std::{
 use lifecycle::Shutdown;
 
 pub use self::cluster::ClusterError;
-use self::{cluster::Cluster, here::Here};
+use self::{cluster::Cluster, here::Here, seats::Taken};
 pub(crate) use self::{
     cluster::Link,
     seats::{Clogged, Kind, Outbox, Place},
@@ -114,9 +114,10 @@ impl Hub {
         visit: Arc<Visit>,
         outbox: Arc<dyn Outbox>,
     ) -> Place {
+        let taken = Taken::new(kind, visit, outbox);
         match &self.store {
-            Store::Here(here) => here.connect(id, kind, visit, outbox),
-            Store::Shared(cluster) => cluster.connect(id, kind, visit, outbox),
+            Store::Here(here) => here.connect(id, taken),
+            Store::Shared(cluster) => cluster.connect(id, taken),
         }
     }
 

@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     Answer, Claim, Welcome,
-    seats::{Kind, Outbox, Place, Seats, Taken},
+    seats::{Outbox, Place, Seats, Taken},
 };
 use crate::{
     gate::Visit,
@@ -136,17 +136,8 @@ impl Cluster {
         })
     }
 
-    pub(super) fn connect(
-        &self,
-        id: MemberId,
-        kind: Kind,
-        visit: Arc<Visit>,
-        outbox: Arc<dyn Outbox>,
-    ) -> Place {
-        let mut state = self.lock();
-        let place = state.seats.place(id);
-        state.seats.sit(place, Taken::new(kind, visit, outbox));
-        place
+    pub(super) fn connect(&self, id: MemberId, taken: Taken) -> Place {
+        self.lock().seats.welcome(id, taken)
     }
 
     pub(super) fn ask(self: &Arc<Self>, place: Place, input: Input, answer: Answer) {

@@ -14,7 +14,6 @@ use super::{
     seats::{Clogged, Kind, Outbox, Place, Seats, Taken},
 };
 use crate::{
-    gate::Visit,
     metrics::Metrics,
     names::{MemberId, MemberName, RoomKey},
     problem::Problem,
@@ -49,17 +48,8 @@ impl Here {
         }
     }
 
-    pub(super) fn connect(
-        &self,
-        id: MemberId,
-        kind: Kind,
-        visit: Arc<Visit>,
-        outbox: Arc<dyn Outbox>,
-    ) -> Place {
-        let mut state = self.lock();
-        let place = state.seats.place(id);
-        state.seats.sit(place, Taken::new(kind, visit, outbox));
-        place
+    pub(super) fn connect(&self, id: MemberId, taken: Taken) -> Place {
+        self.lock().seats.welcome(id, taken)
     }
 
     pub(super) fn ask(&self, place: Place, input: Input, answer: Answer) {

@@ -102,6 +102,13 @@ impl Seats {
         }
     }
 
+    /// Gives a seat to a connection under an id that nobody has.
+    pub(super) fn welcome(&mut self, id: MemberId, taken: Taken) -> Place {
+        let place = self.place(id);
+        self.sit(place, taken);
+        place
+    }
+
     /// Gives the id's seat to this connection and returns the way to the one before.
     pub(super) fn sit(&mut self, place: Place, taken: Taken) -> Option<Arc<dyn Outbox>> {
         let before = self.forget(place.id);
