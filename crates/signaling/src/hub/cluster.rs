@@ -17,7 +17,7 @@ use std::{
 use prometheus::IntGauge;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub use self::link::ClusterError;
+pub use self::agreement::ClusterError;
 pub(crate) use self::link::Link;
 use self::{
     entry::{NodeId, What},
@@ -37,6 +37,7 @@ use crate::{
     rooms::{Input, Limits, Output},
 };
 
+mod agreement;
 mod entry;
 mod follower;
 mod link;

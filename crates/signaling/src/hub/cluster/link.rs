@@ -10,19 +10,18 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ErrorKind, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection,
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
+    agreement::{BOUNDS_TTL, Bounds, ClusterError},
     entry::{NodeId, RedisClock},
     log::{Fetched, Position, Snapshot},
     scripts::{APPEND, DROP, FETCH, RESTORE, SAVE},
 };
 use crate::{
-    config::{Config, Hidden, ResumeConfig},
+    config::{Config, Hidden},
     names::{RoomKey, RoomName, Space},
 };
 
@@ -35,71 +34,13 @@ const ROOM_TTL: Duration = Duration::from_secs(15 * 60);
 /// How long it is known that a room was there and is empty.
 const EMPTY_TTL: Duration = Duration::from_secs(60);
 
-/// How long bounds hold that no node has any more.
-const BOUNDS_TTL: Duration = Duration::from_secs(10);
-
 /// How long a node is believed to live without a sign.
 pub(super) const NODE_TTL: Duration = Duration::from_millis(2500);
-
-/// Why this node cannot share its rooms.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// Redis cannot be used.
-    #[error("cannot use the Redis server of signaling.cluster.redis: {0}")]
-    Redis(#[from] RedisError),
-    /// Copies of a room would differ.
-    #[error(
-        "the other nodes of signaling.cluster have other bounds in signaling.resume, {theirs} instead of {ours}: \
-         use the same, or stop them first, or choose another signaling.cluster.prefix"
-    )]
-    Bounds {
-        /// What this node has.
-        ours: String,
-        /// What the others have.
-        theirs: String,
-    },
-}
-
-/// What decides what becomes of a room's members, and so has to be the same on all nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Bounds {
-    seconds: u64,
-    messages: usize,
-    bytes: usize,
-}
-
-impl From<&ResumeConfig> for Bounds {
-    fn from(resume: &ResumeConfig) -> Self {
-        Self {
-            seconds: resume.seconds,
-            messages: resume.messages,
-            bytes: resume.bytes,
-        }
-    }
-}
-
-impl fmt::Display for Bounds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seconds,
-            messages,
-            bytes,
-        } = self;
-        write!(f, "seconds = {seconds}, messages = {messages}, bytes = {bytes}")
-    }
-}
-
-/// What the nodes agree on.
-struct Agreed {
-    key: [u8; 64],
-    bounds: Bounds,
-    millis: u64,
-}
 
 /// A connection to Redis, which is made anew whenever it is lost.
 pub(crate) struct Link {
     client: Client,
-    prefix: String,
+    pub(super) prefix: String,
     connection: Mutex<Option<MultiplexedConnection>>,
     /// Held by whoever makes a connection, so that those who wait for one do not all make their own.
     making: AsyncMutex<()>,
@@ -107,7 +48,7 @@ pub(crate) struct Link {
     pub(super) broken: Notify,
     /// What all nodes sign and hash with.
     pub(crate) key: [u8; 64],
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
     pub(super) clock: RedisClock,
 }
 
@@ -148,47 +89,7 @@ impl Link {
         Ok(Some(link))
     }
 
-    /// Offers a key and bounds for all nodes to use, and returns those that they use, and the time.
-    async fn agree(&self) -> RedisResult<Agreed> {
-        let mut connection = self.connection().await?;
-        let [key, bounds] = ["key", "bounds"].map(|what| format!("{}:{what}", self.prefix));
-        let own = serde_json::to_string(&self.bounds).unwrap_or_default();
-        let agreed: RedisResult<(Vec<u8>, String, (u64, u64))> = redis::pipe()
-            .cmd("SET")
-            .arg(&key)
-            .arg(&self.key[..])
-            .arg("NX")
-            .ignore()
-            .cmd("SET")
-            .arg(&bounds)
-            .arg(own)
-            .arg("NX")
-            .arg("PX")
-            .arg(millis(BOUNDS_TTL))
-            .ignore()
-            .cmd("GET")
-            .arg(&key)
-            .cmd("GET")
-            .arg(&bounds)
-            .cmd("TIME")
-            .query_async(&mut connection)
-            .await;
-        let (agreed_key, agreed_bounds, time) = self.judge(agreed)?;
-        let foreign = |name: &str| io::Error::other(format!("{name} is not of this program"));
-        Ok(Agreed {
-            key: <[u8; 64]>::try_from(agreed_key).map_err(|_| foreign(&key))?,
-            bounds: serde_json::from_str(&agreed_bounds).map_err(|_| foreign(&bounds))?,
-            millis: time.0 * 1000 + time.1 / 1000,
-        })
-    }
-
-    /// Puts back what Redis may have lost; tells whether the others still use the same.
-    pub(super) async fn keep_agreement(&self) -> RedisResult<bool> {
-        let agreed = self.agree().await?;
-        Ok(agreed.key == self.key && agreed.bounds == self.bounds)
-    }
-
-    async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+    pub(super) async fn connection(&self) -> RedisResult<MultiplexedConnection> {
         let there = self.lock().clone();
         if let Some(connection) = there {
             return Ok(connection);
@@ -213,7 +114,7 @@ impl Link {
 
     /// Drops a connection that does not work, or leads to a server that is no primary any more; the next command makes
     /// another.
-    fn judge<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
+    pub(super) fn judge<T>(&self, result: RedisResult<T>) -> RedisResult<T> {
         if let Err(error) = &result
             && (error.is_io_error()
                 || error.is_connection_dropped()
@@ -391,6 +292,6 @@ impl Link {
     }
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
