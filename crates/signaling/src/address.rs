@@ -125,10 +125,12 @@ impl Addresses {
     const SHARES: u8 = 8;
     const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-    pub(crate) fn new(limits: AddressLimits) -> Arc<Self> {
+    /// Servers with the same `secret` give an address the same relay users.
+    pub(crate) fn new(limits: AddressLimits, secret: &[u8]) -> Arc<Self> {
+        let key = Sha256::new_with_prefix("relay users").chain_update(secret);
         Arc::new(Self {
             limits,
-            key: rand::random(),
+            key: key.finalize().into(),
             table: Mutex::default(),
         })
     }
@@ -156,7 +158,7 @@ impl Addresses {
         })
     }
 
-    /// Names a share of a subscriber to the relay: the same one gets the same name for as long as we run.
+    /// Names a share of a subscriber to the relay: the same one gets the same name for as long as the secret is kept.
     ///
     /// All parts have fixed lengths and the digest is cut, so that a prefix is enough of a key.
     fn relay_user(&self, subscriber: Subscriber, share: u8) -> String {

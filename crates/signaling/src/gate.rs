@@ -52,7 +52,7 @@ impl Visit {
 impl Visit {
     /// A visit to `localhost` that counts for nobody else.
     pub(crate) fn local() -> Self {
-        let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()));
+        let addresses = Addresses::new(crate::address::AddressLimits::from(&Config::default()), &[]);
         Self {
             site: Site::parse("localhost").unwrap(),
             trail: Trail::begin(None),

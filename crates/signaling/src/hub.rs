@@ -101,7 +101,7 @@ impl Hub {
         })
     }
 
-    /// A secret that all nodes share, to make numbers of what strangers choose.
+    /// A secret that all nodes share, to make numbers of what strangers choose and where they come from.
     pub(crate) fn salt(&self) -> &[u8] {
         &self.key
     }
@@ -154,6 +154,11 @@ impl Hub {
     /// Signs a token for whoever is the member `id` of a room.
     pub(crate) fn session_token(&self, id: MemberId, room: &RoomKey) -> String {
         self.tokens.sign(id, room, SystemTime::now())
+    }
+
+    /// How long such a token is good.
+    pub(crate) fn session_token_lifetime(&self) -> Duration {
+        self.tokens.lifetime()
     }
 
     /// Forgets a connection that is gone; its member leaves, or is waited for.

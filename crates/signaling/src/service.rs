@@ -111,7 +111,7 @@ impl Signaling {
         }
         let hub = Hub::new(config, ice, metrics, link);
         let gate = Gate {
-            addresses: Addresses::new(AddressLimits::from(config)),
+            addresses: Addresses::new(AddressLimits::from(config), hub.salt()),
             origins: Arc::new(Origins::new(config)),
             proxies: config.trusted_proxies.clone().into(),
             log_addresses: config.log_addresses,

@@ -48,6 +48,10 @@ impl SessionTokens {
         URL_SAFE_NO_PAD.encode(token)
     }
 
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
     /// Tells whom a token is for, and of which room, if we signed it and it has not expired.
     pub(crate) fn check(&self, text: &str, now: SystemTime) -> Option<(MemberId, RoomKey)> {
         let mut token = [0; field::MOST];

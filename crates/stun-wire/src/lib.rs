@@ -18,6 +18,7 @@ mod demux;
 mod error;
 mod error_code;
 mod fingerprint;
+mod health_check;
 mod integrity;
 mod keys;
 mod message;
@@ -35,6 +36,7 @@ pub use channel_data::{CHANNEL_HEADER_LEN, ChannelData, ChannelNumber, write_cha
 pub use demux::{Kind, classify};
 pub use error::{AttributeError, IntegrityError, ParseError, PrepareError, WriteError};
 pub use error_code::ErrorCode;
+pub use health_check::{HEALTH_CHECK, HEALTH_CHECK_LEN, health_check, is_success};
 pub use integrity::{IntegrityKey, IntegrityKeySha256};
 pub use keys::{long_term_key_md5, long_term_key_sha256, user_hash};
 pub use message::{Attribute, Attributes, Message};
@@ -49,11 +51,6 @@ pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 
 /// Length of the STUN message header in bytes (RFC 8489 §5).
 pub const HEADER_LEN: usize = 20;
-
-/// What SOFTWARE says in the Binding request by which one server asks whether another one takes clients.
-///
-/// A server that drains leaves that request unanswered; all other Binding requests it answers to the end.
-pub const HEALTH_CHECK: &str = "watari: do you take clients?";
 
 /// Rounds a length up to the next multiple of four, as attributes and stream frames are padded.
 pub(crate) const fn padded(len: usize) -> usize {

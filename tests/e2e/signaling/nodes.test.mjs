@@ -1,18 +1,21 @@
 /** Several TURN nodes: clients are told those that answer, of their region first. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 
 import { join, plain, socketIo } from "./lib/clients.mjs";
 import { KEY, sleep, start } from "./lib/server.mjs";
 import { freePort, turn } from "./lib/turn.mjs";
 
+const NO_UCLIENT = spawnSync("turnutils_uclient", ["-h"]).error && "coturn's turnutils_uclient is not installed";
+
 let ports;
 let relays;
 let server;
 before(async () => {
   ports = [await freePort(), await freePort()];
-  relays = await Promise.all(ports.map(turn));
+  relays = await Promise.all(ports.map((port) => turn(port)));
   const [eu, us] = ports;
   const nodes = [
     `{ name = "fra1", region = "eu", urls = ["stun:127.0.0.1:${eu}", "turn:127.0.0.1:${eu}?transport=udp"] }`,
@@ -100,7 +103,24 @@ test("a node that dies is told to nobody within seconds, and again when it is ba
   client.close();
 });
 
-test("when all are dead all are told", async () => {
+test("a node that drains is told to nobody, although it runs", { skip: NO_UCLIENT }, async () => {
+  const [eu, us] = ports;
+  await relays[1].kill();
+  relays[1] = await turn(us, { "turn.drain_seconds": "60" });
+  await until(ports);
+  const { username, password } = await (await fetch(`${server.url}/turn?service=turn&key=${KEY}`)).json();
+  // It is refused its peer, and leaves its allocation behind, for which the node goes on.
+  const options = ["-n", "1", "-m", "1", "-p", us, "-u", username, "-w", password, "-e", "127.0.0.1", "127.0.0.1"];
+  const { stdout } = spawnSync("turnutils_uclient", ["-v", ...options.map(String)], { timeout: 30_000 });
+  assert.match(stdout.toString(), /allocate response received:? *\n.*success/s);
+  relays[1].drain();
+  await until([eu]);
+  assert.equal(await healthy("nyc1"), 0);
+  assert.ok(relays[1].runs(), "it waits for its allocation");
+  await relays[1].kill();
+});
+
+test("when all are dead they are told as if none were", async () => {
   await Promise.all(relays.map((relay) => relay.kill()));
   const late = Date.now() + 10_000;
   while ((await healthy("fra1")) + (await healthy("nyc1")) > 0) {

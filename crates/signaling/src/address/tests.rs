@@ -62,7 +62,7 @@ fn an_unreadable_entry_leaves_the_proxys_own_address() {
 
 #[test]
 fn an_address_gets_its_share_of_connections_and_gets_it_back() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let now = Instant::now();
     let first = addresses.connect(ip("192.0.2.1"), now).unwrap();
     let _second = addresses.connect(ip("192.0.2.1"), now).unwrap();
@@ -74,7 +74,7 @@ fn an_address_gets_its_share_of_connections_and_gets_it_back() {
 
 #[test]
 fn an_address_that_comes_and_goes_too_fast_has_to_wait() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let now = Instant::now();
     for _ in 0..4 {
         drop(addresses.connect(ip("192.0.2.1"), now).unwrap());
@@ -87,7 +87,7 @@ fn an_address_that_comes_and_goes_too_fast_has_to_wait() {
 
 #[test]
 fn the_server_takes_so_many_connections_in_all() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let now = Instant::now();
     let leases: Vec<_> = (1..=3)
         .map(|last| addresses.connect(IpAddr::from([192, 0, 2, last]), now))
@@ -99,7 +99,7 @@ fn the_server_takes_so_many_connections_in_all() {
 
 #[test]
 fn addresses_of_one_ipv6_network_share_what_they_may_use() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let now = Instant::now();
     assert!(addresses.request(ip("2001:db8::1"), now).is_ok());
     assert!(addresses.request(ip("2001:db8::2"), now).is_ok());
@@ -109,7 +109,7 @@ fn addresses_of_one_ipv6_network_share_what_they_may_use() {
 
 #[test]
 fn the_table_does_not_grow_with_the_strangers_and_idle_ones_are_forgotten() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let now = Instant::now();
     for number in 0..(Addresses::MAX_SUBSCRIBERS as u32 + 5_000) {
         let _ = addresses.request(IpAddr::from(number.to_be_bytes()), now);
@@ -133,7 +133,7 @@ fn one_subscriber_has_few_relay_users_however_often_it_connects() {
         },
         ..LIMITS
     };
-    let addresses = Addresses::new(limits);
+    let addresses = Addresses::new(limits, b"secret");
     let now = Instant::now();
     let users = |address: &str| -> HashSet<String> {
         let connect = |_| {
@@ -155,11 +155,21 @@ fn one_subscriber_has_few_relay_users_however_often_it_connects() {
 
 #[test]
 fn neighbouring_connections_are_different_relay_users() {
-    let addresses = Addresses::new(LIMITS);
+    let addresses = Addresses::new(LIMITS, b"secret");
     let connect = || addresses.connect(ip("192.0.2.1"), Instant::now()).unwrap();
     let (first, second) = (connect(), connect());
     assert_ne!(first.relay_user(), second.relay_user());
-    let elsewhere = Addresses::new(LIMITS);
+    let elsewhere = Addresses::new(LIMITS, b"another");
     let stranger = elsewhere.connect(ip("192.0.2.1"), Instant::now()).unwrap();
     assert_ne!(stranger.relay_user(), first.relay_user(), "another key");
+}
+
+#[test]
+fn servers_that_share_a_secret_give_an_address_the_same_relay_users() {
+    let users = || -> HashSet<String> {
+        let addresses = Addresses::new(LIMITS, b"shared");
+        let connect = |_| addresses.connect(ip("192.0.2.1"), Instant::now()).unwrap();
+        (0..2).map(|turn| connect(turn).relay_user().to_owned()).collect()
+    };
+    assert_eq!(users(), users());
 }

@@ -13,15 +13,13 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use stun_wire::{AttributeType, Class, HEADER_LEN, Message, MessageWriter, Method, TransactionId};
-use turn_core::{Alternate, HEALTH_CHECK, Transport};
+use stun_wire::{HEADER_LEN, HEALTH_CHECK_LEN, Message, TransactionId, health_check, is_success};
+use turn_core::{Alternate, Transport};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A datagram may get lost, and so may its answer.
 const DATAGRAMS: usize = 3;
-/// A header, and SOFTWARE.
-const BINDING_LEN: usize = HEADER_LEN + 4 + HEALTH_CHECK.len().next_multiple_of(4);
 /// Room for any answer to a Binding request.
 const ROOM: usize = 1500;
 
@@ -38,23 +36,16 @@ pub(super) fn answers(alternate: &Alternate) -> bool {
 }
 
 /// A Binding request with a random transaction id, which another server of our kind leaves unanswered when it drains.
-fn binding() -> [u8; BINDING_LEN] {
-    let (mut bytes, mut id) = ([0; BINDING_LEN], [0; 12]);
+fn binding() -> [u8; HEALTH_CHECK_LEN] {
+    let mut id = [0; 12];
     // Without random numbers the id is known to others; all they could do is answer for the server.
     let _ = getrandom::fill(&mut id);
-    let writer = MessageWriter::new(&mut bytes, Class::Request, Method::BINDING, TransactionId(id));
-    let mut writer = writer.expect("room for a header");
-    let written = writer.text(AttributeType::SOFTWARE, HEALTH_CHECK);
-    written.expect("room for the question");
-    writer.finish();
-    bytes
+    health_check(TransactionId(id))
 }
 
 fn is_binding_answer(request: &[u8], answer: &[u8]) -> bool {
-    let (Ok(request), Ok(answer)) = (Message::parse(request), Message::parse(answer)) else {
-        return false;
-    };
-    answer.transaction_id() == request.transaction_id() && answer.class() == Class::Success
+    let request = Message::parse(request);
+    request.is_ok_and(|request| is_success(answer, request.transaction_id()))
 }
 
 fn over_udp(address: SocketAddr, request: &[u8], is_answer: fn(&[u8], &[u8]) -> bool) -> io::Result<()> {

@@ -20,16 +20,18 @@ export async function freePort() {
 }
 
 /**
- * Runs a TURN server; `kill` ends it without a farewell.
+ * Runs a TURN server; `kill` ends it without a farewell, `drain` asks it to end.
  * @param {number} port
+ * @param {Record<string, string>} [more] settings
  */
-export async function turn(port) {
+export async function turn(port, more = {}) {
   const settings = {
     "turn.listen": `["127.0.0.1:${port}"]`,
     "turn.listen_tcp": "[]",
     "turn.workers": "1",
     "turn.shared_secrets": `["${SECRET}"]`,
     "metrics.listen": "127.0.0.1:0",
+    ...more,
   };
   const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
   const child = spawn(BINARY, sets, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: "" } });
@@ -45,6 +47,8 @@ export async function turn(port) {
   await within(10_000, listens, "the TURN server");
   const exited = once(child, "exit");
   return {
+    runs: () => child.exitCode === null && child.signalCode === null,
+    drain: () => child.kill("SIGTERM"),
     async kill() {
       child.kill("SIGKILL");
       await exited;

@@ -180,9 +180,13 @@ impl Giving {
         given
     }
 
-    /// How long they will be good.
+    /// How long all of it will be good.
     pub(super) fn ttl(&self) -> Duration {
-        self.context.hub.ice.ttl()
+        let hub = &self.context.hub;
+        match self.returns_to {
+            Some(_) => hub.ice.ttl().min(hub.session_token_lifetime()),
+            None => hub.ice.ttl(),
+        }
     }
 
     fn ice(&self, permissions: Permissions) -> (Vec<IceServer>, u64) {

@@ -122,6 +122,20 @@ async fn a_member_is_given_fresh_credentials_again_and_again() {
 }
 
 #[tokio::test]
+async fn who_may_come_back_is_given_a_token_before_the_one_it_has_expires() {
+    pause();
+    let client = Arc::new(Client::default());
+    let session = session(&client, |config| config.resume.token_seconds = TTL / 2);
+    say(&session, &client, "join", r#"{"room":"north","resume":true}"#);
+    pass(TTL / 2 - 1).await;
+    assert_eq!(client.with_token.load(Relaxed), 1);
+    say(&session, &client, "leave", "{}");
+    say(&session, &client, "join", r#"{"room":"north"}"#);
+    pass(TTL / 2 - 1).await;
+    assert_eq!(client.fresh(), 1, "without a token only the credentials count");
+}
+
+#[tokio::test]
 async fn who_asks_outside_of_rooms_is_given_fresh_ones_too_and_who_does_not_is_not() {
     pause();
     let (asking, silent) = (Arc::new(Client::default()), Arc::new(Client::default()));
