@@ -37,5 +37,6 @@ alive = listen(lambda: said.count("WATCHDOG=1") >= 4, 5)
 print(f"{'passed' if alive else 'failed'}: {name} says again and again that it lives")
 program.send_signal(signal.SIGTERM)
 ended = program.wait(10) == 0
-listen(lambda: "STOPPING=1" in said, 1)
-print(f"{'passed' if ended and 'READY=1' not in said else 'failed'}: {name} ends when it is told to")
+stopping = listen(lambda: "STOPPING=1" in said, 1)
+print(f"{'passed' if stopping else 'failed'}: {name} says that it stops, when it is told to")
+print(f"{'passed' if ended and 'READY=1' not in said else 'failed'}: {name} ends then")

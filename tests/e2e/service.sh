@@ -27,14 +27,20 @@ else
 fi
 
 read -r -a ports <<<"$(free_ports 3)"
-python3 "$e2e/notified.py" "$scratch/notify" "$bin/watari" up --state "$scratch/state" \
-    --listen-turn "127.0.0.1:${ports[0]}" --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}" \
-    >"$scratch/suite.txt" 2>"$scratch/suite.log" || echo "failed: watari tells its service manager" >>"$scratch/suite.txt"
-report "$scratch/suite.txt"
-python3 "$e2e/notified.py" "$scratch/notify2" "$bin/stun-server" --set "stun.listen=[\"127.0.0.1:${ports[0]}\"]" \
-    --set "metrics.listen=127.0.0.1:${ports[2]}" >"$scratch/stun.txt" 2>"$scratch/stun.log" ||
-    echo "failed: stun-server tells its service manager" >>"$scratch/stun.txt"
-report "$scratch/stun.txt"
+# tells PROGRAM ARGUMENT...: whether it tells its service manager what units of Type=notify want to hear.
+tells() {
+    local program=$1
+    python3 "$e2e/notified.py" "$scratch/$program.socket" "$bin/$@" >"$scratch/$program.txt" 2>"$scratch/$program.log" ||
+        echo "failed: $program tells its service manager" >>"$scratch/$program.txt"
+    report "$scratch/$program.txt"
+}
+metrics=(--set "metrics.listen=127.0.0.1:${ports[2]}")
+tells watari up --state "$scratch/state" --listen-turn "127.0.0.1:${ports[0]}" --listen-web "127.0.0.1:${ports[1]}" \
+    --listen-metrics "127.0.0.1:${ports[2]}"
+tells turn-server --set "turn.listen=[\"127.0.0.1:${ports[0]}\"]" --set 'turn.shared_secrets=["a secret of the tests"]' "${metrics[@]}"
+tells stun-server --set "stun.listen=[\"127.0.0.1:${ports[0]}\"]" "${metrics[@]}"
+tells signaling --set "signaling.listen=127.0.0.1:${ports[1]}" --set "signaling.ice.secret=a secret of the tests" "${metrics[@]}"
+tells demo-web --set "web.listen=127.0.0.1:${ports[1]}"
 
 start suite "$bin/watari" up --state "$scratch/state" --listen-turn "127.0.0.1:${ports[0]}" \
     --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}"

@@ -6,7 +6,7 @@ use lifecycle::Shutdown;
 use serde::Deserialize;
 use settings::{Check, Report};
 use standalone::{Command, End, Listen, Server, bind};
-use telemetry::LogConfig;
+use telemetry::{Health, LogConfig};
 use tracing::info;
 
 use crate::{Config, router};
@@ -51,8 +51,10 @@ impl Server for Settings {
         let listener = bind(self.web.listen, "web.listen").await?;
         let address = listener.local_addr().map_err(End::failure)?;
         info!("the page at http://{address}");
-        axum::serve(listener, router(&self.web))
-            .with_graceful_shutdown(shutdown.wait_owned())
+        let health = Health::new();
+        health.set_ready("page", true);
+        let page = axum::serve(listener, router(&self.web)).with_graceful_shutdown(shutdown.wait_owned());
+        telemetry::keep_service_manager_informed(&health, shutdown.wait(), page.into_future())
             .await
             .map_err(End::failure)
     }

@@ -75,15 +75,11 @@ impl Server for Settings {
         announce(&listener);
         pages.announce();
 
-        let health = pages.health.clone();
         let mut parts = Supervisor::new(shutdown.clone());
-        parts.task("metrics", pages.serve(shutdown.clone()));
-        parts.task("signaling", serve_router(listener, signaling, shutdown));
-        health.set_ready("signaling", true);
-        parts
-            .run(GRACE + Duration::from_secs(config.drain_seconds))
-            .await
-            .map_err(End::failure)
+        parts.task("signaling", serve_router(listener, signaling, shutdown.clone()));
+        pages.health.set_ready("signaling", true);
+        let grace = GRACE + Duration::from_secs(config.drain_seconds);
+        pages.serve_beside(parts.run(grace), shutdown).await
     }
 
     fn runtime() -> Builder {

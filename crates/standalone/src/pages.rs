@@ -1,6 +1,6 @@
 //! The pages beside a server: `/metrics`, `/healthz`, `/readyz`.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, net::SocketAddr};
 
 use axum::Router;
 use lifecycle::Shutdown;
@@ -79,18 +79,7 @@ impl Pages {
         }
     }
 
-    /// Serves the pages until `shutdown` is requested, and tells systemd how the server is.
-    ///
-    /// # Errors
-    /// When the listener fails for good.
-    pub async fn serve(self, shutdown: Shutdown) -> io::Result<()> {
-        let informed = telemetry::keep_service_manager_informed(self.health.clone());
-        tokio::spawn(informed);
-        let router = telemetry::router(self.registry, self.health).merge(self.more);
-        telemetry::serve(self.listener, router, shutdown.wait_owned()).await
-    }
-
-    /// Serves the pages for as long as a server whose threads are `finished` when the future says so. From the
+    /// Serves the pages, and tells systemd how the server is, for as long as the server takes to be `finished`. From the
     /// request for the `shutdown` on they show that it drains.
     ///
     /// # Errors
@@ -100,25 +89,16 @@ impl Pages {
         finished: impl Future<Output = Result<(), E>>,
         shutdown: Shutdown,
     ) -> Result<(), End> {
-        let health = self.health.clone();
         let over = Shutdown::new();
-        let pages = tokio::spawn(self.serve(over.clone()));
-        let drains = async {
-            shutdown.wait().await;
-            health.set_draining();
-            std::future::pending().await
-        };
-        let result = tokio::select! {
-            result = finished => result.map_err(End::failure),
-            () = drains => Ok(()),
-        };
-        health.set_draining();
+        let router = telemetry::router(self.registry, self.health.clone()).merge(self.more);
+        let pages = tokio::spawn(telemetry::serve(self.listener, router, over.wait_owned()));
+        let result = telemetry::keep_service_manager_informed(&self.health, shutdown.wait(), finished).await;
         shutdown.request();
         over.request();
         if let Ok(Err(error)) = pages.await {
             warn!(%error, "the metrics pages ended early");
         }
-        result
+        result.map_err(End::failure)
     }
 }
 

@@ -1,30 +1,80 @@
 //! Tells systemd, where it runs us, when we are ready, that we live, and when we end (`sd_notify(3)`).
 
-use std::time::Duration;
+use std::{future::pending, pin::pin, time::Duration};
 
 use sd_notify::NotifyState;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    select,
+    time::{Interval, MissedTickBehavior, interval},
+};
 
 use crate::Health;
 
-/// How often there is something to look at, where no watchdog asks for more.
+/// The most time between two signs of life, where a watchdog wants any.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Says so whenever the process gets ready or drains, and again and again that it lives; ends with the process.
-///
-/// Without systemd it does nothing.
-pub async fn keep_service_manager_informed(health: Health) {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
-        return;
+/// Does the `work` of the process, and meanwhile tells systemd, where it runs us, as soon as `health` says that the process is
+/// ready or drains, and again and again that it lives. It drains from when `asked_to_end` completes, at the latest once the
+/// work is done.
+pub async fn keep_service_manager_informed<T>(
+    health: &Health,
+    asked_to_end: impl Future<Output = ()>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut manager = ServiceManager::from_environment();
+    let mut changes = health.changes();
+    let (mut asked_to_end, mut work) = (pin!(asked_to_end), pin!(work));
+    let done = loop {
+        select! {
+            done = &mut work => break done,
+            () = &mut asked_to_end, if !health.is_draining() => health.set_draining(),
+            _ = changes.changed() => {}
+            () = manager.beat() => {}
+        }
+        manager.tell(health);
+    };
+    // A process that ends within a moment has said so, too.
+    health.set_draining();
+    manager.tell(health);
+    done
+}
+
+/// Who has started us, if it wants to be told.
+struct ServiceManager {
+    is_there: bool,
+    /// Runs where there is a watchdog.
+    watched: Option<Interval>,
+    told: Told,
+}
+
+impl ServiceManager {
+    fn from_environment() -> Self {
+        let watched = sd_notify::watchdog_enabled().map(|within| {
+            // In time even if one word is late.
+            let mut beat = interval((within / 3).min(BEAT));
+            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            beat
+        });
+        Self {
+            is_there: std::env::var_os("NOTIFY_SOCKET").is_some(),
+            watched,
+            told: Told::default(),
+        }
     }
-    let watchdog = sd_notify::watchdog_enabled();
-    // In time even if one word is late.
-    let mut beat = interval(watchdog.map_or(BEAT, |within| (within / 3).min(BEAT)));
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = Told::default();
-    loop {
-        beat.tick().await;
-        let words = told.words(&health, watchdog.is_some());
+
+    /// Waits until it is time for a sign of life.
+    async fn beat(&mut self) {
+        match &mut self.watched {
+            Some(beat) => drop(beat.tick().await),
+            None => pending().await,
+        }
+    }
+
+    fn tell(&mut self, health: &Health) {
+        let words = self.told.words(health, self.watched.is_some());
+        if !self.is_there || words.is_empty() {
+            return;
+        }
         if let Err(error) = sd_notify::notify(&words) {
             tracing::debug!(%error, "the service manager was not told");
         }
@@ -79,5 +129,25 @@ mod tests {
         health.set_draining();
         assert_eq!(said(&mut told, &health, false), "STOPPING=1 STATUS=draining");
         assert_eq!(said(&mut told, &health, true), "WATCHDOG=1");
+    }
+
+    #[tokio::test]
+    async fn it_drains_while_it_ends_and_what_the_work_gives_is_passed_on() {
+        let health = Health::new();
+        let seen = health.clone();
+        let mut changes = health.changes();
+        let work = async move {
+            changes.changed().await.unwrap();
+            seen.is_draining()
+        };
+        assert!(keep_service_manager_informed(&health, async {}, work).await);
+    }
+
+    #[tokio::test]
+    async fn work_that_ends_unasked_leaves_it_draining() {
+        let health = Health::new();
+        health.set_ready("turn", true);
+        let done = keep_service_manager_informed(&health, pending(), async { 7 }).await;
+        assert!(done == 7 && health.is_draining());
     }
 }

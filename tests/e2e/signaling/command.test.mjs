@@ -27,13 +27,18 @@ test("when told to end it tells every client, lets them go and exits with 0", as
   assert.ok(Date.now() - told < 4000);
 });
 
-test("a client that does not take its farewell does not keep it from ending", async () => {
+test("a client that does not take its farewell does not keep it from ending, and until then it says that it drains", async () => {
   const server = await start();
+  assert.equal((await server.readiness()).status, 200);
   const client = await plain(server);
   client.socket._socket.pause();
   await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`);
   const started = Date.now();
-  assert.equal((await server.stop()).code, 0);
+  const stopped = server.stop();
+  await server.says(/(telling all clients)/);
+  const readiness = await server.readiness();
+  assert.deepEqual([readiness.status, (await readiness.json()).draining], [503, true]);
+  assert.equal((await stopped).code, 0);
   assert.ok(Date.now() - started < 6000);
   client.socket.terminate();
 });

@@ -73,14 +73,10 @@ async fn serve(
     };
     start.everything().await?;
     announce(&start.announcement, suite, arguments)?;
-    tokio::spawn(telemetry::keep_service_manager_informed(health.clone()));
-    tokio::spawn(async move {
-        shutdown.wait().await;
-        health.set_draining();
-    });
     let drain = u64::from(suite.turn.drain_seconds).max(suite.signaling.drain_seconds);
     let grace = GRACE + Duration::from_secs(drain);
-    let drained = start.supervisor.run(grace).await;
+    let parts = start.supervisor.run(grace);
+    let drained = telemetry::keep_service_manager_informed(&health, shutdown.wait(), parts).await;
     start.pages.end().await?;
     drained?;
     tracing::info!("ended");

@@ -16,7 +16,8 @@ export async function start(settings = {}) {
   const server = run({ "ice.secret": SECRET, listen: "127.0.0.1:0", ...shared(), ...settings });
   const url = await server.says(/signaling at (http:\S+)/);
   const metricsUrl = await server.says(/metrics at (http:\S+)/);
-  return { ...server, url, ws: `${url.replace("http", "ws")}/ws`, metric: metric(metricsUrl) };
+  const readiness = () => fetch(new URL("/readyz", metricsUrl));
+  return { ...server, url, ws: `${url.replace("http", "ws")}/ws`, metric: metric(metricsUrl), readiness };
 }
 
 /** With the address of a Redis server in CLUSTER, all tests run on rooms that are kept there. */
