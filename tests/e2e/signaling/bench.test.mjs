@@ -126,9 +126,11 @@ test("where nobody can join it says so and exits with 69", async () => {
 });
 
 test("Ctrl-C ends it cleanly, and what was measured until then is told", async () => {
+  const before = await server.metric('signaling_messages_total{event="offer"}');
   const running = begin(server.ws, "--rate", "1/s");
   for (let tries = 0; tries < 100 && (await server.metric("signaling_connections")) < CLIENTS; tries++) await sleep(50);
-  await sleep(1500);
+  const heard = () => server.metric('signaling_messages_total{event="offer"}');
+  for (let tries = 0; tries < 100 && (await heard()) <= before; tries++) await sleep(50);
   running.child.kill("SIGINT");
   const [code] = await within(5000, running.exited, "the end of the bench");
   assert.equal(code, 130, running.errors());
