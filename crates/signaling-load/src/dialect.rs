@@ -55,6 +55,18 @@ pub(crate) struct Names {
 }
 
 impl Dialect {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::PeerJs, Self::SocketIo];
+
+    /// What it is called in flags and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::PeerJs => "peerjs",
+            Self::SocketIo => "socket.io",
+        }
+    }
+
     /// Where servers have their WebSockets.
     pub fn default_path(self) -> &'static str {
         match self {
@@ -123,11 +135,7 @@ impl Dialect {
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-            Self::PeerJs => "peerjs",
-            Self::SocketIo => "socket.io",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
             room: "room".to_owned(),
             own: "anna".to_owned(),
         };
-        for dialect in [Dialect::Plain, Dialect::PeerJs, Dialect::SocketIo] {
+        for dialect in Dialect::ALL {
             for text in [
                 "",
                 "{",

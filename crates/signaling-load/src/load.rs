@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use turn_load::process::{self, Sample};
+use turn_load::process::{self, Sample, Unreadable};
 
 use crate::{
     Control, Found, Memory, Plan,
@@ -25,15 +25,8 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum Error {
     /// The process of the server cannot be read.
-    #[error(
-        "cannot read /proc/{pid} of the server: {error}. Is that its process id, and is it on this machine?"
-    )]
-    Process {
-        /// Its id.
-        pid: u32,
-        /// What the system said.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Process(#[from] Unreadable),
     /// The system would not give what the load takes.
     #[error("cannot make the load: {0}")]
     Io(#[from] io::Error),
@@ -111,7 +104,6 @@ impl<'a> Load<'a> {
         let first = Instant::now();
         self.stage.send_replace(Stage::Exchanging(first));
         self.until(|tally| tally.exchanged == tally.entered).await;
-        let exchanging = first.elapsed().as_secs_f64();
         let (delivered, spoken) = (self.tally.delivered(), sample(self.plan)?);
         self.settle().await;
         let after = sample(self.plan)?;
@@ -131,7 +123,6 @@ impl<'a> Load<'a> {
         Ok(Found {
             joins_per_second: joined / entering,
             cpu_us_per_join: each(&before, &busy, found.joined),
-            signals_per_second: delivered as f64 / exchanging,
             cpu_us_per_signal: each(&idle, &spoken, delivered),
             memory: joined_bytes.map(|joined| Memory {
                 joined,
@@ -173,10 +164,7 @@ impl<'a> Load<'a> {
 }
 
 fn sample(plan: &Plan) -> Result<Option<Sample>, Error> {
-    let sampled = plan
-        .pid
-        .map(|pid| process::sample(pid).map_err(|error| Error::Process { pid, error }));
-    sampled.transpose()
+    Ok(plan.pid.map(process::sample).transpose()?)
 }
 
 /// Microseconds of processor time for each of so many things.

@@ -26,8 +26,6 @@ pub struct Found {
     pub sent: u64,
     /// Those that came.
     pub delivered: u64,
-    /// How many came a second while rooms exchanged.
-    pub signals_per_second: f64,
     /// Microseconds of the server's processor for each signal that was delivered.
     pub cpu_us_per_signal: Option<f64>,
     /// How long signals took.

@@ -4,6 +4,8 @@ use std::{fmt, io, net::SocketAddr};
 
 use thiserror::Error;
 
+use crate::process::Unreadable;
+
 /// Why a measurement did not come about.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -49,15 +51,8 @@ pub enum Error {
         error: io::Error,
     },
     /// The process of the server cannot be read.
-    #[error(
-        "cannot read /proc/{pid} of the server: {error}. Is that its process id, and is it on this machine?"
-    )]
-    Process {
-        /// Its id.
-        pid: u32,
-        /// What the system said.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Process(#[from] Unreadable),
     /// The system would not give what the load takes.
     #[error("cannot make the load: {0}")]
     Io(#[from] io::Error),

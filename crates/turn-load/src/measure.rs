@@ -191,13 +191,7 @@ impl Course<'_> {
     }
 
     fn sample(&self) -> Result<Option<Sample>, Error> {
-        let Some(pid) = self.server.pid else {
-            return Ok(None);
-        };
-        match process::sample(pid) {
-            Ok(sample) => Ok(Some(sample)),
-            Err(error) => Err(Error::Process { pid, error }),
-        }
+        Ok(self.server.pid.map(process::sample).transpose()?)
     }
 }
 

@@ -31,12 +31,22 @@ pub struct Spent {
     pub context_switches: u64,
 }
 
+/// The process of the server cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read /proc/{pid} of the server: {error}. Is that its process id, and is it on this machine?")]
+pub struct Unreadable {
+    /// Its id.
+    pub pid: u32,
+    /// What the system said.
+    pub error: io::Error,
+}
+
 /// Reads what there is to know about a process now.
 ///
 /// # Errors
 /// If there is no such process, or no `/proc`, or the kernel does not tell times.
-pub fn sample(pid: u32) -> io::Result<Sample> {
-    sample_in(Path::new(&format!("/proc/{pid}")))
+pub fn sample(pid: u32) -> Result<Sample, Unreadable> {
+    sample_in(Path::new(&format!("/proc/{pid}"))).map_err(|error| Unreadable { pid, error })
 }
 
 fn sample_in(folder: &Path) -> io::Result<Sample> {

@@ -11,9 +11,7 @@ use settings::Source;
 
 use crate::{addresses, say, suite};
 
-pub(crate) use bench::{
-    BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs, Spoken,
-};
+pub(crate) use bench::{BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.

@@ -69,6 +69,8 @@ test("ours in each dialect, its process found by its port", async () => {
   const plain = await bench(`${server.ws}`);
   assertWhole(plain);
   assert.ok(plain.report.server.pid > 1);
+  assert.equal(plain.report.server.process, "signaling");
+  assert.match(plain.report.notes.join("\n"), new RegExp(`process ${plain.report.server.pid} \\(signaling\\)`));
   assert.equal(await server.metric('signaling_messages_total{event="offer"}'), before + CLIENTS / 2, "it was this server");
   assertWhole(await bench(server.url.replace("http", "ws"), "--dialect", "socket.io"));
   assertWhole(await bench(`${server.url}/peerjs/peerjs`, "--dialect", "peerjs"));
@@ -87,7 +89,9 @@ test("peerjs-server", async () => {
 test("a server of Socket.IO", async () => {
   const own = port();
   await beside([here("servers/socket-io.mjs"), `${own}`], `http://127.0.0.1:${own}/`, async (pid) => {
-    assertWhole(await bench(`127.0.0.1:${own}`, "--dialect", "socket.io", "--pid", `${pid}`));
+    const named = await bench(`127.0.0.1:${own}`, "--dialect", "socket.io", "--pid", `${pid}`);
+    assertWhole(named);
+    assert.deepEqual([named.report.server.process, named.report.notes], [null, []], "nothing was guessed");
   });
 });
 
@@ -123,6 +127,9 @@ test("where nobody can join it says so and exits with 69", async () => {
   }
   assert.equal((await bench("wss://127.0.0.1", "-n", "2")).code, 64);
   assert.equal((await bench(server.ws, "-n", "3")).code, 64, "an odd number of clients");
+  const elsewhere = await bench("192.0.2.1:3002", "-n", "2", "--source-addresses", "2");
+  assert.equal(elsewhere.code, 64, "addresses of loopback reach no other machine");
+  assert.match(elsewhere.errors, /--source-addresses/);
 });
 
 test("Ctrl-C ends it cleanly, and what was measured until then is told", async () => {

@@ -9,7 +9,7 @@ use turn_load::{Direction, MIN_PAYLOAD, Transport};
 
 use crate::verbs::bench::Url;
 
-pub(crate) use signaling::{SignalingArgs, Spoken};
+pub(crate) use signaling::SignalingArgs;
 
 /// How long one measurement may take, in seconds: permissions live five minutes (RFC 8656 §9), and are not renewed.
 pub(crate) const LONGEST: f64 = 240.0;

@@ -1,5 +1,6 @@
 //! `watari bench`: loads any TURN server, alone or in turns with another, and reports what it costs; or a signaling server.
 
+mod authority;
 mod fitting;
 mod html;
 mod output;
@@ -74,7 +75,7 @@ fn run_turn(arguments: &BenchArgs) -> Result<(), Failure> {
             report.put_before(earlier);
         }
         let words = |colours| table::words(&report, colours);
-        outputs.publish(&report, words, || html::page(&report))?;
+        outputs.publish(&report, words, Some(&|| html::page(&report)))?;
     }
     match ended {
         Err(Error::Cancelled) => return Err(Failure::Told(INTERRUPTED)),
@@ -195,7 +196,7 @@ impl Outputs {
         self,
         report: &impl Serialize,
         words: impl Fn(Colours) -> String,
-        page: impl FnOnce() -> String,
+        page: Option<&dyn Fn() -> String>,
     ) -> Result<(), Failure> {
         let json = || serde_json::to_string_pretty(report).map_err(io::Error::other);
         if self.has_json_printed {
@@ -206,7 +207,7 @@ impl Outputs {
         if let Some(output) = self.json {
             output.write(&json()?)?;
         }
-        if let Some(output) = self.html {
+        if let (Some(output), Some(page)) = (self.html, page) {
             output.write(&page())?;
         }
         Ok(())

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{
+    Args, ValueHint,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use signaling_load::Dialect;
 
 use crate::verbs::bench::SignalingUrl;
 
@@ -13,8 +17,8 @@ pub(crate) struct SignalingArgs {
     #[arg(value_name = "URL")]
     pub(crate) server: SignalingUrl,
     /// What is spoken there
-    #[arg(long, value_enum, default_value = "plain")]
-    pub(crate) dialect: Spoken,
+    #[arg(long, value_name = "DIALECT", default_value = Dialect::Plain.word(), value_parser = dialect())]
+    pub(crate) dialect: Dialect,
     /// How many clients, two in each room
     #[arg(long, short = 'n', value_name = "N", default_value_t = 10_000, value_parser = even)]
     pub(crate) connections: u32,
@@ -52,18 +56,6 @@ pub(crate) struct SignalingArgs {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// What is spoken to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Spoken {
-    /// Watari's room protocol over a plain WebSocket
-    Plain,
-    /// PeerJS, to peerjs-server or ours (path /peerjs/peerjs)
-    Peerjs,
-    /// Socket.IO v4 over WebSocket alone, with the events of classic samples: "create or join", "message"
-    #[value(name = "socket.io")]
-    SocketIo,
-}
-
 pub(super) const EXAMPLES: &str = "\
 Examples:
   watari bench signaling 127.0.0.1:3002
@@ -84,4 +76,20 @@ fn even(text: &str) -> Result<u32, &'static str> {
     let number = text.parse().ok();
     let number = number.filter(|number: &u32| (2..=200_000).contains(number) && number.is_multiple_of(2));
     number.ok_or("is not an even number from 2 to 200000")
+}
+
+fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    let words = Dialect::ALL.map(|dialect| {
+        PossibleValue::new(dialect.word()).help(match dialect {
+            Dialect::Plain => "Watari's room protocol over a plain WebSocket",
+            Dialect::PeerJs => "PeerJS, to peerjs-server or ours (path /peerjs/peerjs)",
+            Dialect::SocketIo => {
+                "Socket.IO v4 over WebSocket alone, with the events of classic samples: \"create or join\", \"message\""
+            }
+        })
+    });
+    PossibleValuesParser::new(words).try_map(|word| {
+        let named = Dialect::ALL.into_iter().find(|dialect| dialect.word() == word);
+        named.ok_or("is no dialect")
+    })
 }

@@ -26,7 +26,7 @@ pub(super) fn check(arguments: &BenchArgs) -> Result<(), Unfitting> {
     Ok(())
 }
 
-fn unfitting<T>(why: impl Into<String>) -> Result<T, Unfitting> {
+pub(super) fn unfitting<T>(why: impl Into<String>) -> Result<T, Unfitting> {
     Err(Unfitting(why.into()))
 }
 

@@ -143,7 +143,7 @@ fn server(
         Some(file) => Trusted::File(file.clone()),
         None => Trusted::System,
     };
-    let tls = (transport == Transport::Tls).then(|| Tls::new(&url.host, &trusted));
+    let tls = (transport == Transport::Tls).then(|| Tls::new(url.host(), &trusted));
     Ok(Server {
         address,
         account,

@@ -3,17 +3,14 @@
 mod report;
 mod url;
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use datagram_io::raise_descriptor_limit;
 use lifecycle::exit;
-use signaling_load::{Control, Dialect, Error, Found, Plan, measure, owner};
+use signaling_load::{Control, Error, Found, Plan, measure, owner};
 
-use super::{INTERRUPTED, Outputs, Progress, cancel_on_signal};
-use crate::{
-    cli::{SignalingArgs, Spoken},
-    failure::Failure,
-};
+use super::{INTERRUPTED, Outputs, Progress, Unfitting, cancel_on_signal, fitting::unfitting};
+use crate::{cli::SignalingArgs, failure::Failure};
 
 pub(crate) use url::SignalingUrl;
 
@@ -50,8 +47,7 @@ pub(crate) fn run(arguments: &SignalingArgs) -> Result<(), Failure> {
         let why = report.trouble();
         return Err(Unmeasured::NobodyJoined { url, why }.into());
     }
-    // Only reports of TURN servers have a page.
-    outputs.publish(&report, |colours| report.words(colours), String::new)?;
+    outputs.publish(&report, |colours| report.words(colours), None)?;
     match (found.is_cancelled, found.failures.is_empty()) {
         (true, _) => Err(Failure::Told(INTERRUPTED)),
         (false, false) => Err(Failure::Told(exit::FAILURE)),
@@ -80,22 +76,13 @@ fn watch(plan: &Plan, control: &Control) -> Result<Found, Unmeasured> {
     })
 }
 
-fn plan(arguments: &SignalingArgs) -> Result<Plan, Unmeasured> {
+fn plan(arguments: &SignalingArgs) -> Result<Plan, Failure> {
     let url = &arguments.server;
     let server = url.resolve().map_err(|error| Unmeasured::Unresolved {
         url: url.to_string(),
         error,
     })?;
-    let dialect = match arguments.dialect {
-        Spoken::Plain => Dialect::Plain,
-        Spoken::Peerjs => Dialect::PeerJs,
-        Spoken::SocketIo => Dialect::SocketIo,
-    };
-    // As many as one address may have by default at our own server.
-    let spread = match server.is_ipv4() && server.ip().is_loopback() {
-        true => arguments.connections.div_ceil(100),
-        false => 0,
-    };
+    let sources = sources(arguments, server)?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
     Ok(Plan {
         server,
@@ -103,13 +90,13 @@ fn plan(arguments: &SignalingArgs) -> Result<Plan, Unmeasured> {
         path: url
             .path
             .clone()
-            .unwrap_or_else(|| dialect.default_path().to_owned()),
-        dialect,
+            .unwrap_or_else(|| arguments.dialect.default_path().to_owned()),
+        dialect: arguments.dialect,
         connections: arguments.connections,
         at_once: arguments.at_once,
         rate: arguments.rate,
         candidates: arguments.candidates,
-        sources: arguments.source_addresses.unwrap_or(spread),
+        sources,
         pid: arguments.pid.or_else(|| owner::of_listener(server)),
         threads: arguments
             .threads
@@ -117,4 +104,19 @@ fn plan(arguments: &SignalingArgs) -> Result<Plan, Unmeasured> {
         settle: Duration::from_secs_f64(arguments.settle),
         patience: Duration::from_secs_f64(arguments.patience),
     })
+}
+
+/// Among how many addresses clients are dealt out.
+fn sources(arguments: &SignalingArgs, server: SocketAddr) -> Result<u32, Unfitting> {
+    let is_loopback = server.is_ipv4() && server.ip().is_loopback();
+    match arguments.source_addresses {
+        Some(asked) if asked > 0 && !is_loopback => unfitting(format!(
+            "--source-addresses are those of 127.0.0.0/8, from which nothing reaches {server}: leave it out, or name the \
+             server by 127.0.0.1"
+        )),
+        Some(asked) => Ok(asked),
+        // As many as one address may have by default at our own server.
+        None if is_loopback => Ok(arguments.connections.div_ceil(100)),
+        None => Ok(0),
+    }
 }

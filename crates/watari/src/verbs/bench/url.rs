@@ -1,14 +1,10 @@
 //! Which TURN server is meant (RFC 7065).
 
-use std::{
-    fmt, io,
-    net::{Ipv6Addr, SocketAddr, ToSocketAddrs},
-    str::FromStr,
-};
+use std::{fmt, io, net::SocketAddr, str::FromStr};
 
 use turn_load::Transport;
 
-use crate::addresses;
+use super::authority::Authority;
 
 /// RFC 7065 §3.2.
 const PORT: u16 = 3478;
@@ -17,23 +13,24 @@ const TLS_PORT: u16 = 5349;
 /// A TURN server as it was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
-    /// A DNS name or an IP address without brackets.
-    pub(super) host: String,
-    port: Option<u16>,
+    authority: Authority,
     pub(super) transport: Transport,
 }
 
 impl Url {
-    /// Where clients that come by this transport find it: of several addresses the first, IPv4 before IPv6.
+    /// A DNS name or an IP address without brackets.
+    pub(super) fn host(&self) -> &str {
+        &self.authority.host
+    }
+
+    /// Where clients that come by this transport find it.
     pub(super) fn resolve(&self, transport: Transport) -> io::Result<SocketAddr> {
         let default = if transport == Transport::Tls {
             TLS_PORT
         } else {
             PORT
         };
-        let all = (self.host.as_str(), self.port.unwrap_or(default)).to_socket_addrs()?;
-        all.min_by_key(SocketAddr::is_ipv6)
-            .ok_or_else(|| io::Error::other("it has no address"))
+        self.authority.resolve(default)
     }
 }
 
@@ -55,23 +52,8 @@ impl FromStr for Url {
             (Some("transport=udp"), true) => return Err("asks for DTLS, which the bench does not speak"),
             (Some(_), _) => return Err("has something behind ? that is not transport=udp or transport=tcp"),
         };
-        let is_bare_ipv6 = rest.parse::<Ipv6Addr>().is_ok();
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !is_bare_ipv6 && !rest.ends_with(']') => {
-                let port: Option<u16> = port.parse().ok().filter(|port| *port != 0);
-                (
-                    host,
-                    Some(port.ok_or("has a port that is no number from 1 to 65535")?),
-                )
-            }
-            _ => (rest, None),
-        };
-        addresses::host(host).map_err(|_| "is not a TURN server such as turn:turn.example.org:3478")?;
-        Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            transport,
-        })
+        let authority = Authority::read(rest, "is not a TURN server such as turn:turn.example.org:3478")?;
+        Ok(Self { authority, transport })
     }
 }
 
@@ -82,10 +64,7 @@ impl fmt::Display for Url {
         } else {
             "turn"
         };
-        write!(f, "{scheme}:{}", addresses::in_uri(&self.host))?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
-        }
+        write!(f, "{scheme}:{}", self.authority)?;
         match self.transport {
             Transport::Tcp => f.write_str("?transport=tcp"),
             Transport::Udp | Transport::Tls => Ok(()),

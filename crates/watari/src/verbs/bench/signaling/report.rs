@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use signaling_load::{Dialect, Found, Plan};
+use signaling_load::{Dialect, Found, Plan, owner};
 
 use crate::{
     cli::{SignalingArgs, VERSION},
@@ -34,6 +34,8 @@ pub(super) struct Loaded {
     pub(super) url: String,
     dialect: Dialect,
     pid: Option<u32>,
+    /// What a process that was found by its port is called.
+    process: Option<String>,
 }
 
 /// What was asked of it.
@@ -51,6 +53,13 @@ impl Report {
     pub(super) fn new(arguments: &SignalingArgs, plan: &Plan, found: Found, has_descriptors: bool) -> Self {
         let url = format!("ws://{}{}", plan.host, plan.path);
         let mut notes = notes(plan, &found);
+        let guessed = plan.pid.filter(|_| arguments.pid.is_none());
+        let process = guessed.and_then(owner::name_of);
+        if let (Some(pid), Some(name)) = (guessed, &process) {
+            notes.push(format!(
+                "processor time and memory are of process {pid} ({name}), which listens there; --pid names another"
+            ));
+        }
         if !has_descriptors {
             notes.insert(
                 0,
@@ -66,6 +75,7 @@ impl Report {
                 url,
                 dialect: plan.dialect,
                 pid: plan.pid,
+                process,
             },
             plan: Work {
                 connections: plan.connections,
@@ -125,7 +135,6 @@ impl Report {
             ("joins a second", Some(found.joins_per_second)),
             ("server CPU for a join, µs", found.cpu_us_per_join),
             ("signals delivered", Some(found.delivered as f64)),
-            ("signals a second", Some(found.signals_per_second)),
             ("server CPU for a signal, µs", found.cpu_us_per_signal),
             ("delivery p50, µs", delivery.map(|delivery| delivery.p50_us)),
             ("delivery p99, µs", delivery.map(|delivery| delivery.p99_us)),

@@ -1,33 +1,28 @@
 //! Which signaling server is meant.
 
-use std::{
-    fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
-    str::FromStr,
-};
+use std::{fmt, io, net::SocketAddr, str::FromStr};
 
-use crate::addresses;
+use crate::verbs::bench::authority::Authority;
+
+/// Of HTTP.
+const PORT: u16 = 80;
 
 /// A server of WebSockets as it was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignalingUrl {
-    /// A DNS name or an IP address without brackets.
-    host: String,
-    port: u16,
+    authority: Authority,
     pub(super) path: Option<String>,
 }
 
 impl SignalingUrl {
     /// Host and port as a URL has them.
     pub(super) fn authority(&self) -> String {
-        format!("{}:{}", addresses::in_uri(&self.host), self.port)
+        self.authority.to_string()
     }
 
-    /// Of several addresses the first, IPv4 before IPv6.
+    /// Where clients find it.
     pub(super) fn resolve(&self) -> io::Result<SocketAddr> {
-        let all = (self.host.as_str(), self.port).to_socket_addrs()?;
-        all.min_by_key(SocketAddr::is_ipv6)
-            .ok_or_else(|| io::Error::other("it has no address"))
+        self.authority.resolve(PORT)
     }
 }
 
@@ -49,19 +44,8 @@ impl FromStr for SignalingUrl {
         if path.as_ref().is_some_and(|path| path.contains(['?', '#', ' '])) {
             return Err("has something behind its path");
         }
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !authority.ends_with(']') => {
-                let port = port.parse().ok().filter(|port| *port != 0);
-                (host, port.ok_or("has a port that is no number from 1 to 65535")?)
-            }
-            _ => (authority, 80),
-        };
-        addresses::host(host).map_err(|_| "is not a server such as ws://127.0.0.1:3002/ws")?;
-        Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port,
-            path,
-        })
+        let authority = Authority::read(authority, "is not a server such as ws://127.0.0.1:3002/ws")?;
+        Ok(Self { authority, path })
     }
 }
 
@@ -86,10 +70,11 @@ mod tests {
             ("ws://127.0.0.1:3002/ws", "ws://127.0.0.1:3002/ws"),
             (
                 "http://call.example/peerjs/peerjs",
-                "ws://call.example:80/peerjs/peerjs",
+                "ws://call.example/peerjs/peerjs",
             ),
             ("localhost:3001", "ws://localhost:3001"),
             ("[::1]:3001/", "ws://[::1]:3001/"),
+            ("::1", "ws://[::1]"),
         ] {
             assert_eq!(text.parse::<SignalingUrl>().unwrap().to_string(), shown, "{text}");
         }
@@ -103,5 +88,12 @@ mod tests {
         ] {
             assert!(wrong.parse::<SignalingUrl>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_port_is_that_of_http_unless_it_is_named() {
+        let port = |text: &str| text.parse::<SignalingUrl>().unwrap().resolve().unwrap().port();
+        assert_eq!(port("ws://127.0.0.1/ws"), 80);
+        assert_eq!(port("[::1]:3001"), 3001);
     }
 }
