@@ -22,7 +22,7 @@ pub fn main() -> ExitCode {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     pub(crate) stun: Config,
-    metrics: MetricsPages<9641>,
+    metrics: MetricsPages<9643>,
     log: LogConfig,
 }
 
