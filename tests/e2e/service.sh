@@ -14,6 +14,27 @@ for unit in "$root"/deploy/systemd/*.service; do
         not_ok "$name is exposed by ${score:-?} of 10, and 2.0 is the most"
     fi
 done
+# With ProcSubset=pid the metrics have no process_start_time_seconds, and there are no manual pages.
+if grep -nE '^(ProcSubset=pid|Documentation=man:)' "$root"/deploy/systemd/*.service >"$scratch/units.txt"; then
+    not_ok "no unit hides what the metrics need, or names a page that nobody wrote" "$scratch/units.txt"
+else
+    ok "no unit hides what the metrics need, or names a page that nobody wrote"
+fi
+# The example of turn.admin.revoked_file is there.
+if "$bin/turn-server" --default-config | grep -q '"/var/lib/watari/' && grep -qx StateDirectory=watari "$root/deploy/systemd/watari-turn.service"; then
+    ok "the unit of turn-server lets it write where the example in its settings does"
+else
+    not_ok "the unit of turn-server lets it write where the example in its settings does"
+fi
+for program in turn-server stun-server signaling demo-web; do
+    # Of all addresses that stand in a line the first is enough.
+    "$bin/$program" --default-config | sed -n 's/^listen[a-z_]* = [^:]*:\([0-9]*\)".*/\1/p'
+done | sort | uniq -d >"$scratch/twice.txt"
+if [ -s "$scratch/twice.txt" ]; then
+    not_ok "servers side by side want no port twice" "$scratch/twice.txt"
+else
+    ok "servers side by side want no port twice"
+fi
 # What a unit names has to be there; elsewhere than where a package puts it here.
 mkdir -p "$scratch/units"
 for unit in "$root"/deploy/systemd/*.service; do
@@ -30,7 +51,8 @@ read -r -a ports <<<"$(free_ports 3)"
 # tells PROGRAM ARGUMENT...: whether it tells its service manager what units of Type=notify want to hear.
 tells() {
     local program=$1
-    python3 "$e2e/notified.py" "$scratch/$program.socket" "$bin/$@" >"$scratch/$program.txt" 2>"$scratch/$program.log" ||
+    shift
+    python3 "$e2e/notified.py" "$scratch/$program.socket" "$bin/$program" "$@" >"$scratch/$program.txt" 2>"$scratch/$program.log" ||
         echo "failed: $program tells its service manager" >>"$scratch/$program.txt"
     report "$scratch/$program.txt"
 }
