@@ -7,13 +7,17 @@ _default:
 check:
     scripts/check
 
-# everything: unit, property, simulation, foreign clients, browsers
+# everything but the containers: unit, property, simulation, foreign clients, browsers
 test:
     scripts/test
 
 # only the quick tests of the workspace (under two minutes once built)
 quick:
     cargo nextest run --workspace
+
+# the containers: builds the image and runs both compose files; needs root and Docker
+containers:
+    tests/deploy/run
 
 # foreign clients against the release build
 e2e:
