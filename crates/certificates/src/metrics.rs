@@ -14,7 +14,7 @@ use crate::{Certificates, Pair};
 const MAX_LABEL: usize = 64;
 
 impl Certificates {
-    /// Adds `turn_certificate_expiry_timestamp_seconds` and the counters of reloads to a registry.
+    /// Adds from when until when certificates are valid, and the counters of reloads, to a registry.
     ///
     /// # Errors
     /// When the names are taken.
@@ -38,6 +38,11 @@ impl Certificates {
         registry.register(Box::new(Metrics {
             certificates: self.clone(),
             descs: [
+                desc(
+                    "start_timestamp_seconds",
+                    "From when each certificate is valid, by its first name.",
+                    vec!["certificate".to_owned()],
+                )?,
                 desc(
                     "expiry_timestamp_seconds",
                     "When each certificate expires, by its first name.",
@@ -65,7 +70,7 @@ impl Certificates {
 
 struct Metrics {
     certificates: Certificates,
-    descs: [Desc; 4],
+    descs: [Desc; 5],
 }
 
 impl Collector for Metrics {
@@ -74,28 +79,38 @@ impl Collector for Metrics {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let [expiry, reloads, failures, renewals] = &self.descs;
+        let [start, expiry, reloads, failures, renewals] = &self.descs;
         let pairs = self.certificates.pairs();
-        let mut expiries = family(expiry, MetricType::GAUGE);
-        expiries.set_metric(labels(&pairs).zip(pairs.iter()).map(expires).collect());
         let mut families = vec![
             count(reloads, self.certificates.generation()),
             count(failures, self.certificates.reload_failures()),
             count(renewals, self.certificates.renewal_failures()),
         ];
         // Without certificates there is nothing to tell, and a family without series is an error.
-        families.extend((!pairs.is_empty()).then_some(expiries));
+        if !pairs.is_empty() {
+            families.push(times(start, &pairs, |pair| pair.not_before));
+            families.push(times(expiry, &pairs, |pair| pair.not_after));
+        }
         families
     }
 }
 
-fn expires((label, pair): (String, &Pair)) -> Metric {
+fn times(desc: &Desc, pairs: &[Pair], of: fn(&Pair) -> i64) -> MetricFamily {
+    let times = labels(pairs)
+        .zip(pairs)
+        .map(|(label, pair)| time(label, of(pair)));
+    let mut family = family(desc, MetricType::GAUGE);
+    family.set_metric(times.collect());
+    family
+}
+
+fn time(label: String, seconds: i64) -> Metric {
     let mut named = LabelPair::default();
     named.set_name("certificate".to_owned());
     named.set_value(label);
     let mut gauge = Gauge::default();
     #[expect(clippy::cast_precision_loss, reason = "a time in seconds fits")]
-    gauge.set_value(pair.not_after as f64);
+    gauge.set_value(seconds as f64);
     let mut metric = Metric::from_label(vec![named]);
     metric.set_gauge(gauge);
     metric
@@ -155,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_follows_the_live_set_and_labels_are_as_many_as_pairs() {
+    fn times_follow_the_live_set_and_labels_are_as_many_as_pairs() {
         let folder = tempfile::tempdir().unwrap();
         let long = format!("{}.{}.example", "a".repeat(60), "b".repeat(60));
         let certificates = Certificates::load(&[
@@ -167,6 +182,10 @@ mod tests {
         let page = page(&certificates);
         let expiry = "turn_certificate_expiry_timestamp_seconds{certificate=";
         let at = certificates.pairs()[0].not_after;
+        let since = certificates.pairs()[0].not_before;
+        let start =
+            format!("turn_certificate_start_timestamp_seconds{{certificate=\"a.example\"}} {since}\n");
+        assert!(page.contains(&start), "{page}");
         assert!(
             page.contains(&format!("{expiry}\"a.example\"}} {at}\n")),
             "{page}"
