@@ -6,11 +6,13 @@ set -euo pipefail
 need promtool prometheus python3 openssl
 
 deploy=$root/deploy
-if promtool check config "$deploy/prometheus/prometheus.yml" >"$scratch/config.log" 2>&1; then
-    ok "Prometheus takes the configuration"
-else
-    not_ok "Prometheus takes the configuration" "$scratch/config.log"
-fi
+for file in prometheus.yml compose.yml; do
+    if promtool check config "$deploy/prometheus/$file" >"$scratch/config.log" 2>&1; then
+        ok "Prometheus takes $file"
+    else
+        not_ok "Prometheus takes $file" "$scratch/config.log"
+    fi
+done
 if promtool test rules "$deploy/prometheus/watari.rules.test.yml" >"$scratch/rules.log" 2>&1; then
     ok "each alert comes when it should, and not when it should not"
 else
@@ -30,7 +32,7 @@ start prometheus prometheus --config.file="$scratch/prometheus.yml" --storage.ts
 prometheus=$pid
 wait_open "$prometheus" "${ports[4]}"
 python3 "$e2e/dashboard.py" "http://127.0.0.1:${ports[4]}" "http://127.0.0.1:${ports[3]}/metrics" \
-    "$deploy/grafana/dashboards/watari.json" "$deploy/prometheus/watari.rules.yml" >"$scratch/dashboard.txt" 2>&1 ||
+    "$deploy/grafana/dashboards/watari.json" >"$scratch/dashboard.txt" 2>&1 ||
     echo "failed: the dashboard's questions can be asked" >>"$scratch/dashboard.txt"
 report "$scratch/dashboard.txt"
 
