@@ -36,6 +36,10 @@ python3 "$e2e/dashboard.py" "http://127.0.0.1:${ports[4]}" "http://127.0.0.1:${p
     echo "failed: the dashboard's questions can be asked" >>"$scratch/dashboard.txt"
 report "$scratch/dashboard.txt"
 
+python3 "$e2e/metrics_table.py" "$root/README.md" "http://127.0.0.1:${ports[3]}/metrics" >"$scratch/table.txt" 2>&1 ||
+    echo "failed: README's table of metrics can be compared" >>"$scratch/table.txt"
+report "$scratch/table.txt"
+
 kill "$watari"
 wait "$watari" || true
 done_checking
