@@ -15,7 +15,7 @@ test:
 quick:
     cargo nextest run --workspace
 
-# the containers: builds the image and runs both compose files; needs root and Docker
+# the containers: builds the image and runs all compose files; needs root and Docker
 containers:
     tests/deploy/run
 
