@@ -12,6 +12,7 @@ export async function devices({ browser, suite, chromium, keep }) {
   await aoi.visit(suite.page);
   await check("who looks at themselves first chooses devices, and enters with them", () => previewed(aoi));
   const link = aoi.page.url();
+  await check("a camera that the browser hands over late, after it was switched off, is neither sent nor left on", () => late(keep, browser, link));
 
   const sora = keep(await open(browser));
   await check("a camera can be started during the call", async () => {
@@ -82,6 +83,53 @@ async function previewed(person) {
   const sent = await page.$eval("video#self", (video) => /** @type {MediaStream} */ (video.srcObject).getTracks().map(({ id }) => id).sort());
   assert.deepEqual(sent, opened);
   return `${before}, then ${other}`;
+}
+
+/**
+ * Enters without the camera while the preview still waits for it.
+ * @param {import("../run.mjs").Stage["keep"]} keep
+ * @param {import("puppeteer-core").Browser} browser
+ * @param {string} link
+ */
+async function late(keep, browser, link) {
+  const guest = keep(await open(browser));
+  await guest.page.evaluateOnNewDocument(holdDevices);
+  await guest.visit(link);
+  await guest.page.click("#preview-start");
+  await guest.enter({ name: "Guest", camera: false, microphone: false });
+  await guest.says(/^Connected to Aoi/);
+  const states = await guest.page.evaluate(() => /** @type {any} */ (window).giveDevices());
+  assert.equal(states.length, 2);
+  await eventually("the devices", () => guest.page.evaluate(deviceStates), (now) => now.join() === "ended,ended");
+  assert.equal(await guest.page.$eval("div#stage", (stage) => stage.dataset.self), "nothing");
+  await guest.close();
+}
+
+/** Runs in the page before anything else: devices are opened, and given only when `giveDevices` is called. */
+function holdDevices() {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  /** @type {(() => void)[]} */
+  const held = [];
+  /** @type {MediaStreamTrack[]} */
+  const opened = [];
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    opened.push(...stream.getTracks());
+    await new Promise((resolve) => held.push(() => resolve(undefined)));
+    return stream;
+  };
+  Object.assign(window, {
+    opened,
+    giveDevices() {
+      for (const give of held.splice(0)) give();
+      return opened.map(({ readyState }) => readyState);
+    },
+  });
+}
+
+/** Runs in the page: whether what was opened is on. */
+function deviceStates() {
+  return /** @type {any} */ (window).opened.map((/** @type {MediaStreamTrack} */ { readyState }) => readyState);
 }
 
 /**

@@ -4,22 +4,39 @@ import { open } from "./media.js";
 
 /** @typedef {"audio" | "video"} Kind */
 
+const KINDS = /** @type {const} */ (["audio", "video"]);
+
 /** Fires `change` when a track comes, goes or is switched. */
 export class LocalMedia extends EventTarget {
   stream = new MediaStream();
   /** Which devices are opened. @type {import("./media.js").Chosen} */
   chosen = {};
+  /** Counts what was decided about each kind: a device that opens late is kept only if nothing was decided since. */
+  #decided = { audio: 0, video: 0 };
 
   /**
-   * Opens devices and keeps their tracks.
+   * Opens devices and keeps their tracks, but for those that were asked for anew or given up meanwhile.
    * @param {import("./media.js").Wish} wish
    * @returns {Promise<import("./media.js").Opened["lacking"]>} what could not be had
    */
   async open(wish) {
-    const { stream, lacking } = await open(wish, navigator.mediaDevices, this.chosen);
-    for (const track of stream.getTracks()) this.#keep(track);
+    const wished = KINDS.filter((kind) => wish[kind]);
+    for (const kind of wished) this.#decided[kind] += 1;
+    const before = { ...this.#decided };
+    const chosen = { ...this.chosen };
+    const { stream, lacking } = await open(wish, navigator.mediaDevices, chosen);
+    /** @type {import("./media.js").Opened["lacking"]} */
+    const told = {};
+    for (const kind of wished) {
+      const track = stream.getTracks().find((track) => track.kind === kind);
+      if (this.#decided[kind] !== before[kind]) track?.stop();
+      else if (track) this.#keep(track);
+      else told[kind] = lacking[kind];
+      // A device that does not open must not stand in the way of the others.
+      if (!track && this.chosen[kind] === chosen[kind]) delete this.chosen[kind];
+    }
     this.#changed();
-    return lacking;
+    return told;
   }
 
   /** @param {Kind} kind */
@@ -58,12 +75,13 @@ export class LocalMedia extends EventTarget {
 
   /** Releases the devices. */
   stop() {
-    for (const kind of /** @type {const} */ (["audio", "video"])) this.#forget(kind);
+    for (const kind of KINDS) this.#forget(kind);
     this.#changed();
   }
 
   /** @param {Kind} kind */
   #forget(kind) {
+    this.#decided[kind] += 1;
     const track = this.track(kind);
     if (!track) return;
     track.stop();

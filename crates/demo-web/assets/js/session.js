@@ -86,7 +86,7 @@ export class Session extends EventTarget {
     this.#become("media", null);
     for (const kind of /** @type {const} */ (["audio", "video"])) if (!entry.wish[kind]) this.media.drop(kind);
     const notices = await this.#openMedia(entry.wish);
-    if (this.#entry !== entry) return this.media.stop();
+    if (this.#entry !== entry) return;
     this.notices = notices;
     this.#become("signaling", null);
     this.#signaling = this.#listen(new Signaling(this.#url));
@@ -113,7 +113,7 @@ export class Session extends EventTarget {
   async toggle(kind) {
     if (this.media.track(kind)) return this.media.toggle(kind);
     const notices = await this.#openMedia({ audio: kind === "audio", video: kind === "video" });
-    if (this.phase === "lobby") return this.media.stop();
+    if (this.phase === "lobby") return;
     this.notices = [...this.notices.filter(({ key }) => !key.startsWith("media.")), ...notices];
     await this.call?.attach();
     this.#changed();
