@@ -12,6 +12,7 @@ export async function devices({ browser, suite, chromium, keep }) {
   await aoi.visit(suite.page);
   await check("who looks at themselves first chooses devices, and enters with them", () => previewed(aoi));
   const link = aoi.page.url();
+  await check("who chooses a camera that is in use elsewhere can choose again, and does not lose the place", () => busy(keep, browser, suite.page));
   await check("a camera that the browser hands over late, after it was switched off, is neither sent nor left on", () => late(keep, browser, link));
 
   const sora = keep(await open(browser));
@@ -83,6 +84,50 @@ async function previewed(person) {
   const sent = await page.$eval("video#self", (video) => /** @type {MediaStream} */ (video.srcObject).getTracks().map(({ id }) => id).sort());
   assert.deepEqual(sent, opened);
   return `${before}, then ${other}`;
+}
+
+/**
+ * Chooses a camera that does not open, then another one.
+ * @param {import("../run.mjs").Stage["keep"]} keep
+ * @param {import("puppeteer-core").Browser} browser
+ * @param {string} url
+ */
+async function busy(keep, browser, url) {
+  const guest = keep(await open(browser));
+  const { page } = guest;
+  await page.evaluateOnNewDocument(occupyDevice);
+  await guest.visit(url);
+  await guest.set("#want-microphone", false);
+  const picture = () => page.$eval("video#preview-picture", (video) => !video.hidden && video.videoWidth > 0);
+  const focused = () => page.evaluate(() => document.activeElement?.id);
+  await page.focus("#preview-start");
+  await page.keyboard.press("Enter");
+  await eventually("a picture", picture, (seen) => seen);
+  assert.equal(await focused(), "preview-stop");
+  await page.evaluate(() => {
+    const select = /** @type {HTMLSelectElement} */ (document.getElementById("choose-camera"));
+    const busy = new Option("another camera", "busy");
+    select.append(busy);
+    select.focus();
+    select.value = "busy";
+    select.dispatchEvent(new Event("change"));
+  });
+  await eventually("a word", () => guest.text("#notice"), (text) => /camera could not be opened/.test(text));
+  assert.equal(await focused(), "choose-camera");
+  assert.equal(await page.$eval("#preview", (preview) => /** @type {HTMLElement} */ (preview).hidden), false);
+  const [id] = await page.$$eval("#choose-camera option", (options) => options.map(({ value }) => value));
+  await page.select("#choose-camera", id);
+  await eventually("a picture", picture, (seen) => seen);
+  await guest.close();
+}
+
+/** Runs in the page before anything else: the device with the id `busy` is in use elsewhere. */
+function occupyDevice() {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    if (JSON.stringify(constraints).includes('"busy"')) throw new DOMException("in use", "NotReadableError");
+    return open(constraints);
+  };
 }
 
 /**

@@ -16,6 +16,8 @@ export class PreviewView {
   #followed = null;
   /** @type {MediaDeviceInfo[]} */
   #devices = [];
+  /** Whether the preview is open: who chooses another device has none for a moment, or for good when it is busy. */
+  #looking = false;
   /** @type {HTMLVideoElement} */
   #picture = byId("preview-picture");
 
@@ -27,8 +29,9 @@ export class PreviewView {
   constructor(i18n, session, wish) {
     this.#i18n = i18n;
     this.#session = session;
-    byId("preview-start").addEventListener("click", () => session.preview(wish()));
+    byId("preview-start").addEventListener("click", () => this.#begin(wish()));
     byId("preview-stop").addEventListener("click", () => {
+      this.#looking = false;
       session.media.stop();
       byId("preview-start").focus();
     });
@@ -53,18 +56,29 @@ export class PreviewView {
     const { media, phase } = this.#session;
     const inLobby = phase === "lobby";
     const tracks = inLobby ? media.stream.getTracks() : [];
-    byId("preview").hidden = tracks.length === 0;
-    byId("preview-start").hidden = tracks.length > 0;
-    const shown = tracks.length > 0 ? media.stream : null;
+    this.#looking = inLobby && (this.#looking || tracks.length > 0);
+    byId("preview").hidden = !this.#looking;
+    byId("preview-start").hidden = this.#looking;
+    const shown = this.#looking ? media.stream : null;
     if (this.#picture.srcObject !== shown) this.#picture.srcObject = shown;
     this.#picture.hidden = !tracks.some(({ kind }) => kind === "video");
     this.#follow(tracks.find(({ kind }) => kind === "audio") ?? null);
     for (const kind of /** @type {const} */ (["video", "audio"])) this.#choices(kind);
   }
 
+  /** @param {import("./media.js").Wish} wish */
+  async #begin(wish) {
+    await this.#session.preview(wish);
+    const { activeElement } = document;
+    // The button that was pressed has given way.
+    const lost = activeElement === document.body || activeElement === byId("preview-start");
+    if (this.#looking && lost) byId("preview-stop").focus();
+  }
+
   /** Names of devices are told only once one has been opened. */
   async #list() {
-    if (this.#session.phase !== "lobby" || this.#session.media.stream.getTracks().length === 0) return this.render();
+    this.render();
+    if (!this.#looking) return;
     this.#devices = await navigator.mediaDevices.enumerateDevices();
     this.render();
   }
@@ -81,10 +95,11 @@ export class PreviewView {
     const ids = (/** @type {Iterable<HTMLOptionElement>} */ list) => [...list].map(({ value, text }) => `${value} ${text}`).join();
     // A list that is open would close when it is replaced.
     if (ids(select.options) !== ids(options)) select.replaceChildren(...options);
-    const used = this.#session.media.track(kind)?.getSettings().deviceId;
-    if (used) select.value = used;
+    const { media } = this.#session;
+    // With none in use nothing is chosen, so that each of them can be.
+    select.value = media.track(kind)?.getSettings().deviceId ?? media.chosen[kind] ?? "";
     const label = byId(`label-${SELECTS[kind]}`);
-    label.hidden = select.hidden = devices.length === 0 || !used;
+    label.hidden = select.hidden = !devices.some(({ deviceId }) => deviceId);
   }
 
   /** @param {MediaStreamTrack | null} track */
