@@ -11,6 +11,8 @@ import { freePort, up } from "../lib/suite.mjs";
 const PASSWORD = "a-good-password";
 /** A closed UDP port is asked for fifteen seconds, and a relay call that fails takes about as long. */
 const RUN_WITHIN = 60_000;
+/** How long slow devices take to come (ms). */
+const SLOW = 400;
 
 /**
  * @param {object} stage
@@ -73,6 +75,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       if (engine === "Chromium") await eventually("a level", () => person.page.$eval("meter#level", (meter) => meter.value), (level) => level > 0);
       await person.page.click("#release");
     });
+    await check(`a camera that comes late, after it was switched off or asked for again, does not stay on (${engine})`, () => late(person));
     await person.visit(new URL("/check", suite.page).href);
     await paste(person, `${good}udp alice a-bad-password`);
     await person.page.$eval("details", (details) => (details.open = false));
@@ -114,6 +117,43 @@ async function paste({ page }, text) {
   await page.$eval("details", (details) => (details.open = true));
   await page.$eval("textarea#pasted", (box, text) => (box.value = text), text);
   await page.click("#paste button");
+}
+
+/**
+ * Asks twice for devices that are slow, and switches them off before they come.
+ * @param {import("../lib/browser.mjs").Person} person
+ */
+async function late({ page }) {
+  await page.evaluate(slowDevices, SLOW);
+  const on = () => page.evaluate(() => /** @type {any} */ (window).opened.filter((/** @type {MediaStreamTrack} */ track) => track.readyState === "live").length);
+  const twice = () => page.evaluate(() => {
+    for (let n = 0; n < 2; n += 1) document.getElementById("look")?.click();
+  });
+  await twice();
+  await eventually("both devices", on, (live) => live === 2);
+  await new Promise((resolve) => setTimeout(resolve, SLOW));
+  assert.equal(await on(), 2, "no more than are shown");
+  await twice();
+  await page.click("#release");
+  await new Promise((resolve) => setTimeout(resolve, 3 * SLOW));
+  assert.equal(await on(), 0);
+}
+
+/**
+ * Runs in the page: what devices are opened from now on is remembered, and comes late.
+ * @param {number} slow ms
+ */
+function slowDevices(slow) {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  /** @type {MediaStreamTrack[]} */
+  const opened = [];
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    await new Promise((resolve) => setTimeout(resolve, slow));
+    opened.push(...stream.getTracks());
+    return stream;
+  };
+  Object.assign(window, { opened });
 }
 
 /** @param {import("../lib/browser.mjs").Person} person */

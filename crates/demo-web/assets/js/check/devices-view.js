@@ -34,7 +34,13 @@ export class DevicesView {
   }
 
   async #look() {
-    this.found = await this.#devices.check();
+    const button = /** @type {HTMLButtonElement} */ (byId("look"));
+    button.disabled = true;
+    const found = await this.#devices.check();
+    button.disabled = false;
+    if (document.activeElement === document.body) button.focus();
+    if (!found) return;
+    this.found = found;
     const { stream } = this.#devices;
     const video = /** @type {HTMLVideoElement} */ (byId("preview"));
     video.srcObject = stream;

@@ -11,14 +11,21 @@ import { open, unavailable } from "../media.js";
 export class Devices {
   stream = new MediaStream();
   level = new Level();
+  /** Counts checks and ends: what the browser hands over after the next one is not kept. */
+  #turn = 0;
 
-  /** @returns {Promise<Device[]>} */
+  /** @returns {Promise<Device[] | null>} null when it was ended, or begun anew, meanwhile */
   async check() {
     this.stop();
+    const turn = this.#turn;
     const kinds = /** @type {const} */ (["video", "audio"]);
     const reason = unavailable(window);
     if (reason) return kinds.map((kind) => ({ kind, state: reason, detail: "" }));
     const { stream, lacking } = await open({ audio: true, video: true }, navigator.mediaDevices);
+    if (turn !== this.#turn) {
+      end(stream);
+      return null;
+    }
     this.stream = stream;
     const [microphone] = stream.getAudioTracks();
     if (microphone) this.level.follow(microphone);
@@ -30,9 +37,15 @@ export class Devices {
   }
 
   stop() {
+    this.#turn += 1;
     this.level.stop();
-    for (const track of this.stream.getTracks()) track.stop();
+    end(this.stream);
   }
+}
+
+/** @param {MediaStream} stream */
+function end(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 /** @param {MediaStreamTrack | undefined} track */
