@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { redactUser, report } from "../assets/js/check/report.js";
 import { Run } from "../assets/js/check/run.js";
 import { readTargets, serverOf, targetsOf } from "../assets/js/check/targets.js";
+import { fill } from "../assets/js/i18n.js";
 import { loudness } from "../assets/js/level.js";
 import { EXPLAINED, familiesSummary, verdict } from "../assets/js/check/verdict.js";
 import words from "../assets/js/check/words-en.js";
@@ -108,6 +109,17 @@ test("the report has no secret, and addresses on request only", () => {
   const full = JSON.stringify(report(facts, { addresses: true }));
   assert.match(full, /203\.0\.113\.9:5/);
   assert.doesNotMatch(full, /secret|alice/);
+});
+
+test("what a server says is redacted in the verdict's sentence, too", () => {
+  const outcomes = [outcome({ refusals: [{ code: 499, text: "no alice with secret at 198.51.100.4:9" }] })];
+  const t = (/** @type {string} */ key, params = {}) => fill(`${key} {code} {text}`, params);
+  const facts = { at: new Date(0), browser: "B", outcomes, devices: [], t };
+  const [bare] = report(facts, { addresses: false }).servers;
+  assert.equal(bare.means, "verdict.code.other 499 no (redacted) with (redacted) at (address)");
+  assert.deepEqual(bare.errors, [{ code: 499, text: "no (redacted) with (redacted) at (address)" }]);
+  const [full] = report(facts, { addresses: true }).servers;
+  assert.equal(full.means, "verdict.code.other 499 no (redacted) with (redacted) at 198.51.100.4:9");
 });
 
 test("of a user's name the report says no more than whether its time is over", () => {

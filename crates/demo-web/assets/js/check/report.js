@@ -47,8 +47,11 @@ export function redactUser(username, now) {
  * @param {boolean} addresses
  */
 function serverReport(outcome, t, addresses) {
-  const { target, candidates, refusals, answeredAfter, carried } = outcome;
-  const { tone, key, params, next } = verdict(outcome);
+  const { target, candidates, answeredAfter, carried } = outcome;
+  const told = (/** @type {import("./verdict.js").Refusal} */ { code, text }) => ({ code, text: redactText(text, target, addresses) });
+  const refusals = outcome.refusals.map(told);
+  // The verdict may repeat what the server said.
+  const { tone, key, params, next } = verdict({ ...outcome, refusals });
   return {
     url: target.url,
     transport: target.transport,
@@ -58,10 +61,21 @@ function serverReport(outcome, t, addresses) {
     next: next && t(next),
     answeredAfterMs: answeredAfter,
     families: familiesOf(candidates),
-    errors: refusals.map(({ code, text }) => ({ code, text: addresses ? text : text.replace(IN_TEXT, "(address)") })),
+    errors: refusals,
     relay: carried,
     ...(addresses ? { candidates: candidates.map(candidateReport) } : {}),
   };
+}
+
+/**
+ * @param {string} text of a server, which may repeat what it was told
+ * @param {import("./targets.js").Target} target
+ * @param {boolean} addresses
+ */
+function redactText(text, { username, credential }, addresses) {
+  let told = text;
+  for (const secret of [credential, username]) if (secret) told = told.replaceAll(secret, "(redacted)");
+  return addresses ? told : told.replace(IN_TEXT, "(address)");
 }
 
 /** @param {import("../candidate.js").Candidate} candidate */
