@@ -6,7 +6,7 @@ import { Run } from "../assets/js/check/run.js";
 import { readTargets, serverOf, targetsOf } from "../assets/js/check/targets.js";
 import { fill } from "../assets/js/i18n.js";
 import { loudness } from "../assets/js/level.js";
-import { EXPLAINED, familiesSummary, verdict } from "../assets/js/check/verdict.js";
+import { blank, EXPLAINED, familiesSummary, verdict } from "../assets/js/check/verdict.js";
 import words from "../assets/js/check/words-en.js";
 
 const URL = "turn:turn.example.org:3478?transport=udp";
@@ -17,7 +17,7 @@ const [stun] = readTargets("stun:stun.example.org").targets;
 const candidate = (address) => ({ type: "relay", protocol: "udp", address, port: 5, priority: 1, related: "192.0.2.1:7", ufrag: "" });
 
 /** @param {Partial<import("../assets/js/check/verdict.js").Outcome>} change */
-const outcome = (change) => ({ target: turn, candidates: [], refusals: [], answeredAfter: null, complete: true, carried: null, ...change });
+const outcome = (change) => ({ ...blank(turn), complete: true, ...change });
 
 const urls = (/** @type {string} */ text) => readTargets(text).targets.map(({ url }) => url);
 
@@ -63,6 +63,23 @@ test("a relay is good only when it carries", () => {
   assert.equal(verdict(outcome({ candidates })).key, "verdict.denied");
   const lossy = verdict(outcome({ candidates, carried: { ...carried, lost: 20 } }));
   assert.deepEqual([lossy.tone, lossy.params], ["warn", { percent: 20 }]);
+});
+
+test("when nothing went through, the other end of the call may know why", () => {
+  const candidates = [candidate("203.0.113.9")];
+  const farRefusals = [{ code: 701, text: "" }, { code: 486, text: "Allocation Quota Reached" }];
+  assert.equal(verdict(outcome({ candidates, farRefusals })).key, "verdict.code.486");
+  assert.equal(verdict(outcome({ candidates, farRefusals: farRefusals.slice(0, 1) })).key, "verdict.denied");
+  const carried = { rtt: 3, mbit: 9, sent: 100, lost: 1 };
+  assert.equal(verdict(outcome({ candidates, farRefusals, carried })).key, "verdict.turn");
+});
+
+test("a channel that opened and gives nothing back is no denial", () => {
+  const candidates = [candidate("203.0.113.9")];
+  const carried = { rtt: null, mbit: 0, sent: 250, lost: 250 };
+  assert.deepEqual(verdict(outcome({ candidates, carried })).params, { percent: 100 });
+  const late = verdict(outcome({ candidates, carried: { ...carried, lost: 0 } }));
+  assert.deepEqual([late.tone, late.key, late.params], ["warn", "verdict.late", { seconds: 2 }]);
 });
 
 test("the server's own word counts more than a way that led nowhere, and both less than an answer", () => {

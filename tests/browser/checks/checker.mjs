@@ -63,6 +63,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       // Firefox says by itself that this connection failed, as it is meant to.
       person.errors.splice(0, Infinity, ...person.errors.filter((error) => !/ICE failed/.test(error)));
     });
+    await check(`a user whose other allocations leave no room for a call is told so (${engine})`, () => crowded(person, watari));
     await check(`what is no server is refused with a word (${engine})`, async () => {
       await paste(person, "https://turn.example.org");
       assert.match(await person.text("#wrong"), /no address of a STUN or TURN server: https:/);
@@ -117,6 +118,23 @@ async function paste({ page }, text) {
   await page.$eval("details", (details) => (details.open = true));
   await page.$eval("textarea#pasted", (box, text) => (box.value = text), text);
   await page.click("#paste button");
+}
+
+/**
+ * Checks a server that lends each user one address, so that the other end of the call gets none.
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} watari
+ */
+async function crowded(person, watari) {
+  const suite = await up(watari, [`turn.users={ alice = "${PASSWORD}" }`, "turn.limits.allocations_per_user=1"]);
+  try {
+    const [row] = await runs(person, [`turn:127.0.0.1:${suite.turnPort}?transport=udp alice ${PASSWORD}`]);
+    assert.match(`${row.verdict} ${row.text}`, /^bad .*\(486\).*raise its quota/);
+    assert.match(row.text, /answered after/, "this end had got its own");
+    person.errors.splice(0, Infinity, ...person.errors.filter((error) => !/ICE failed/.test(error)));
+  } finally {
+    await suite.down();
+  }
 }
 
 /**

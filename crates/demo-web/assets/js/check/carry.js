@@ -1,8 +1,9 @@
 /** A call of this page with itself through a relay: round trip, throughput, loss. */
 
+import { PING_WITHIN } from "./verdict.js";
+
 const CONNECT_WITHIN = 12_000;
 const PINGS = 7;
-const PING_WITHIN = 2000;
 /** 2 Mbit/s: a picture and sound, for a second; `every` in ms. */
 const CALL = { datagrams: 250, every: 4 };
 const LOAD_FOR = 1500;
@@ -26,9 +27,7 @@ export async function carry(near, far) {
     await introduce(near, far);
     if (!(await connected)) return null;
     there.addEventListener("message", ({ data }) => typeof data === "string" && there.send(data));
-    const rtt = await pingPong(here);
-    if (rtt === null) return null;
-    return { rtt, ...(await loss(here, there)), ...(await throughput(here, there)) };
+    return { rtt: await pingPong(here), ...(await loss(here, there)), ...(await throughput(here, there)) };
   } finally {
     far.close();
   }
@@ -65,7 +64,7 @@ async function opened(...channels) {
  */
 async function pingPong(channel) {
   const times = [];
-  for (let n = 0; n < PINGS; n += 1) {
+  for (let n = 0; n < PINGS && channel.readyState === "open"; n += 1) {
     const began = performance.now();
     const back = new Promise((resolve) => {
       channel.addEventListener("message", resolve, { once: true });
@@ -73,7 +72,8 @@ async function pingPong(channel) {
     channel.send(`ping ${n}`);
     const came = await Promise.race([back.then(() => true), pause(PING_WITHIN).then(() => false)]);
     if (came) times.push(performance.now() - began);
-    else if (n > 1 && times.length === 0) return null;
+    // The load tells how much is lost.
+    else if (n > 1 && times.length === 0) break;
   }
   times.sort((a, b) => a - b);
   return times.length > 0 ? Math.round(times[times.length >> 1] * 10) / 10 : null;

@@ -3,7 +3,7 @@
 import { parseCandidate } from "../candidate.js";
 import { carry } from "./carry.js";
 import { serverOf } from "./targets.js";
-import { PATIENCE } from "./verdict.js";
+import { blank, PATIENCE } from "./verdict.js";
 
 /** @typedef {import("./verdict.js").Outcome} Outcome */
 
@@ -12,13 +12,16 @@ import { PATIENCE } from "./verdict.js";
  * @returns {Promise<Outcome>}
  */
 export async function probe(target) {
-  /** @type {Outcome} */
-  const outcome = { target, candidates: [], refusals: [], answeredAfter: null, complete: false, carried: null };
+  const outcome = blank(target);
   const pc = open(target);
   if (!pc) return { ...outcome, unsupported: true };
   try {
     await gather(pc, outcome);
-    if (target.kind === "turn" && outcome.candidates.length > 0) outcome.carried = await carry(pc, open(target));
+    if (target.kind === "turn" && outcome.candidates.length > 0) {
+      const far = open(target);
+      if (far) noteRefusals(far, outcome.farRefusals);
+      outcome.carried = await carry(pc, far);
+    }
   } finally {
     pc.close();
   }
@@ -62,12 +65,21 @@ async function gather(pc, outcome) {
       // A second address family, if any, answers about as fast.
       setTimeout(resolve, Math.max(500, outcome.answeredAfter));
     });
-    pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
-      const known = outcome.refusals.some(({ code, text }) => code === errorCode && text === errorText);
-      if (!known) outcome.refusals.push({ code: errorCode, text: errorText ?? "" });
-    });
   });
+  noteRefusals(pc, outcome.refusals);
   pc.createDataChannel("echo", { negotiated: true, id: 0, ordered: false, maxRetransmits: 0 });
   await pc.setLocalDescription();
   await ended;
+}
+
+/**
+ * @param {RTCPeerConnection} pc
+ * @param {import("./verdict.js").Refusal[]} refusals
+ */
+function noteRefusals(pc, refusals) {
+  pc.addEventListener("icecandidateerror", ({ errorCode, errorText }) => {
+    const refusal = { code: errorCode, text: errorText ?? "" };
+    const known = refusals.some(({ code, text }) => code === refusal.code && text === refusal.text);
+    if (!known) refusals.push(refusal);
+  });
 }

@@ -49,9 +49,9 @@ export function redactUser(username, now) {
 function serverReport(outcome, t, addresses) {
   const { target, candidates, answeredAfter, carried } = outcome;
   const told = (/** @type {import("./verdict.js").Refusal} */ { code, text }) => ({ code, text: redactText(text, target, addresses) });
-  const refusals = outcome.refusals.map(told);
+  const [refusals, farRefusals] = [outcome.refusals, outcome.farRefusals].map((list) => list.map(told));
   // The verdict may repeat what the server said.
-  const { tone, key, params, next } = verdict({ ...outcome, refusals });
+  const { tone, key, params, next } = verdict({ ...outcome, refusals, farRefusals });
   return {
     url: target.url,
     transport: target.transport,
@@ -62,6 +62,7 @@ function serverReport(outcome, t, addresses) {
     answeredAfterMs: answeredAfter,
     families: familiesOf(candidates),
     errors: refusals,
+    farErrors: farRefusals,
     relay: carried,
     ...(addresses ? { candidates: candidates.map(candidateReport) } : {}),
   };

@@ -61,6 +61,7 @@ export class ResultsView {
     if (families) facts.push(families);
     if (!carried) return facts;
     const { rtt, mbit, sent, lost } = carried;
-    return [...facts, t("fact.rtt", { n: rtt }), t("fact.rate", { n: mbit }), t("fact.loss", { sent, lost })];
+    if (rtt !== null) facts.push(t("fact.rtt", { n: rtt }));
+    return [...facts, t("fact.rate", { n: mbit }), t("fact.loss", { sent, lost })];
   }
 }

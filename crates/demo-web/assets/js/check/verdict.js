@@ -8,7 +8,7 @@ import { isHidden } from "../candidate.js";
  * @property {string} text
  *
  * @typedef {object} Carried what went through the relay and came back
- * @property {number} rtt milliseconds, there and back
+ * @property {number | null} rtt milliseconds, there and back; null when nothing came back in time
  * @property {number} mbit each second
  * @property {number} sent datagrams, at the rate of a call
  * @property {number} lost of them
@@ -17,6 +17,7 @@ import { isHidden } from "../candidate.js";
  * @property {import("./targets.js").Target} target
  * @property {import("../candidate.js").Candidate[]} candidates that the server has given
  * @property {Refusal[]} refusals
+ * @property {Refusal[]} farRefusals what the other end of the call through the relay was told
  * @property {number | null} answeredAfter ms until the first candidate
  * @property {boolean} complete whether gathering came to its end in time
  * @property {Carried | null} carried null when nothing went through, or nothing was to
@@ -28,24 +29,39 @@ import { isHidden } from "../candidate.js";
 
 /** How long a server is waited for (ms). Chromium itself gives up on TURN over UDP only after forty seconds. */
 export const PATIENCE = 15_000;
+/** The browser's own code: no answer came. */
+const UNREACHED = 701;
 /** More loss than this spoils a call. */
 const MUCH_LOSS = 0.05;
 
+/** How long a packet through the relay may be under way, there and back (ms). */
+export const PING_WITHIN = 2000;
+
 /** Codes that have words of their own: 701 is the browser's, the others the server's (RFC 8489, RFC 8656). */
 export const EXPLAINED = [400, 401, 403, 437, 438, 440, 441, 442, 486, 500, 508, 701];
+
+/**
+ * What is known of a server that has not been asked yet.
+ * @param {import("./targets.js").Target} target
+ * @returns {Outcome}
+ */
+export function blank(target) {
+  return { target, candidates: [], refusals: [], farRefusals: [], answeredAfter: null, complete: false, carried: null };
+}
 
 /**
  * @param {Outcome} outcome
  * @returns {Verdict}
  */
 export function verdict(outcome) {
-  const { target, candidates, carried, unsupported } = outcome;
+  const { target, candidates, farRefusals, carried, unsupported } = outcome;
   if (unsupported) return say("bad", "verdict.unsupported", {}, "next.unsupported");
   if (candidates.length === 0) return withoutAnswer(outcome);
   if (target.kind === "stun") return say("good", "verdict.stun", {}, null);
-  if (!carried) return say("bad", "verdict.denied", {}, "next.denied");
+  if (!carried) return notCarried(farRefusals);
   const percent = Math.round((100 * carried.lost) / Math.max(1, carried.sent));
   if (carried.lost > carried.sent * MUCH_LOSS) return say("warn", "verdict.lossy", { percent }, "next.lossy");
+  if (carried.rtt === null) return say("warn", "verdict.late", { seconds: PING_WITHIN / 1000 }, "next.lossy");
   return say("good", "verdict.turn", {}, null);
 }
 
@@ -77,13 +93,8 @@ export function familiesSummary(outcomes) {
  */
 function withoutAnswer({ target, refusals, complete }) {
   const refusal = tellingOf(refusals);
-  if (refusal?.code === 701) return say("bad", "verdict.code.701", {}, `next.701.${target.transport}`);
-  if (refusal) {
-    const { code, text } = refusal;
-    return EXPLAINED.includes(code)
-      ? say("bad", `verdict.code.${code}`, {}, `next.${code}`)
-      : say("bad", "verdict.code.other", { code, text: text || "–" }, "next.other");
-  }
+  if (refusal?.code === UNREACHED) return say("bad", "verdict.code.701", {}, `next.701.${target.transport}`);
+  if (refusal) return refused(refusal);
   if (!complete) return say("bad", "verdict.timeout", { seconds: PATIENCE / 1000 }, `next.701.${target.transport}`);
   // A browser tells no reflexive address that is the same as its own.
   if (target.kind === "stun") return say("warn", "verdict.same", {}, "next.same");
@@ -91,11 +102,27 @@ function withoutAnswer({ target, refusals, complete }) {
 }
 
 /**
+ * A relay lent one address, and nothing went through. The other end of that call may know why: each end borrows its own.
+ * @param {readonly Refusal[]} farRefusals
+ */
+function notCarried(farRefusals) {
+  const refusal = tellingOf(farRefusals);
+  return refusal && refusal.code !== UNREACHED ? refused(refusal) : say("bad", "verdict.denied", {}, "next.denied");
+}
+
+/** @param {Refusal} refusal of the server's own */
+function refused({ code, text }) {
+  return EXPLAINED.includes(code)
+    ? say("bad", `verdict.code.${code}`, {}, `next.${code}`)
+    : say("bad", "verdict.code.other", { code, text: text || "–" }, "next.other");
+}
+
+/**
  * What the server says itself tells more than that one of several ways to it led nowhere.
  * @param {readonly Refusal[]} refusals
  */
 function tellingOf(refusals) {
-  return refusals.find(({ code }) => code !== 701) ?? refusals[0];
+  return refusals.find(({ code }) => code !== UNREACHED) ?? refusals[0];
 }
 
 /**

@@ -37,6 +37,7 @@ export default {
   "verdict.turn": "Lends an address and carries data through it.",
   "verdict.stun": "Tells the address that the world sees.",
   "verdict.lossy": "Carries data, but loses {percent} % of it even at the rate of a call.",
+  "verdict.late": "Carries data, but nothing came back within {seconds} seconds.",
   "verdict.denied": "Lends an address, but lets nothing through to it.",
   "verdict.same": "Told no other address than this machine's own, and reported no error.",
   "verdict.silent": "Gave no address, and the browser does not say why.",

@@ -37,6 +37,7 @@ export default {
   "verdict.turn": "アドレスを貸し出し、データも通しています。",
   "verdict.stun": "外から見たアドレスを教えてくれます。",
   "verdict.lossy": "データは通りますが、通話並みの速さでも {percent} % が失われました。",
+  "verdict.late": "データは通りますが、{seconds} 秒待っても何も戻ってきませんでした。",
   "verdict.denied": "アドレスは貸し出しますが、そこへ何も通しません。",
   "verdict.same": "この端末のもの以外のアドレスは知らされず、エラーもありませんでした。",
   "verdict.silent": "アドレスが得られず、ブラウザーも理由を示しません。",
