@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { redactUser, report } from "../assets/js/check/report.js";
 import { Run } from "../assets/js/check/run.js";
-import { readTargets, serverOf, targetsOf } from "../assets/js/check/targets.js";
+import { barrier, readTargets, serverOf, targetsOf } from "../assets/js/check/targets.js";
 import { fill } from "../assets/js/i18n.js";
 import { loudness } from "../assets/js/level.js";
 import { blank, EXPLAINED, familiesSummary, verdict } from "../assets/js/check/verdict.js";
@@ -93,8 +93,16 @@ test("the server's own word counts more than a way that led nowhere, and both le
 test("a STUN server that ends without error and without an address is no failure, one that is still silent is", () => {
   assert.equal(verdict(outcome({ target: stun })).tone, "warn");
   const late = verdict(outcome({ target: stun, complete: false }));
-  assert.deepEqual([late.key, late.params, late.next], ["verdict.timeout", { seconds: 15 }, "next.701.udp"]);
+  assert.deepEqual([late.key, late.params, late.next], ["verdict.timeout", { seconds: 15 }, "next.701.stun"]);
   assert.equal(verdict(outcome({})).key, "verdict.silent");
+});
+
+test("what no browser asks as its address says is not asked", () => {
+  const barred = (/** @type {string} */ text) => readTargets(text).targets.map(barrier);
+  assert.deepEqual(barred("turn:h alice secret"), [null, null]);
+  assert.deepEqual(barred("turns:h?transport=udp alice secret"), ["dtls"]);
+  for (const text of ["turns:h", "turns:h alice", "[{ urls: 'turns:h', credential: 'secret' }]"]) assert.deepEqual(barred(text), ["credentials"]);
+  assert.deepEqual(barred("stun:h\nstuns:h:443\nstun:h?transport=tcp\nstun:h?transport=udp"), [null, "stuns", "query", "query"]);
 });
 
 test("every verdict has words, and what to do next", () => {
@@ -106,6 +114,11 @@ test("every verdict has words, and what to do next", () => {
       assert.ok(known[key], key);
       assert.ok(next && known[next], `${next}`);
     }
+  }
+  for (const why of /** @type {const} */ (["dtls", "stuns", "query", "credentials", "browser"])) {
+    const { tone, key, next } = verdict(outcome({ barred: { why, text: "" }, candidates: [candidate("203.0.113.9")] }));
+    assert.equal(tone, "bad");
+    assert.ok(known[key] && next && known[next], key);
   }
 });
 

@@ -55,6 +55,20 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       assert.match(means[`${shut}udp`], /^bad .*did not answer.*UDP is blocked/);
       assert.match(means[`${shut}tcp`], /^bad .*did not answer.*listens over TCP/);
     });
+    await check(`what browsers do not ask, or ask otherwise than the address says, is told so (${engine})`, async () => {
+      const [stuns, query, bare, silent, forbidden] = (await runs(person, [
+        `stuns:127.0.0.1:${suite.turnPort}`,
+        `stun:127.0.0.1:${suite.turnPort}?transport=udp`,
+        `${good}udp`,
+        `stun:127.0.0.1:${closed}`,
+        "turn:127.0.0.1:25?transport=tcp alice x",
+      ])).map(({ verdict, text }) => `${verdict} ${text}`);
+      assert.match(stuns, /^bad .*do not encrypt.*Use stun:/);
+      assert.match(query, /^bad .*no transport in the address/);
+      assert.match(bare, /^bad .*without a user and a password/);
+      assert.match(silent, /^bad .*did not answer.*no STUN server answers/);
+      if (engine === "Firefox") assert.match(forbidden, /^bad .*could not ask.*port that is blocked/);
+    });
     if (!denying) process.stdout.write("skipped: a server that denies the peer, coturn is missing\n");
     else await check(`a server that lends an address and denies the peer is told so (${engine})`, async () => {
       const url = `turn:127.0.0.1:${denying.port}?transport=udp`;

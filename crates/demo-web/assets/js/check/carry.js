@@ -15,22 +15,17 @@ const BUFFERED = 64_000;
 
 /**
  * @param {RTCPeerConnection} near has gathered and made its channel, `negotiated` with the id 0
- * @param {RTCPeerConnection | null} far
+ * @param {RTCPeerConnection} far
  * @returns {Promise<import("./verdict.js").Carried | null>} null when nothing gets through
  */
 export async function carry(near, far) {
-  if (!far) return null;
-  try {
-    const options = { negotiated: true, id: 1, ordered: false, maxRetransmits: 0 };
-    const [here, there] = [near, far].map((pc) => pc.createDataChannel("load", options));
-    const connected = opened(here, there);
-    await introduce(near, far);
-    if (!(await connected)) return null;
-    there.addEventListener("message", ({ data }) => typeof data === "string" && there.send(data));
-    return { rtt: await pingPong(here), ...(await loss(here, there)), ...(await throughput(here, there)) };
-  } finally {
-    far.close();
-  }
+  const options = { negotiated: true, id: 1, ordered: false, maxRetransmits: 0 };
+  const [here, there] = [near, far].map((pc) => pc.createDataChannel("load", options));
+  const connected = opened(here, there);
+  await introduce(near, far);
+  if (!(await connected)) return null;
+  there.addEventListener("message", ({ data }) => typeof data === "string" && there.send(data));
+  return { rtt: await pingPong(here), ...(await loss(here, there)), ...(await throughput(here, there)) };
 }
 
 /**

@@ -2,44 +2,41 @@
 
 import { parseCandidate } from "../candidate.js";
 import { carry } from "./carry.js";
-import { serverOf } from "./targets.js";
+import { barrier, serverOf } from "./targets.js";
 import { blank, PATIENCE } from "./verdict.js";
 
 /** @typedef {import("./verdict.js").Outcome} Outcome */
 
 /**
  * @param {import("./targets.js").Target} target
- * @returns {Promise<Outcome>}
+ * @returns {Promise<Outcome>} never rejects: what the browser refuses is an outcome, too
  */
 export async function probe(target) {
   const outcome = blank(target);
-  const pc = open(target);
-  if (!pc) return { ...outcome, unsupported: true };
+  const why = barrier(target);
+  if (why) return { ...outcome, barred: { why, text: "" } };
+  /** @type {RTCPeerConnection[]} */
+  const ends = [];
+  const open = () => {
+    const iceTransportPolicy = target.kind === "turn" ? "relay" : "all";
+    const pc = new RTCPeerConnection({ iceServers: [serverOf(target)], iceTransportPolicy });
+    ends.push(pc);
+    return pc;
+  };
   try {
-    await gather(pc, outcome);
+    const near = open();
+    await gather(near, outcome);
     if (target.kind === "turn" && outcome.candidates.length > 0) {
-      const far = open(target);
-      if (far) noteRefusals(far, outcome.farRefusals);
-      outcome.carried = await carry(pc, far);
+      const far = open();
+      noteRefusals(far, outcome.farRefusals);
+      outcome.carried = await carry(near, far);
     }
+  } catch (error) {
+    outcome.barred = { why: "browser", text: error instanceof Error ? error.message : String(error) };
   } finally {
-    pc.close();
+    for (const pc of ends) pc.close();
   }
   return outcome;
-}
-
-/**
- * No browser speaks DTLS with a TURN server, though some accept the address.
- * @param {import("./targets.js").Target} target
- */
-function open(target) {
-  if (target.transport === "dtls") return null;
-  try {
-    const iceTransportPolicy = target.kind === "turn" ? "relay" : "all";
-    return new RTCPeerConnection({ iceServers: [serverOf(target)], iceTransportPolicy });
-  } catch {
-    return null;
-  }
 }
 
 /**

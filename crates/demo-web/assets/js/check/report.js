@@ -51,7 +51,8 @@ function serverReport(outcome, t, addresses) {
   const told = (/** @type {import("./verdict.js").Refusal} */ { code, text }) => ({ code, text: redactText(text, target, addresses) });
   const [refusals, farRefusals] = [outcome.refusals, outcome.farRefusals].map((list) => list.map(told));
   // The verdict may repeat what the server said.
-  const { tone, key, params, next } = verdict({ ...outcome, refusals, farRefusals });
+  const barred = outcome.barred && { ...outcome.barred, text: redactText(outcome.barred.text, target, addresses) };
+  const { tone, key, params, next } = verdict({ ...outcome, refusals, farRefusals, barred });
   return {
     url: target.url,
     transport: target.transport,

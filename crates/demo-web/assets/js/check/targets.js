@@ -44,6 +44,21 @@ export function serverOf({ url, kind, username, credential }) {
   return kind === "stun" ? { urls: url } : { urls: url, username, credential };
 }
 
+/**
+ * Why no browser asks this server as its address says: the end of the words' key. Null when browsers do.
+ *
+ * Some accept such addresses all the same, and ask in another way than they say: Chromium asks `stuns:` over plain UDP.
+ * @param {Target} target
+ */
+export function barrier({ url, kind, transport, username, credential }) {
+  if (kind === "turn") {
+    if (transport === "dtls") return "dtls";
+    return username && credential ? null : "credentials";
+  }
+  if (/^stuns:/i.test(url)) return "stuns";
+  return url.includes("?") ? "query" : null;
+}
+
 /** @param {Target} target */
 export function sameTarget({ url, username, credential }) {
   return JSON.stringify([url, username, credential]);

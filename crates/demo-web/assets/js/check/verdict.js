@@ -13,6 +13,9 @@ import { isHidden } from "../candidate.js";
  * @property {number} sent datagrams, at the rate of a call
  * @property {number} lost of them
  *
+ * @typedef {{ why: NonNullable<ReturnType<typeof import("./targets.js").barrier>> | "browser", text: string }} Barred `text` is
+ *   the browser's own word
+ *
  * @typedef {object} Outcome
  * @property {import("./targets.js").Target} target
  * @property {import("../candidate.js").Candidate[]} candidates that the server has given
@@ -21,7 +24,7 @@ import { isHidden } from "../candidate.js";
  * @property {number | null} answeredAfter ms until the first candidate
  * @property {boolean} complete whether gathering came to its end in time
  * @property {Carried | null} carried null when nothing went through, or nothing was to
- * @property {boolean} [unsupported] whether the browser does not take such a server
+ * @property {Barred} [barred] by what the server could not be asked at all
  *
  * @typedef {"good" | "warn" | "bad"} Tone
  * @typedef {{ tone: Tone, key: string, params: Record<string, string | number>, next: string | null }} Verdict
@@ -54,8 +57,8 @@ export function blank(target) {
  * @returns {Verdict}
  */
 export function verdict(outcome) {
-  const { target, candidates, farRefusals, carried, unsupported } = outcome;
-  if (unsupported) return say("bad", "verdict.unsupported", {}, "next.unsupported");
+  const { target, candidates, farRefusals, carried, barred } = outcome;
+  if (barred) return say("bad", `verdict.barred.${barred.why}`, { text: barred.text }, `next.barred.${barred.why}`);
   if (candidates.length === 0) return withoutAnswer(outcome);
   if (target.kind === "stun") return say("good", "verdict.stun", {}, null);
   if (!carried) return notCarried(farRefusals);
@@ -93,9 +96,11 @@ export function familiesSummary(outcomes) {
  */
 function withoutAnswer({ target, refusals, complete }) {
   const refusal = tellingOf(refusals);
-  if (refusal?.code === UNREACHED) return say("bad", "verdict.code.701", {}, `next.701.${target.transport}`);
+  const way = target.kind === "stun" ? "stun" : target.transport;
+  const reach = `next.701.${way}`;
+  if (refusal?.code === UNREACHED) return say("bad", "verdict.code.701", {}, reach);
   if (refusal) return refused(refusal);
-  if (!complete) return say("bad", "verdict.timeout", { seconds: PATIENCE / 1000 }, `next.701.${target.transport}`);
+  if (!complete) return say("bad", "verdict.timeout", { seconds: PATIENCE / 1000 }, reach);
   // A browser tells no reflexive address that is the same as its own.
   if (target.kind === "stun") return say("warn", "verdict.same", {}, "next.same");
   return say("bad", "verdict.silent", {}, "next.silent");
