@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { linkTo, randomRoom, roomOf, tokenOf, withoutToken } from "../assets/js/room.js";
+import { linkTo, randomRoom, roomOf, takeTokens, tokenOf, withoutToken } from "../assets/js/room.js";
 
 test("made-up rooms are readable, plain in a link, and differ", () => {
   const made = new Set(Array.from({ length: 500 }, () => randomRoom()));
@@ -38,4 +38,25 @@ test("a room token comes in the fragment only, and leaves the address", () => {
   assert.equal(tokenOf(withoutToken(address)), null);
   assert.equal(tokenOf("http://localhost:3001/#token="), null);
   assert.equal(linkTo(address, "north"), "http://localhost:3001/?room=north");
+});
+
+test("tokens are taken out of the address bar: the one that is there, and each that comes", () => {
+  const location = { href: "http://localhost:3001/check?room=north#token=first" };
+  let come = () => {};
+  const page = {
+    location,
+    history: { replaceState: (/** @type {unknown} */ _, /** @type {string} */ __, /** @type {string} */ href) => (location.href = href) },
+    addEventListener: (/** @type {string} */ name, /** @type {() => void} */ look) => name === "hashchange" && (come = look),
+  };
+  /** @type {string[]} */
+  const taken = [];
+  takeTokens((token) => taken.push(token), /** @type {any} */ (page));
+  assert.equal(location.href, "http://localhost:3001/check?room=north");
+  location.href += "#main";
+  come();
+  assert.match(location.href, /#main$/, "other fragments stay");
+  location.href = "http://localhost:3001/check?room=north#token=second";
+  come();
+  assert.deepEqual(taken, ["first", "second"]);
+  assert.equal(tokenOf(location.href), null);
 });

@@ -7,7 +7,7 @@ import { LobbyView } from "./lobby-view.js";
 import { unavailable } from "./media.js";
 import { PathView } from "./path-view.js";
 import { PreviewView } from "./preview-view.js";
-import { linkTo, tokenOf, withoutToken } from "./room.js";
+import { linkTo, takeTokens } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
 import { stateLine, STEPS, stepsDone } from "./state.js";
@@ -16,9 +16,7 @@ import ja from "./words-ja.js";
 
 /** What opens rooms that are not open to all. @type {string | null} */
 let token = null;
-takeToken();
-// Another link into the page that is open already changes no more than this.
-addEventListener("hashchange", takeToken);
+takeTokens((brought) => (token = brought));
 
 const i18n = new I18n({ en, ja });
 const { signaling } = await (await fetch("/config.json")).json();
@@ -84,14 +82,6 @@ function render() {
   preview.render();
   stage.render();
   path.render(session.call);
-}
-
-/** Takes the room token out of the address bar, where it could be read, and out of links that are copied from there. */
-function takeToken() {
-  const brought = tokenOf(location.href);
-  if (brought === null) return;
-  token = brought;
-  history.replaceState(null, "", withoutToken(location.href));
 }
 
 /** Shows the form or the call, and moves the focus along with it. */

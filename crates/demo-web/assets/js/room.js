@@ -41,6 +41,23 @@ export function withoutToken(address) {
 }
 
 /**
+ * Takes room tokens out of the address bar, where they could be read, and out of links that are copied from there. Another link
+ * into the page that is open already changes no more than the fragment.
+ * @param {(token: string) => void} take is given the one that is there now, and those that come
+ * @param {Pick<Window, "history" | "addEventListener"> & { location: { href: string } }} page
+ */
+export function takeTokens(take, page = window) {
+  const look = () => {
+    const token = tokenOf(page.location.href);
+    if (token === null) return;
+    page.history.replaceState(null, "", withoutToken(page.location.href));
+    take(token);
+  };
+  look();
+  page.addEventListener("hashchange", look);
+}
+
+/**
  * Writes the link that leads into a room, with nothing else in it.
  * @param {string} address
  * @param {string} room
