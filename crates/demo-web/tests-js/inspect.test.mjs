@@ -46,6 +46,18 @@ test("pairs come the best first, and a pair whose ends are unknown does not come
   assert.deepEqual([local.map(({ id }) => id), remote.map(({ id }) => id)], [["h", "r"], ["h"]]);
 });
 
+test("what Firefox tells of a pair is told as far as it goes: no count is not none", () => {
+  const [told] = pairsOf(report(pair("p", { state: "cancelled", responsesReceived: 0, currentRoundTripTime: 0 })));
+  assert.deepEqual([told.state, told.asked, told.answered, told.rtt], ["cancelled", null, 0, null]);
+  const [counted] = pairsOf(report(pair("p", { requestsSent: 0, responsesReceived: 0 })));
+  assert.deepEqual([counted.asked, counted.answered], [0, 0]);
+  /** @type {Record<string, string>} */
+  const known = words;
+  for (const state of ["frozen", "waiting", "in-progress", "failed", "succeeded", "cancelled", "of another browser"]) {
+    assert.ok(known[`pair.${pairsOf(report(pair("p", { state })))[0].state}`], state);
+  }
+});
+
 test("why a pair was selected is told from what else works", () => {
   const why = (/** @type {any[]} */ ...stats) => whySelected(pairsOf(report(...stats)));
   const low = pair("low", { localCandidateId: "r" });

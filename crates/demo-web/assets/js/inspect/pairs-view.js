@@ -40,7 +40,8 @@ export class PairsView {
   /** @param {import("./pairs.js").Pair} pair */
   #pair({ local, remote, state, nominated, selected, priority, asked, answered, rtt }) {
     const t = this.#i18n.t.bind(this.#i18n);
-    const facts = [t("pair.checks", { asked, answered }), t("pair.priority", { n: String(priority) })];
+    const facts = [t("pair.priority", { n: String(priority) })];
+    if (answered !== null) facts.unshift(asked === null ? t("pair.answers", { answered }) : t("pair.checks", { asked, answered }));
     if (rtt !== null) facts.push(t("pair.rtt", { n: rtt }));
     if (nominated) facts.push(t("pair.nominated"));
     const item = make(

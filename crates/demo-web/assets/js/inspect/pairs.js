@@ -2,6 +2,8 @@
 
 import { pairPriority } from "./anatomy.js";
 
+const STATES = /** @type {const} */ (["frozen", "waiting", "in-progress", "failed", "succeeded", "cancelled"]);
+
 /**
  * @typedef {object} End
  * @property {string} id
@@ -11,7 +13,7 @@ import { pairPriority } from "./anatomy.js";
  * @property {number} port
  * @property {number} priority
  *
- * @typedef {"frozen" | "waiting" | "in-progress" | "failed" | "succeeded"} State as RFC 8445 §6.1.2.6 has them
+ * @typedef {typeof STATES[number]} State as RFC 8445 §6.1.2.6 has them, and Firefox's "cancelled"
  *
  * @typedef {object} Pair
  * @property {string} id
@@ -21,8 +23,8 @@ import { pairPriority } from "./anatomy.js";
  * @property {boolean} nominated
  * @property {boolean} selected
  * @property {bigint} priority
- * @property {number} asked checks sent
- * @property {number} answered
+ * @property {number | null} asked checks sent; null when the browser does not count them
+ * @property {number | null} answered
  * @property {number | null} rtt ms
  */
 
@@ -43,14 +45,15 @@ export function pairsOf(report) {
         id: stat.id,
         local,
         remote,
-        state: stat.state,
+        state: STATES.find((state) => state === stat.state) ?? "frozen",
         nominated: Boolean(stat.nominated),
         // Firefox marks the pair itself.
         selected: named ? named.selectedCandidatePairId === stat.id : Boolean(stat.selected),
         priority: pairPriority(local.priority, remote.priority),
-        asked: stat.requestsSent ?? 0,
-        answered: stat.responsesReceived ?? 0,
-        rtt: stat.currentRoundTripTime === undefined ? null : Math.round(stat.currentRoundTripTime * 10_000) / 10,
+        asked: stat.requestsSent ?? null,
+        answered: stat.responsesReceived ?? null,
+        // Firefox has nought for a pair that was never answered.
+        rtt: stat.currentRoundTripTime ? Math.round(stat.currentRoundTripTime * 10_000) / 10 : null,
       };
     });
   return pairs.sort((a, b) => (a.priority < b.priority ? 1 : a.priority > b.priority ? -1 : 0));
