@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { looks } from "../lib/accessible.mjs";
-import { open } from "../lib/browser.mjs";
+import { later, open } from "../lib/browser.mjs";
 import { denyingServer } from "../lib/denying.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { freePort, up } from "../lib/suite.mjs";
@@ -43,6 +43,17 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       return (await person.text("#rows")).match(/[\d.]+ Mbit\/s/g)?.join(", ");
     });
     await check(`its report has no secret, and addresses on request only (${engine})`, () => reported(person));
+    await check(`on a page that stays open our own servers are asked with fresh credentials (${engine})`, async () => {
+      const users = () => person.page.$$eval("#targets .user", (found) => found.map((user) => user.textContent).join());
+      const [old, urls] = [await users(), await person.page.$$eval("#targets .url", (found) => found.length)];
+      await later(person.page);
+      await person.page.click("#targets li:last-child .remove");
+      const rows = await runs(person);
+      assert.equal(rows.length, urls - 1, "and what was taken out stays out");
+      assert.ok(rows.every(({ verdict }) => verdict !== "bad"), JSON.stringify(rows));
+      const now = await users();
+      assert.ok(now && now.split(",").every((user) => !old.includes(user)), `${old} ${now}`);
+    });
     await check(`a wrong password and a closed port are each told so (${engine})`, async () => {
       const shut = `turn:127.0.0.1:${closed}?transport=`;
       const rows = await runs(person, [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { looks } from "../lib/accessible.mjs";
-import { open } from "../lib/browser.mjs";
+import { later, open } from "../lib/browser.mjs";
 import { check, eventually } from "../lib/report.mjs";
 
 /**
@@ -58,6 +58,32 @@ export async function inspector({ browser, suite, engine, keep, folder }) {
       return at > 0 && steps.slice(at).some((step) => /has found a candidate: relay/.test(step));
     });
     assert.match(told.join("\n"), /has selected the pair relay – (relay|prflx)/);
+  });
+  await check(`pressing its buttons twice is pressing them once (${engine})`, async () => {
+    const made = () => page.evaluate(() => /** @type {any} */ (window).connections.length);
+    const before = await made();
+    const twice = (/** @type {string} */ id) => page.evaluate((id) => {
+      for (let n = 0; n < 2; n += 1) document.getElementById(id)?.click();
+    }, id);
+    await twice("start");
+    await connected();
+    assert.equal((await made()) - before, 2, "two ends of one call");
+    await twice("restart");
+    await eventually("the restart", () => texts("#timeline > li"), (steps) => steps.filter((step) => /new round of ICE/.test(step)).length === 1);
+    await eventually("its end", () => page.$eval("#restart", (button) => button.ariaDisabled), (busy) => busy === "false");
+    assert.equal(await person.text("#said"), "Connected.");
+    assert.deepEqual(person.errors, []);
+  });
+  await check(`a page that stays open calls with fresh credentials (${engine})`, async () => {
+    const users = () => page.evaluate(() => {
+      const { iceServers } = /** @type {any} */ (window).connections.at(-1).getConfiguration();
+      return iceServers.map((/** @type {RTCIceServer} */ { username }) => username).filter(Boolean).join();
+    });
+    const old = await users();
+    await later(page);
+    await page.click("#start");
+    await eventually("other credentials", users, (now) => now !== "" && now !== old);
+    await connected();
   });
   await page.click("#relay-only");
   await page.click("#start");

@@ -44,6 +44,18 @@ export async function tokens({ watari, browser, keep }) {
       await eventually("the address", async () => aoi.page.url(), (url) => !url.includes("token"));
       await refused(aoi, /^This link does not open this room/);
     });
+    await check("the checker and the inspector take it out of the address as well, and have servers by it", async () => {
+      for (const path of ["/check", "/inspect"]) {
+        await aoi.visit(new URL(`${path}?room=north`, suite.page).href);
+        assert.match(await aoi.text("#own"), new RegExp(`^Rooms on this server.*\\(${path}\\?room=`));
+        await aoi.page.evaluate((hash) => void (location.hash = hash), `token=${token("north")}`);
+        await eventually("servers", () => aoi.text("#own"), (text) => text === "");
+        await aoi.page.goto("about:blank");
+        await aoi.visit(new URL(`${path}?room=north#token=${token("north")}`, suite.page).href);
+        assert.equal(aoi.page.url(), new URL(`${path}?room=north`, suite.page).href);
+        assert.equal(await aoi.text("#own"), "");
+      }
+    });
   } finally {
     await aoi.close();
     await suite.down();

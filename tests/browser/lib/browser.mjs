@@ -90,6 +90,17 @@ async function followChromium(person, language) {
   });
 }
 
+/**
+ * Sets the page's clock to when credentials of today are old, and still good.
+ * @param {import("puppeteer-core").Page} page
+ */
+export function later(page) {
+  return page.evaluate(() => {
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 5 * 3_600_000;
+  });
+}
+
 /** One page and the hands on it. */
 export class Person {
   /**

@@ -2,8 +2,9 @@
 
 import { byId, write } from "../dom.js";
 import { I18n } from "../i18n.js";
-import { ownServers } from "../ice-servers.js";
-import { Problem } from "../signaling.js";
+import { askServers } from "../ice-servers.js";
+import { OwnServers } from "../own-servers.js";
+import { takeTokens } from "../room.js";
 import { DevicesView } from "./devices-view.js";
 import { report } from "./report.js";
 import { ResultsView } from "./results-view.js";
@@ -22,8 +23,11 @@ const devices = new DevicesView(i18n);
 /** @type {Run | null} */
 let run = null;
 let running = false;
-/** Why our own servers are not in the list. @type {string | null} */
-let lacking = null;
+const own = new OwnServers(askServers);
+takeTokens((token) => {
+  own.bring(token);
+  if ("ready" in document.body.dataset) renew();
+});
 
 i18n.addEventListener("change", render);
 servers.addEventListener("change", render);
@@ -31,29 +35,37 @@ byId("start").addEventListener("click", start);
 byId("copy").addEventListener("click", copy);
 i18n.start();
 render();
-await prefill();
+await renew();
 document.body.dataset.ready = "";
 
-async function prefill() {
-  try {
-    const { signaling } = await (await fetch("/config.json")).json();
-    const { iceServers } = await ownServers(signaling, location.href);
-    servers.add(targetsOf(iceServers).targets);
-  } catch (error) {
-    const code = error instanceof Problem ? error.code : "unreachable";
-    lacking = ["token_required", "bad_token", "forbidden"].includes(code) ? "own.token" : "own.unreachable";
-  }
+/** Puts our own servers into the list, with credentials that are fresh. */
+async function renew() {
+  await own.renew();
+  servers.renew(targetsOf(own.iceServers).targets);
   render();
 }
 
 async function start() {
+  if (running) return;
   running = true;
   byId("report-text").hidden = true;
+  try {
+    prepare();
+    if (servers.hasOwn) {
+      // The page may have been open for longer than they live.
+      await renew();
+      prepare();
+    }
+    await run?.go();
+  } finally {
+    running = false;
+    render();
+  }
+}
+
+function prepare() {
   run = new Run(servers.targets);
   run.addEventListener("change", render);
-  render();
-  await run.go();
-  running = false;
   render();
 }
 
@@ -82,9 +94,11 @@ async function copy() {
 
 function render() {
   const begin = /** @type {HTMLButtonElement} */ (byId("start"));
-  begin.disabled = running || servers.targets.length === 0;
-  write(byId("own"), lacking ? i18n.t(lacking) : "");
-  byId("own").hidden = !lacking;
+  begin.disabled = !running && servers.targets.length === 0;
+  // Not `disabled`, which would take the focus away.
+  begin.setAttribute("aria-disabled", String(running));
+  write(byId("own"), own.lacking ? i18n.t(own.lacking.key, { page: location.pathname, ...own.lacking.params }) : "");
+  byId("own").hidden = !own.lacking;
   byId("report").hidden = running || !run;
   servers.render();
   results.render(run);

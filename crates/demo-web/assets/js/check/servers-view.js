@@ -1,7 +1,7 @@
 /** The list of what will be checked, with a place to paste more. */
 
 import { byId, make, write } from "../dom.js";
-import { readTargets, sameTarget } from "./targets.js";
+import { readTargets, renewed, sameTarget } from "./targets.js";
 
 /** Fires `change` when the list was changed by hand. */
 export class ServersView extends EventTarget {
@@ -9,6 +9,8 @@ export class ServersView extends EventTarget {
   targets = [];
   /** @type {string[]} */
   #wrong = [];
+  /** Those of this server as it told them last, whether they are in the list or not. @type {readonly import("./targets.js").Target[]} */
+  #own = [];
   #i18n;
 
   /** @param {import("../i18n.js").I18n} i18n */
@@ -26,6 +28,18 @@ export class ServersView extends EventTarget {
   add(targets) {
     const known = new Set(this.targets.map(sameTarget));
     this.#set([...this.targets, ...targets.filter((target) => !known.has(sameTarget(target)))]);
+  }
+
+  /** Whether any of this server's own are in the list. */
+  get hasOwn() {
+    return this.#own.some((target) => this.targets.includes(target));
+  }
+
+  /** @param {readonly import("./targets.js").Target[]} own what this server tells now */
+  renew(own) {
+    const list = renewed(this.targets, this.#own, own);
+    this.#own = own;
+    this.#set(list);
   }
 
   render() {

@@ -64,6 +64,19 @@ export function sameTarget({ url, username, credential }) {
   return JSON.stringify([url, username, credential]);
 }
 
+/**
+ * The list with our own servers as they are told now, but for those that were taken out of it.
+ * @param {readonly Target[]} list
+ * @param {readonly Target[]} before our own, as they were told last
+ * @param {readonly Target[]} now
+ */
+export function renewed(list, before, now) {
+  const out = new Set(before.filter((target) => !list.includes(target)).map(({ url }) => url));
+  const own = now.filter(({ url }) => !out.has(url));
+  const known = new Set(own.map(sameTarget));
+  return [...own, ...list.filter((target) => !before.includes(target) && !known.has(sameTarget(target)))];
+}
+
 /** @typedef {{ url: string, username: string, credential: string }} Entry */
 
 /** @param {any} server @returns {Entry[]} */

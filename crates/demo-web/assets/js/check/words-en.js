@@ -8,8 +8,6 @@ export default {
   "targets.title": "Servers to check",
   "targets.none": "No server yet",
   "targets.remove": "Leave out {url}",
-  "own.token": "Rooms on this server open to personal links only, so it told this page no ICE servers. Open the check with such a link (/check?room=…#token=…), or paste servers below.",
-  "own.unreachable": "The signaling server does not answer, so its ICE servers are unknown. Paste servers below.",
   "start": "Check",
   "start.hint": "Takes up to half a minute, and sends at most 3.3 MB through each relay.",
   "paste.title": "Check other servers",

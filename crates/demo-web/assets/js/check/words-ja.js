@@ -8,8 +8,6 @@ export default {
   "targets.title": "調べるサーバー",
   "targets.none": "サーバーがまだありません",
   "targets.remove": "{url} を外す",
-  "own.token": "このサーバーの部屋には招待リンクが必要なため、ICE サーバーの一覧を受け取れませんでした。招待リンクの付いた形（/check?room=…#token=…）で開くか、下に貼り付けてください。",
-  "own.unreachable": "シグナリングサーバーが応答しないため、ICE サーバーの一覧を受け取れませんでした。下に貼り付けてください。",
   "start": "診断する",
   "start.hint": "長くて 30 秒ほどかかります。中継サーバーごとに最大 3.3 MB を送ります。",
   "paste.title": "ほかのサーバーを調べる",

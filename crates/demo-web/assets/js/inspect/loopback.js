@@ -110,8 +110,10 @@ export class Loopback extends EventTarget {
   async #look() {
     const { a } = this.#ends;
     if (a.connectionState === "closed") return;
+    const report = /** @type {ReadonlyMap<string, any>} */ (/** @type {unknown} */ (await a.getStats()));
+    if (/** @type {string} */ (a.connectionState) === "closed") return;
     const before = this.pairs.find(({ selected }) => selected)?.id;
-    this.pairs = pairsOf(/** @type {ReadonlyMap<string, any>} */ (/** @type {unknown} */ (await a.getStats())));
+    this.pairs = pairsOf(report);
     const now = this.pairs.find(({ selected }) => selected);
     if (now && now.id !== before) this.#step("a", "step.selected", `${now.local.type} – ${now.remote.type}`);
     this.dispatchEvent(new Event("change"));
