@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { looks } from "../lib/accessible.mjs";
+import { looks, saidTwice } from "../lib/accessible.mjs";
 import { later, open } from "../lib/browser.mjs";
 import { denyingServer } from "../lib/denying.mjs";
 import { check, eventually } from "../lib/report.mjs";
@@ -101,6 +101,15 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       if (engine === "Chromium") await eventually("a level", () => person.page.$eval("meter#level", (meter) => meter.value), (level) => level > 0);
       await person.page.click("#release");
     });
+    await check(`a run tells nobody twice what is on the page already, and leaves the focus where it is (${engine})`, async () => {
+      await person.page.$eval("#targets .remove", (button) => /** @type {HTMLElement} */ (button).focus());
+      const twice = await saidTwice(person.page, async () => {
+        await person.page.$eval("#start", (button) => /** @type {HTMLElement} */ (button).click());
+        await over(person);
+      });
+      assert.deepEqual(twice, []);
+      assert.equal(await person.page.evaluate(() => document.activeElement?.className), "remove");
+    });
     await check(`a camera that comes late, after it was switched off or asked for again, does not stay on (${engine})`, () => late(person));
     await person.visit(new URL("/check", suite.page).href);
     await paste(person, `${good}udp alice a-bad-password`);
@@ -126,13 +135,18 @@ async function runs(person, texts = []) {
     for (const text of texts) await paste(person, text);
   }
   await page.click("#start");
-  await eventually("the run's end", () => person.text("#said"), (said) => /^Done/.test(said), RUN_WITHIN);
+  await over(person);
   return page.$$eval("#rows > li", (items) =>
     items.map((item) => {
       const { url, verdict } = /** @type {HTMLElement} */ (item).dataset;
       return { url, verdict, text: item.textContent ?? "" };
     }),
   );
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+function over(person) {
+  return eventually("the run's end", () => person.text("#said"), (said) => /^Done/.test(said), RUN_WITHIN);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { looks } from "../lib/accessible.mjs";
+import { looks, saidTwice } from "../lib/accessible.mjs";
 import { later, open } from "../lib/browser.mjs";
 import { check, eventually } from "../lib/report.mjs";
 
@@ -89,6 +89,11 @@ export async function inspector({ browser, suite, engine, keep, folder }) {
   await page.click("#start");
   await connected();
   await selected();
+  await check(`nothing is said twice while the call goes on (${engine})`, async () => {
+    const checks = async () => (await texts("#pairs .figures")).join();
+    const before = await checks();
+    assert.deepEqual(await saidTwice(page, () => eventually("another check", checks, (now) => now !== before)), []);
+  });
   await looks(page, { name: "inspect", engine, folder, below: "#seen" });
   await person.close();
 }

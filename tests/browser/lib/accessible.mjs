@@ -63,3 +63,34 @@ async function fits(page, width, path, below) {
   else await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path, clip: width === 1440 ? { x: 0, y: 0, width, height: 640 } : undefined });
 }
+
+/**
+ * Runs `body` and tells what live regions said meanwhile that they had said before, as lines.
+ * @param {Page} page
+ * @param {() => Promise<unknown>} body
+ * @returns {Promise<string[]>}
+ */
+export async function saidTwice(page, body) {
+  await page.evaluate(() => {
+    /** @type {string[]} */
+    const twice = [];
+    const regions = [...document.querySelectorAll("[role=status], [role=alert], [aria-live]")];
+    const watches = regions.map((region) => {
+      let said = region.textContent;
+      const watch = new MutationObserver(() => {
+        if (region.textContent === said) twice.push(`${region.id || region.firstElementChild?.id}: ${said}`);
+        said = region.textContent;
+      });
+      watch.observe(region, { childList: true, characterData: true, subtree: true });
+      return watch;
+    });
+    Object.assign(window, {
+      endWatch: () => {
+        for (const watch of watches) watch.disconnect();
+        return twice;
+      },
+    });
+  });
+  await body();
+  return page.evaluate(() => /** @type {any} */ (window).endWatch());
+}

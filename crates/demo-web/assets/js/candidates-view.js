@@ -2,7 +2,7 @@
 
 import { isHidden, place } from "./candidate.js";
 import { CandidateList } from "./candidate-list.js";
-import { byId, make, write } from "./dom.js";
+import { byId, make, replace, write } from "./dom.js";
 
 /** @typedef {"local" | "remote"} Side */
 
@@ -76,7 +76,7 @@ export class CandidatesView {
     const box = byId(`candidates-${side}`);
     // Whoever scrolled up to read stays there.
     const follow = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-    box.replaceChildren(...items);
+    replace(box, items);
     const mark = /** @type {HTMLElement | null} */ (box.querySelector(".selected"));
     if (follow) box.scrollTop = mark ? mark.offsetTop - box.offsetTop : box.scrollHeight;
     write(byId(`count-${side}`), list.count > 0 ? this.#i18n.t("candidates.count", { n: list.count }) : "");

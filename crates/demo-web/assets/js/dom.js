@@ -33,3 +33,18 @@ export function make(tag, className, ...children) {
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * Puts children in place of those that differ: what is being read or has the focus stays, and a live region is not told the
+ * same twice.
+ * @param {Element} element
+ * @param {readonly Element[]} children without listeners of their own, for those that are equal are not put in
+ */
+export function replace(element, children) {
+  const before = [...element.children];
+  children.forEach((child, n) => {
+    if (n >= before.length) element.append(child);
+    else if (!child.isEqualNode(before[n])) before[n].replaceWith(child);
+  });
+  for (const rest of before.slice(children.length)) rest.remove();
+}

@@ -1,6 +1,6 @@
 /** The form that leads into a room. */
 
-import { byId } from "./dom.js";
+import { byId, write } from "./dom.js";
 import { randomRoom, roomOf } from "./room.js";
 
 const STORED_AS = "watari.name";
@@ -47,7 +47,7 @@ export class LobbyView extends EventTarget {
 
   render() {
     const sends = this.#camera.checked || this.#microphone.checked;
-    byId("join").textContent = this.#i18n.t(sends ? "lobby.join" : "lobby.join.receive");
+    write(byId("join"), this.#i18n.t(sends ? "lobby.join" : "lobby.join.receive"));
   }
 
   #enter() {

@@ -1,6 +1,6 @@
 /** Camera and microphone on the page: a picture, a level, a sentence each. */
 
-import { byId, make } from "../dom.js";
+import { byId, make, replace } from "../dom.js";
 import { Devices } from "./devices.js";
 
 export class DevicesView {
@@ -30,7 +30,7 @@ export class DevicesView {
       item.dataset.kind = kind;
       return item;
     });
-    byId("devices").replaceChildren(...items);
+    replace(byId("devices"), items);
   }
 
   async #look() {

@@ -1,6 +1,6 @@
 /** A row for each server over each transport, and what all of them together mean. */
 
-import { byId, make, write } from "../dom.js";
+import { byId, make, replace, write } from "../dom.js";
 import { familiesOf, familiesSummary, verdict } from "./verdict.js";
 
 export class ResultsView {
@@ -24,7 +24,7 @@ export class ResultsView {
     progress.hidden = over;
     const good = outcomes.filter((outcome) => verdict(outcome).tone === "good").length;
     write(byId("said"), over ? t("said.over", { good, all: rows.length }) : t("said.running", { done, all: rows.length }));
-    byId("rows").replaceChildren(...rows.map((row) => this.#row(row)));
+    replace(byId("rows"), rows.map((row) => this.#row(row)));
     byId("families").hidden = !over;
     write(byId("families"), over ? t(familiesSummary(outcomes)) : "");
   }

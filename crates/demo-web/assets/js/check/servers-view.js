@@ -11,6 +11,8 @@ export class ServersView extends EventTarget {
   #wrong = [];
   /** Those of this server as it told them last, whether they are in the list or not. @type {readonly import("./targets.js").Target[]} */
   #own = [];
+  /** @type {{ targets: unknown, language: string }} */
+  #shown = { targets: null, language: "" };
   #i18n;
 
   /** @param {import("../i18n.js").I18n} i18n */
@@ -44,12 +46,20 @@ export class ServersView extends EventTarget {
 
   render() {
     const t = this.#i18n.t.bind(this.#i18n);
-    const items = this.targets.map((target) => this.#item(target));
-    byId("targets").replaceChildren(...(items.length > 0 ? items : [make("li", "none", t("targets.none"))]));
-    byId("clear").hidden = items.length === 0;
+    this.#list();
+    byId("clear").hidden = this.targets.length === 0;
     const wrong = this.#wrong.filter(Boolean);
     write(byId("wrong"), this.#wrong.length === 0 ? "" : wrong.length > 0 ? t("paste.wrong", { text: wrong.join(", ") }) : t("paste.nothing"));
     /** @type {HTMLInputElement} */ (byId("pasted")).setAttribute("aria-invalid", String(this.#wrong.length > 0));
+  }
+
+  /** Whoever is at one of its buttons stays there until another list is to be shown. */
+  #list() {
+    const { language } = this.#i18n;
+    if (this.#shown.targets === this.targets && this.#shown.language === language) return;
+    this.#shown = { targets: this.targets, language };
+    const items = this.targets.map((target) => this.#item(target));
+    byId("targets").replaceChildren(...(items.length > 0 ? items : [make("li", "none", this.#i18n.t("targets.none"))]));
   }
 
   /** @param {import("./targets.js").Target} target */

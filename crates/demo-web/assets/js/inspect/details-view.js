@@ -1,7 +1,7 @@
 /** Candidates, descriptions and the timeline of a loopback call. */
 
 import { isHidden, place } from "../candidate.js";
-import { byId, make, write } from "../dom.js";
+import { byId, make, replace, write } from "../dom.js";
 import { fieldsOf, parseSdp } from "./sdp.js";
 
 const SIDES = /** @type {const} */ (["a", "b"]);
@@ -22,11 +22,11 @@ export class DetailsView {
     if (shown === this.#shown) return;
     this.#shown = shown;
     for (const side of SIDES) {
-      byId(`candidates-${side}`).replaceChildren(...candidates[side].map((candidate) => this.#candidate(candidate)));
+      replace(byId(`candidates-${side}`), candidates[side].map((candidate) => this.#candidate(candidate)));
     }
     this.#descriptions(offer, answer);
     const whole = Math.max(1, steps.at(-1)?.after ?? 1);
-    byId("timeline").replaceChildren(...steps.map((step) => this.#step(step, whole)));
+    replace(byId("timeline"), steps.map((step) => this.#step(step, whole)));
   }
 
   /** @param {import("./anatomy.js").Anatomy} candidate */
@@ -64,7 +64,7 @@ export class DetailsView {
       });
       return make("div", "field", make("h3", "", t(`field.${key}`)), make("p", "", t(`explain.${key}`)), ...cells);
     });
-    byId("fields").replaceChildren(...rows);
+    replace(byId("fields"), rows);
     write(byId("raw-offer"), offer);
     write(byId("raw-answer"), answer);
   }

@@ -1,7 +1,7 @@
 /** The pairs as a picture of lines between candidates, and as a list that says the same in words. */
 
 import { isHidden, place } from "../candidate.js";
-import { byId, make, write } from "../dom.js";
+import { byId, make, replace, write } from "../dom.js";
 import { endsOf, whySelected } from "./pairs.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -20,10 +20,10 @@ export class PairsView {
   render(pairs) {
     const { local, remote } = endsOf(pairs);
     byId("diagram").hidden = pairs.length === 0;
-    byId("ends-local").replaceChildren(...local.map((end) => this.#end(end)));
-    byId("ends-remote").replaceChildren(...remote.map((end) => this.#end(end)));
+    replace(byId("ends-local"), local.map((end) => this.#end(end)));
+    replace(byId("ends-remote"), remote.map((end) => this.#end(end)));
     draw(byId("lines"), pairs, local, remote);
-    byId("pairs").replaceChildren(...pairs.map((pair) => this.#pair(pair)));
+    replace(byId("pairs"), pairs.map((pair) => this.#pair(pair)));
     write(byId("why"), this.#i18n.t(whySelected(pairs)));
   }
 
