@@ -24,7 +24,7 @@ export class DevicesView {
     const items = this.found.map(({ kind, state, detail }) => {
       const tone = state === "good" ? "good" : "bad";
       const says = state === "good" ? t(`device.${kind}.good`, { detail: detail || "–" }) : t(`device.${kind}`);
-      const item = make("li", "row", make("span", `mark ${tone}`, t(`mark.${tone}`)), make("span", "means", says));
+      const item = make("li", `row ${tone}`, make("span", "mark", t(`mark.${tone}`)), make("span", "means", says));
       if (state !== "good") item.append(make("p", "next", t(`device.${state}`)));
       item.dataset.verdict = tone;
       item.dataset.kind = kind;

@@ -36,8 +36,8 @@ export class ResultsView {
     const state = judged?.tone ?? (begun ? "busy" : "waiting");
     const item = make(
       "li",
-      "row",
-      make("span", `mark ${state}`, t(`mark.${state}`)),
+      `row ${state}`,
+      make("span", "mark", t(`mark.${state}`)),
       make("code", "url", target.url),
       make("span", "badge", target.transport.toUpperCase()),
     );
