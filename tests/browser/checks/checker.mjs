@@ -131,6 +131,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
 async function runs(person, texts = []) {
   const { page } = person;
   if (texts.length > 0) {
+    await page.$eval("details", (details) => (details.open = true));
     await page.click("#clear");
     for (const text of texts) await paste(person, text);
   }

@@ -37,7 +37,7 @@ export async function cluster({ browser, watari, keep }) {
       await sora.enter({ name: "Sora", relayOnly: true });
       await aoi.says(/^Connected to Sora through a relay/);
       await sora.says(/^Connected to Aoi through a relay/);
-      assert.ok((await relay.metric("turn_relay_bytes_total")) >= 0);
+      await eventually("relayed bytes", () => relay.metric("turn_relay_bytes_total"), (bytes) => bytes > 0);
     });
     const used = await Promise.all([aoi, sora].map(connections));
     const moves = async (/** @type {import("../lib/browser.mjs").Person} */ person) => {
