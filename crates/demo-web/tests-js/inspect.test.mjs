@@ -72,7 +72,7 @@ test("why a pair was selected is told from what else works", () => {
 
 const SDP = [
   "v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1",
-  "m=audio 9 UDP/TLS/RTP/SAVPF 111 0", "c=IN IP4 0.0.0.0", "b=AS:64", "a=ice-ufrag:abcd", "a=setup:actpass",
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111 0", "c=IN IP4 0.0.0.0", "b=AS:64", "b=TIAS:64000", "a=ice-ufrag:abcd", "a=setup:actpass",
   "a=fingerprint:sha-256 AA:BB:CC:DD:EE:FF", "a=mid:0", "a=sendrecv", "a=rtpmap:111 opus/48000/2",
   "a=candidate:1 1 udp 5 192.0.2.1 9 typ host", "m=application 0 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:1", "",
 ].join("\r\n");
@@ -85,9 +85,14 @@ test("a description is read into the fields that a call is agreed by", () => {
   ]);
   const [audio, data] = media;
   assert.deepEqual(audio.codecs, ["opus 48 kHz/2", "0"]);
-  assert.deepEqual([audio.address, audio.bandwidth, audio.direction, audio.ufrag, audio.setup, audio.candidates], ["IP4 0.0.0.0", "AS:64", "sendrecv", "abcd", "actpass", 1]);
+  assert.deepEqual([audio.address, audio.bandwidth, audio.direction, audio.ufrag, audio.setup, audio.candidates], ["IP4 0.0.0.0", ["AS:64", "TIAS:64000"], "sendrecv", "abcd", "actpass", 1]);
   assert.equal(audio.fingerprint, "sha-256 AA:BB:CC:DD…");
   assert.deepEqual(data.codecs, ["webrtc-datachannel"]);
+});
+
+test("every limit of the bandwidth is shown, with a section that has none those of the session", () => {
+  const sdp = "v=0\r\nb=CT:500\r\nm=audio 9 X 0\r\nb=AS:64\r\nb=TIAS:64000\r\nm=video 9 X 0\r\n";
+  assert.deepEqual(fieldsOf(parseSdp(sdp)).find(({ key }) => key === "bandwidth")?.values, ["AS:64, TIAS:64000", "CT:500"]);
 });
 
 test("what the session says holds for sections that say nothing", () => {

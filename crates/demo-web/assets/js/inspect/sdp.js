@@ -7,7 +7,7 @@
  * @property {string} protocol
  * @property {string[]} codecs
  * @property {string} address of the `c=` line
- * @property {string} bandwidth
+ * @property {string[]} bandwidth its limits, else those of the whole session
  * @property {string} direction
  * @property {string} mid
  * @property {string} ufrag
@@ -20,7 +20,6 @@
  * @property {string} id
  * @property {string} version
  * @property {string} timing
- * @property {string} bandwidth
  * @property {string} group
  * @property {Media[]} media
  *
@@ -47,7 +46,6 @@ export function parseSdp(sdp) {
     id: origin[1] ?? "",
     version: origin[2] ?? "",
     timing: value(head ?? [], "t="),
-    bandwidth: value(head ?? [], "b="),
     group: value(head ?? [], "a=group:"),
     media: sections.map((lines) => media(lines, head ?? [])),
   };
@@ -81,6 +79,8 @@ function told(media, key) {
 function media(lines, head) {
   const [kind = "", port = "0", protocol = "", ...formats] = value(lines, "m=").split(" ");
   const either = (/** @type {string} */ prefix) => value(lines, prefix) || value(head, prefix);
+  // As a rule one in bits and one in kilobits a second.
+  const limits = all(lines, "b=");
   const names = new Map(all(lines, "a=rtpmap:").map((text) => /** @type {[string, string]} */ (text.split(" "))));
   const codecs = formats.map((format) => names.get(format) ?? format).map((name) => name.replace(/\/(\d+)000(?=\/|$)/, " $1 kHz"));
   return {
@@ -89,7 +89,7 @@ function media(lines, head) {
     protocol,
     codecs: [...new Set(codecs)],
     address: either("c=").replace(/^IN /, ""),
-    bandwidth: either("b="),
+    bandwidth: limits.length > 0 ? limits : all(head, "b="),
     direction: ["sendrecv", "sendonly", "recvonly", "inactive"].find((way) => lines.includes(`a=${way}`)) ?? "",
     mid: value(lines, "a=mid:"),
     ufrag: either("a=ice-ufrag:"),
