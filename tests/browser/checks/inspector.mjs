@@ -74,6 +74,22 @@ export async function inspector({ browser, suite, engine, keep, folder }) {
     assert.equal(await person.text("#said"), "Connected.");
     assert.deepEqual(person.errors, []);
   });
+  await check(`what the browser refuses is told, nothing of it stays open, and the next call works (${engine})`, async () => {
+    await page.evaluate(() => {
+      const { prototype } = window.RTCPeerConnection;
+      prototype.createDataChannel = () => {
+        Reflect.deleteProperty(prototype, "createDataChannel");
+        throw new Error("no channel today");
+      };
+    });
+    await page.click("#start");
+    await eventually("a word", () => person.text("#said"), (said) => said === "The browser does not go along: no channel today");
+    const open = () => page.evaluate(() => /** @type {any} */ (window).connections.filter((/** @type {RTCPeerConnection} */ pc) => pc.signalingState !== "closed").length);
+    assert.equal(await open(), 0);
+    await page.click("#start");
+    await connected();
+    assert.equal(await open(), 2);
+  });
   await check(`a page that stays open calls with fresh credentials (${engine})`, async () => {
     const users = () => page.evaluate(() => {
       const { iceServers } = /** @type {any} */ (window).connections.at(-1).getConfiguration();
