@@ -18,9 +18,9 @@ export async function negotiation({ browser, suite, keep }) {
     const repeated = [];
     for (let trial = 0; trial < TRIALS; trial += 1) {
       let seen = await person.page.evaluate(cross, trial);
-      if (seen.gathered === 0) {
-        // Without a single candidate at either end it was the browser's gathering that stood still, not what is tried here.
-        repeated.push(`trial ${trial} again, as the browser gathered no candidate: ${seen.history.join(", ")}`);
+      if (seen.gathered.includes(0)) {
+        // An end without a single candidate: it was the browser's gathering that stood still, not what is tried here.
+        repeated.push(`trial ${trial} again, as the browser gathered no candidate at one end: ${seen.history.join(", ")}`);
         seen = await person.page.evaluate(cross, trial);
       }
       const told = `trial ${trial}: ${seen.history.join(", ")}`;
@@ -44,7 +44,7 @@ async function cross(trial) {
   /** @type {any[]} */
   const ends = [];
   const offers = [0, 0];
-  let gathered = 0;
+  const gathered = [0, 0];
   /** What happened, for whoever has to explain a failure. @type {string[]} */
   const history = [];
   const began = performance.now();
@@ -70,7 +70,7 @@ async function cross(trial) {
           deliver((end) => end.describe(description.toJSON()));
         },
         sendCandidate: (/** @type {RTCIceCandidate | null} */ candidate) => {
-          if (candidate?.candidate) gathered += 1;
+          if (candidate?.candidate) gathered[i] += 1;
           note(i, candidate?.candidate || "has no more candidates");
           deliver((end) => end.candidate(candidate?.toJSON() ?? null));
         },
