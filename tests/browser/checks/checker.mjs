@@ -43,17 +43,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       return (await person.text("#rows")).match(/[\d.]+ Mbit\/s/g)?.join(", ");
     });
     await check(`its report has no secret, and addresses on request only (${engine})`, () => reported(person));
-    await check(`on a page that stays open our own servers are asked with fresh credentials (${engine})`, async () => {
-      const users = () => person.page.$$eval("#targets .user", (found) => found.map((user) => user.textContent).join());
-      const [old, urls] = [await users(), await person.page.$$eval("#targets .url", (found) => found.length)];
-      await later(person.page);
-      await person.page.click("#targets li:last-child .remove");
-      const rows = await runs(person);
-      assert.equal(rows.length, urls - 1, "and what was taken out stays out");
-      assert.ok(rows.every(({ verdict }) => verdict !== "bad"), JSON.stringify(rows));
-      const now = await users();
-      assert.ok(now && now.split(",").every((user) => !old.includes(user)), `${old} ${now}`);
-    });
+    await check(`on a page that stays open our own servers are asked with fresh credentials (${engine})`, () => stayedOpen(person));
     await check(`a wrong password and a closed port are each told so (${engine})`, async () => {
       const shut = `turn:127.0.0.1:${closed}?transport=`;
       const rows = await runs(person, [
@@ -67,17 +57,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       assert.match(means[`${shut}tcp`], /^bad .*did not answer.*listens over TCP/);
     });
     await check(`what browsers do not ask, or ask otherwise than the address says, is told so (${engine})`, async () => {
-      const [stuns, query, bare, silent, forbidden] = (await runs(person, [
-        `stuns:127.0.0.1:${suite.turnPort}`,
-        `stun:127.0.0.1:${suite.turnPort}?transport=udp`,
-        `${good}udp`,
-        `stun:127.0.0.1:${closed}`,
-        "turn:127.0.0.1:25?transport=tcp alice x",
-      ])).map(({ verdict, text }) => `${verdict} ${text}`);
-      assert.match(stuns, /^bad .*do not encrypt.*Use stun:/);
-      assert.match(query, /^bad .*no transport in the address/);
-      assert.match(bare, /^bad .*without a user and a password/);
-      assert.match(silent, /^bad .*did not answer.*no STUN server answers/);
+      const forbidden = await notAsked(person, suite.turnPort, closed);
       if (engine === "Firefox") assert.match(forbidden, /^bad .*could not ask.*port that is blocked/);
     });
     if (!denying) process.stdout.write("skipped: a server that denies the peer, coturn is missing\n");
@@ -101,15 +81,7 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       if (engine === "Chromium") await eventually("a level", () => person.page.$eval("meter#level", (meter) => meter.value), (level) => level > 0);
       await person.page.click("#release");
     });
-    await check(`a run tells nobody twice what is on the page already, and leaves the focus where it is (${engine})`, async () => {
-      await person.page.$eval("#targets .remove", (button) => /** @type {HTMLElement} */ (button).focus());
-      const twice = await saidTwice(person.page, async () => {
-        await person.page.$eval("#start", (button) => /** @type {HTMLElement} */ (button).click());
-        await over(person);
-      });
-      assert.deepEqual(twice, []);
-      assert.equal(await person.page.evaluate(() => document.activeElement?.className), "remove");
-    });
+    await check(`a run tells nobody twice what is on the page already, and leaves the focus where it is (${engine})`, () => quiet(person));
     await check(`a camera that comes late, after it was switched off or asked for again, does not stay on (${engine})`, () => late(person));
     await person.visit(new URL("/check", suite.page).href);
     await paste(person, `${good}udp alice a-bad-password`);
@@ -158,6 +130,54 @@ async function paste({ page }, text) {
   await page.$eval("details", (details) => (details.open = true));
   await page.$eval("textarea#pasted", (box, text) => (box.value = text), text);
   await page.click("#paste button");
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+async function stayedOpen(person) {
+  const { page } = person;
+  const users = () => page.$$eval("#targets .user", (found) => found.map((user) => user.textContent).join());
+  const [old, urls] = [await users(), await page.$$eval("#targets .url", (found) => found.length)];
+  await later(page);
+  await page.click("#targets li:last-child .remove");
+  const rows = await runs(person);
+  assert.equal(rows.length, urls - 1, "and what was taken out stays out");
+  assert.ok(rows.every(({ verdict }) => verdict !== "bad"), JSON.stringify(rows));
+  const now = await users();
+  assert.ok(now && now.split(",").every((user) => !old.includes(user)), `${old} ${now}`);
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {number} port that answers
+ * @param {number} closed one that does not
+ * @returns {Promise<string>} what is said of a port that some browsers keep away from
+ */
+async function notAsked(person, port, closed) {
+  const rows = await runs(person, [
+    `stuns:127.0.0.1:${port}`,
+    `stun:127.0.0.1:${port}?transport=udp`,
+    `turn:127.0.0.1:${port}?transport=udp`,
+    `stun:127.0.0.1:${closed}`,
+    "turn:127.0.0.1:25?transport=tcp alice x",
+  ]);
+  const [stuns, query, bare, silent, forbidden] = rows.map(({ verdict, text }) => `${verdict} ${text}`);
+  assert.match(stuns, /^bad .*do not encrypt.*Use stun:/);
+  assert.match(query, /^bad .*no transport in the address/);
+  assert.match(bare, /^bad .*without a user and a password/);
+  assert.match(silent, /^bad .*did not answer.*no STUN server answers/);
+  return forbidden;
+}
+
+/** @param {import("../lib/browser.mjs").Person} person */
+async function quiet(person) {
+  const { page } = person;
+  await page.$eval("#targets .remove", (button) => /** @type {HTMLElement} */ (button).focus());
+  const twice = await saidTwice(page, async () => {
+    await page.$eval("#start", (button) => /** @type {HTMLElement} */ (button).click());
+    await over(person);
+  });
+  assert.deepEqual(twice, []);
+  assert.equal(await page.evaluate(() => document.activeElement?.className), "remove");
 }
 
 /**
