@@ -3,26 +3,28 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use tracing::warn;
 use turn_credentials::parse_username;
 
 /// As many lines as the file has at least before those that have expired are taken out of it.
 const TIDY_AT: usize = 1024;
 
-/// The file, open, and what is in it.
+/// What is in the file. It is opened for each line: another process may have put a new one in its place meanwhile.
 pub(crate) struct Kept {
     path: PathBuf,
     separator: char,
-    file: File,
     /// With the second in which each expires.
     usernames: BTreeMap<Arc<str>, u64>,
     tidy_at: usize,
+    /// Nobody knows what is left in the file of a line that could not be written.
+    has_failed: bool,
 }
 
 impl Kept {
@@ -31,23 +33,14 @@ impl Kept {
     /// # Errors
     /// When it can be neither read nor written.
     pub(crate) fn open(path: &Path, separator: char) -> io::Result<Self> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            read => read?,
-        };
-        // The last line may be half of one.
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        let expiring = lines.filter_map(|name: String| {
-            let expires = parse_username(&name, separator)?.expires_unix;
-            Some((Arc::from(name), expires))
-        });
         let mut kept = Self {
-            usernames: expiring.collect(),
             path: path.to_owned(),
             separator,
-            file: append_to(path)?,
+            usernames: BTreeMap::new(),
             tidy_at: TIDY_AT,
+            has_failed: false,
         };
+        let _lock = kept.lock()?;
         kept.tidy()?;
         Ok(kept)
     }
@@ -69,29 +62,81 @@ impl Kept {
         if expires <= now() || self.usernames.contains_key(username) {
             return Ok(());
         }
-        self.file.write_all(line(username)?.as_bytes())?;
-        self.file.sync_data()?;
+        let _lock = self.lock()?;
+        // What is added to half a line is lost with it.
+        if self.has_failed || !ends_with_a_line(&self.path) {
+            self.tidy()?;
+        }
+        self.has_failed = true;
+        self.append(&line(username)?)?;
+        self.has_failed = false;
         self.usernames.insert(Arc::clone(username), expires);
         if self.usernames.len() >= self.tidy_at {
-            self.tidy()?;
+            // It is kept all the same, and the old file is as good as a new one.
+            let _ = self
+                .tidy()
+                .inspect_err(|error| warn!(%error, "turn.admin.revoked_file is not tidied"));
         }
         Ok(())
     }
 
+    /// Keeps other processes from the file: a new one in its place would lack what they add to the old one.
+    fn lock(&self) -> io::Result<File> {
+        let lock = options().append(true).open(beside(&self.path, ".lock"))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(&self.path)?;
+        file.write_all(line.as_bytes())?;
+        file.sync_data()
+    }
+
     /// Writes the file anew, whole or not at all, without those that have expired.
     fn tidy(&mut self) -> io::Result<()> {
+        self.read()?;
         let now = now();
         self.usernames.retain(|_, expires| *expires > now);
         self.tidy_at = (2 * self.usernames.len()).max(TIDY_AT);
         let lines: Vec<_> = self.usernames.keys().map(line).collect::<io::Result<_>>()?;
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
-        let mut new = create(&beside)?;
-        new.write_all(lines.concat().as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.file = append_to(&self.path)?;
+        let new = beside(&self.path, ".new");
+        let replaced = write_anew(&new, &lines.concat()).and_then(|()| fs::rename(&new, &self.path));
+        if let Err(error) = replaced {
+            // It may be the disk that is full.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
+        self.has_failed = true;
+        sync_folder_of(&self.path)?;
+        self.has_failed = false;
+        Ok(())
+    }
+
+    /// Takes in what is in the file, which another process may have added to.
+    fn read(&mut self) -> io::Result<()> {
+        let bytes = match fs::read(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
+        let mut unreadable = 0;
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // A crash or a full disk leaves half of a line, which may end within a character.
+            let Ok(name) = serde_json::from_slice::<String>(line) else {
+                unreadable += 1;
+                continue;
+            };
+            if let Some(parsed) = parse_username(&name, self.separator) {
+                let expires = parsed.expires_unix;
+                self.usernames.insert(Arc::from(name), expires);
+            }
+        }
+        if unreadable > 0 {
+            warn!(
+                unreadable,
+                "turn.admin.revoked_file has lines that are none of ours"
+            );
+        }
         Ok(())
     }
 }
@@ -101,19 +146,43 @@ fn line(username: &Arc<str>) -> io::Result<String> {
     Ok(text + "\n")
 }
 
-fn append_to(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(0o600).open(path)
+/// Tells whether a line can be added to the file.
+fn ends_with_a_line(path: &Path) -> bool {
+    let last = || -> io::Result<u8> {
+        let mut file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(b'\n');
+        }
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    last().is_ok_and(|last| last == b'\n')
 }
 
-fn create(path: &Path) -> io::Result<File> {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
     options
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
+}
+
+fn write_anew(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = options().write(true).truncate(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Makes a crash leave the file under its name.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn now() -> u64 {
@@ -122,36 +191,4 @@ fn now() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(kept: &Kept) -> Vec<&str> {
-        kept.usernames().map(|name| &**name).collect()
-    }
-
-    #[test]
-    fn what_is_kept_is_there_again_after_a_restart_and_what_has_expired_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("revoked");
-        let mut kept = Kept::open(&path, ':').unwrap();
-        let lasting = ["9999999999:a", "9999999999:b\n\"c\""];
-        for name in lasting.iter().chain(&["17:expired", "none", lasting[0]]) {
-            kept.keep(&Arc::from(*name)).unwrap();
-        }
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
-        assert_eq!(names(&Kept::open(&path, ':').unwrap()), lasting);
-        fs::write(&path, "\"17:expired\"\n\"9999999999:a\"\n\"99999999").unwrap();
-        let mut kept = Kept::open(&path, ':').unwrap();
-        assert_eq!(names(&kept), ["9999999999:a"]);
-        kept.keep(&Arc::from("9999999999:d")).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "\"9999999999:a\"\n\"9999999999:d\"\n");
-    }
-
-    #[test]
-    fn a_place_that_cannot_be_written_is_a_mistake() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(Kept::open(&folder.path().join("no/folder"), ':').is_err());
-        assert!(Kept::open(folder.path(), ':').is_err());
-    }
-}
+mod tests;
