@@ -17,7 +17,7 @@ use std::{
 
 use lifecycle::Shutdown;
 use prometheus::Registry;
-use turn_credentials::{SEPARATOR, Secret, derive_password, parse_username};
+use turn_credentials::{MAX_USERNAME, SEPARATOR, Secret, derive_password, parse_username};
 
 use self::{
     nodes::Nodes,
@@ -32,9 +32,6 @@ pub(crate) use self::{
     revoking::{Told, Untold},
     url::{check_url, udp_target},
 };
-
-/// The longest USERNAME there is (RFC 8489 §14.3).
-const MAX_USERNAME: usize = 508;
 
 /// Makes `iceServers` lists: which STUN and TURN servers there are, and the secrets to mint credentials with.
 #[derive(Debug, Clone)]
@@ -232,7 +229,8 @@ impl IceServers {
 
     /// Tells whether a username could be one of ours, so that revoking it means something.
     pub(crate) fn is_ours(&self, username: &str) -> bool {
-        username.len() <= MAX_USERNAME && parse_username(username, self.separator).is_some()
+        let parsed = parse_username(username, self.separator);
+        username.len() <= MAX_USERNAME && parsed.is_some_and(|parsed| parsed.is_credible(unix_seconds()))
     }
 
     /// Tells whether a TURN server can be told that a credential is void.

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use turn_credentials::MAX_USERNAME;
+
 use crate::{output::EndReason, server::Server, types::Now};
 
 /// As many as are kept at a time, by each worker.
@@ -9,9 +11,6 @@ pub(crate) const MAX_REVOKED: usize = 65_536;
 
 /// So many may stay although they have expired.
 const FEW: usize = 64;
-
-/// The longest USERNAME there is (RFC 8489 §14.3).
-const MAX_USERNAME: usize = 508;
 
 /// The usernames, with the second in which each expires by itself and needs no keeping any more.
 #[derive(Default)]
@@ -55,6 +54,9 @@ pub enum RevokeError {
     /// It has no expiry, or no secret could vouch for it.
     #[error("only time-limited usernames can be revoked")]
     NotTimeLimited,
+    /// It would have to be kept for longer than any credential is handed out for.
+    #[error("a username that expires in more than 30 days cannot be revoked")]
+    TooLasting,
     /// There are as many as are kept, and none of them has expired.
     #[error("65536 usernames are revoked already, and none of them has expired yet")]
     TooMany,
@@ -70,9 +72,12 @@ impl Server {
     /// [`RevokeError`], and then nothing has changed.
     pub fn revoke(&mut self, now: Now, username: &Arc<str>) -> Result<(), RevokeError> {
         let parsed = self.config.credentials.time_limited(username);
-        let expires = parsed.filter(|_| username.len() <= MAX_USERNAME);
-        let expires = expires.ok_or(RevokeError::NotTimeLimited)?.expires_unix;
-        self.revoked.insert(now, username, expires)?;
+        let parsed = parsed.filter(|_| username.len() <= MAX_USERNAME);
+        let parsed = parsed.ok_or(RevokeError::NotTimeLimited)?;
+        if !parsed.is_credible(now.unix.as_secs()) {
+            return Err(RevokeError::TooLasting);
+        }
+        self.revoked.insert(now, username, parsed.expires_unix)?;
         // Also where it has expired: an allocation may be refreshed beyond that.
         for key in self.table.made_with(username) {
             self.end_allocation(now, key, EndReason::Revoked);

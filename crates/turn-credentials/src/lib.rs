@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-pub use username::{Parsed, parse_username};
+pub use username::{MAX_LIFETIME, MAX_USERNAME, Parsed, parse_username};
 
 /// Stands between expiry and id unless a server is configured otherwise.
 pub const SEPARATOR: char = ':';

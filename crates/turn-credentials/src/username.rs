@@ -10,6 +10,23 @@ pub struct Parsed<'a> {
     pub user_id: &'a str,
 }
 
+/// The longest USERNAME there is, in bytes (RFC 8489 §14.3).
+pub const MAX_USERNAME: usize = 508;
+
+/// The most seconds for which a credential is handed out.
+pub const MAX_LIFETIME: u64 = 30 * 24 * 3600;
+
+/// As many seconds as the clocks of those who mint and those who check may differ.
+const MAX_SKEW: u64 = 3600;
+
+impl Parsed<'_> {
+    /// Tells whether a credential with this expiry can have been handed out by now. What remembers usernames until
+    /// they expire asks this first: another one might stay for ever.
+    pub fn is_credible(&self, now_unix: u64) -> bool {
+        self.expires_unix <= now_unix.saturating_add(MAX_LIFETIME + MAX_SKEW)
+    }
+}
+
 /// Reads `<expires><separator><id>`, a bare `<expires>`, or `<id><separator><expires>`, tried in this order.
 ///
 /// The first spelling splits at the first separator only, the last one at the last, so that an id may hold
@@ -85,6 +102,21 @@ mod tests {
     fn another_separator_may_be_configured() {
         let parsed = parse_username("17-alice:x", '-').unwrap();
         assert_eq!((parsed.expires_unix, parsed.user_id), (17, "alice:x"));
+    }
+
+    #[test]
+    fn an_expiry_beyond_the_longest_lifetime_is_not_credible() {
+        let now = 1_700_000_000;
+        let is_credible = |expires: u64| {
+            let username = format!("{expires}:alice");
+            parse_username(&username, ':').unwrap().is_credible(now)
+        };
+        for expires in [0, now, now + MAX_LIFETIME, now + MAX_LIFETIME + MAX_SKEW] {
+            assert!(is_credible(expires), "{expires}");
+        }
+        for expires in [now + MAX_LIFETIME + MAX_SKEW + 1, 99_999_999_999, u64::MAX] {
+            assert!(!is_credible(expires), "{expires}");
+        }
     }
 
     #[test]

@@ -89,7 +89,9 @@ async fn revoke(State(revoker): State<Revoker>, body: Result<Json<Revocation>, J
         }
         Err(error) => {
             let status = match error {
-                RevokeError::Refused(turn_core::RevokeError::NotTimeLimited) => StatusCode::BAD_REQUEST,
+                RevokeError::Refused(
+                    turn_core::RevokeError::NotTimeLimited | turn_core::RevokeError::TooLasting,
+                ) => StatusCode::BAD_REQUEST,
                 RevokeError::Refused(turn_core::RevokeError::TooMany)
                 | RevokeError::Silent
                 | RevokeError::NotKept => StatusCode::SERVICE_UNAVAILABLE,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
+use turn_credentials::MAX_LIFETIME;
 
 use super::{AdminConfig, Hidden, NodeConfig, at_least_one};
 use crate::ice::check_url;
@@ -98,7 +99,7 @@ impl Check for IceConfig {
         }
         at_least_one(report, "port", self.port.into());
         at_least_one(report, "ttl", self.ttl);
-        if self.max_ttl < self.ttl || self.max_ttl > 30 * 24 * 3600 {
+        if self.max_ttl < self.ttl || self.max_ttl > MAX_LIFETIME {
             report.mistake("max_ttl", "must be at least ttl and at most 2592000 (30 days)");
         }
         if self.secret.is_some() && self.secret_file.is_some() {

@@ -79,7 +79,9 @@ impl Refusal {
             Self::BadHost => "the Host header names no host",
             Self::BadType => "send the parameters in the query, as a form or as JSON",
             Self::TooLarge => "the body is too large",
-            Self::NotOurs => "only a username that expires, as it was given here, can be revoked",
+            Self::NotOurs => {
+                "only a username that expires within 30 days, as it was given here, can be revoked"
+            }
             Self::NoAdmin => {
                 "no TURN server can be told: set signaling.ice.admin, or admin of each of signaling.ice.nodes"
             }

@@ -137,6 +137,18 @@ fn only_time_limited_usernames_can_be_revoked() {
 }
 
 #[test]
+fn what_would_have_to_be_kept_for_ever_is_not_revoked() {
+    let mut world = World::new();
+    let lasting = ["99999999999:1", "18446744073709551615:2", "carol:99999999999"];
+    for name in lasting {
+        assert_eq!(revoke(&mut world, name), Err(RevokeError::TooLasting), "{name}");
+    }
+    let month = BEGIN + turn_credentials::MAX_LIFETIME;
+    revoke(&mut world, &format!("{month}:carol")).unwrap();
+    assert_eq!(world.server.revoked.len(), 1);
+}
+
+#[test]
 fn a_static_user_whose_name_looks_time_limited_is_not_meant() {
     let name = format!("{EXPIRES}:carol");
     let mut world = World::with(|config| {
