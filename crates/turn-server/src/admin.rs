@@ -33,7 +33,8 @@ pub(crate) fn router(token: &str, revoker: Revoker) -> Router {
     Router::new()
         .route("/admin/turn/revoke", post(revoke).with_state(revoker))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(guard, admit))
+        // Not around the fallback: this is merged with other pages.
+        .route_layer(from_fn_with_state(guard, admit))
 }
 
 #[derive(Clone)]
@@ -152,6 +153,22 @@ mod tests {
         assert_eq!(ask(&router, right, body).await, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask(&router, right, "{}").await, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(ask(&router, right, "{").await, StatusCode::BAD_REQUEST);
+    #[tokio::test(start_paused = true)]
+    async fn other_paths_beside_it_need_no_token() {
+        let admin = router(TOKEN, Revoker::new(Letterboxes::of(&mail([])), None));
+        let pages = telemetry::router(prometheus::Registry::new(), telemetry::Health::new()).merge(admin);
+        for (path, expected) in [
+            ("/healthz", StatusCode::OK),
+            ("/favicon.ico", StatusCode::NOT_FOUND),
+            ("/admin/turn", StatusCode::NOT_FOUND),
+            ("/admin/turn/revoke", StatusCode::UNAUTHORIZED),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = pages.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), expected, "{path}");
+        }
+    }
+
         let long = format!(r#"{{"username":"{}"}}"#, "x".repeat(MAX_BODY));
         assert_eq!(ask(&router, right, &long).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
