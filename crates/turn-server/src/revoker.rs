@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{task::spawn_blocking, time::timeout};
-use tracing::error;
+use tracing::{error, info};
 
 pub(crate) use self::kept::Kept;
 use crate::worker::mail::Letterboxes;
@@ -56,7 +56,9 @@ impl Revoker {
     pub async fn revoke(&self, username: &str) -> Result<(), RevokeError> {
         let username: Arc<str> = username.into();
         self.tell(&username).await?;
-        self.keep(username).await
+        self.keep(Arc::clone(&username)).await?;
+        info!(?username, "revoked");
+        Ok(())
     }
 
     async fn tell(&self, username: &Arc<str>) -> Result<(), RevokeError> {
