@@ -58,6 +58,11 @@ wait_ready signaling "$pid" "$signaling_metrics"
 python3 "$e2e/revoking.py" "http://127.0.0.1:$signaling" "$api_key" "$a" "$b" >"$scratch/both.out" 2>&1 ||
     not_ok "two relays are told" "$scratch/both.out"
 report "$scratch/both.out"
+if grep -q "turn.admin.revoked_file is not set" "$scratch/a.log"; then
+    ok "a relay that would forget them at a restart says so at its start"
+else
+    not_ok "a relay that would forget them at a restart says so at its start" "$scratch/a.log"
+fi
 
 kill -9 "$second"
 wait "$second" 2>/dev/null || true

@@ -71,6 +71,9 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         key: format!("admin.{key}"),
         what,
     })?;
+    if token.is_some() && config.admin.revoked_file.is_none() {
+        warn!("turn.admin.revoked_file is not set: a restart forgets which credentials were revoked");
+    }
     let built = build::build(config, &surroundings)?;
     let has_certificate = surroundings.certificates.is_some();
     let could_speak_dtls = config.dtls.enabled && has_certificate;
