@@ -1,6 +1,8 @@
-"""Takes a credential back and looks what it is still good for: revoking.py [--one-is-gone] URL KEY PORT..."""
+"""Takes a credential back and looks what it is still good for."""
 
+import argparse
 import json
+import pathlib
 import socket
 import sys
 import time
@@ -71,14 +73,25 @@ def check(sentence, holds, why=""):
         print(why)
 
 
-one_is_gone = sys.argv[1] == "--one-is-gone"
-url, key, *ports = sys.argv[2:] if one_is_gone else sys.argv[1:]
-ports = [int(port) for port in ports]
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--one-is-gone", action="store_true", help="the first relay is there, b is not")
+parser.add_argument("--leave", type=pathlib.Path, help="a file for the credential that was taken back")
+parser.add_argument("--left", type=pathlib.Path, help="such a file: look only what that credential is good for")
+parser.add_argument("url")
+parser.add_argument("key")
+parser.add_argument("ports", type=int, nargs="+")
+arguments = parser.parse_args()
+url, key, ports = arguments.url, arguments.key, arguments.ports
 peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 peer.bind(("127.0.0.1", 0))
 
 carol, dave = credential("carol"), credential("dave")
-if one_is_gone:
+if arguments.left:
+    left = json.loads(arguments.left.read_text())
+    codes = [code(Client(("127.0.0.1", port), *given).allocate) for port in ports for given in (left, carol)]
+    check("after a restart the revoked credential is refused, and a fresh one is not", codes == [401, 0] * len(ports), codes)
+    sys.exit()
+if arguments.one_is_gone:
     client = at_work(ports[0], carol)
     status, text = revoke(carol[0])
     named = [node["node"] for node in json.loads(text)["nodes"]]
@@ -103,6 +116,8 @@ check("so is a new Allocate", set(anew) == {401}, anew)
 check("the other user's allocations go on", all(relays(other, b"unharmed") for _, other in theirs.values()))
 others = [code(Client(("127.0.0.1", port), *dave).allocate) for port in ports]
 check("and he gets new ones", set(others) == {0}, others)
+if arguments.leave:
+    arguments.leave.write_text(json.dumps(carol))
 time.sleep(1.1)
 again = credential("carol")
 fresh = [code(Client(("127.0.0.1", port), *again).allocate) for port in ports]
