@@ -128,16 +128,20 @@ impl Keys {
     }
 
     fn admit<'a>(&self, presented: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
-        if self.anonymous {
-            return Ok(());
+        match self.anonymous {
+            true => Ok(()),
+            false => self.admit_holder(presented, Refusal::NotSetUp),
         }
-        self.admit_holder(presented)
     }
 
-    /// The same also where the endpoints are open to everyone.
-    fn admit_holder<'a>(&self, presented: impl Iterator<Item = &'a str>) -> Result<(), Refusal> {
+    /// The same also where the endpoints are open to everyone; `without` is said where there are no keys.
+    fn admit_holder<'a>(
+        &self,
+        presented: impl Iterator<Item = &'a str>,
+        without: Refusal,
+    ) -> Result<(), Refusal> {
         if self.digests.is_empty() {
-            return Err(Refusal::NotSetUp);
+            return Err(without);
         }
         let mut matches = Choice::from(0);
         for presented in presented.map(digest) {

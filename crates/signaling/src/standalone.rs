@@ -147,6 +147,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_may_stand_beside_endpoints_that_are_open_to_everyone() {
+        let text = "[signaling]\nice.secret = \"north\"\n\
+                    credentials = { anonymous = true, api_keys = [\"0123456789abcdef\"] }";
+        assert!(load(text).unwrap().signaling.credentials.anonymous);
+    }
+
+    #[test]
     fn every_mistake_is_listed_with_its_line() {
         let text = r#"[signaling]
 allowed_origins = ["*", "https://a.example", "a.example"]

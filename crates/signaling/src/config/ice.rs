@@ -66,7 +66,7 @@ impl Default for IceConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialsConfig {
-    /// Keys that open the endpoints, 16 characters or more each.
+    /// Keys that open the endpoints, 16 characters or more each; with `anonymous` only that which revokes needs one.
     pub api_keys: Vec<Hidden>,
     /// Opens the endpoints to everyone.
     pub anonymous: bool,
@@ -127,12 +127,6 @@ impl Check for CredentialsConfig {
                     "must have 16 characters or more and no outer spaces",
                 );
             }
-        }
-        if self.anonymous && !self.api_keys.is_empty() {
-            report.mistake(
-                "anonymous",
-                "opens the endpoints to everyone: give either api_keys or anonymous",
-            );
         }
         at_least_one(report, "requests_per_second", self.requests_per_second.into());
         at_least_one(report, "request_burst", self.request_burst.into());

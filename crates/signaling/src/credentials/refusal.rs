@@ -16,6 +16,7 @@ use crate::gate::{FOREIGN_HOST, later};
 pub(super) enum Refusal {
     TooFast(Duration),
     NotSetUp,
+    NoKeys,
     ForeignHost,
     BadKey,
     BadService,
@@ -33,7 +34,7 @@ impl Refusal {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::TooFast(_) => "credential_rate",
-            Self::NotSetUp => "credential_not_set_up",
+            Self::NotSetUp | Self::NoKeys | Self::NoAdmin => "credential_not_set_up",
             Self::ForeignHost => "foreign_host",
             Self::BadKey => "credential_key",
             Self::BadService
@@ -44,14 +45,13 @@ impl Refusal {
             | Self::BadType
             | Self::TooLarge
             | Self::NotOurs => "credential_request",
-            Self::NoAdmin => "credential_not_set_up",
         }
     }
 
     fn status(self) -> StatusCode {
         match self {
             Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotSetUp | Self::ForeignHost | Self::BadKey => StatusCode::FORBIDDEN,
+            Self::NotSetUp | Self::NoKeys | Self::ForeignHost | Self::BadKey => StatusCode::FORBIDDEN,
             Self::BadService | Self::BadUsername | Self::BadParameters | Self::BadHost | Self::NotOurs => {
                 StatusCode::BAD_REQUEST
             }
@@ -67,6 +67,9 @@ impl Refusal {
             Self::TooFast(_) => "too many requests from this address",
             Self::NotSetUp => {
                 "this endpoint is closed: set signaling.credentials.api_keys, or signaling.credentials.anonymous = true to open it to everyone"
+            }
+            Self::NoKeys => {
+                "who revokes needs a key, also where the endpoints are open to everyone: set signaling.credentials.api_keys"
             }
             Self::ForeignHost => FOREIGN_HOST,
             Self::BadKey => {
@@ -98,20 +101,9 @@ impl IntoResponse for Refusal {
         let body = Json(Body {
             error: self.message(),
         });
-        match self {
-            Self::TooFast(wait) => later(wait, body),
-            Self::NotSetUp
-            | Self::ForeignHost
-            | Self::BadKey
-            | Self::BadService
-            | Self::BadUsername
-            | Self::BadAccount
-            | Self::BadParameters
-            | Self::BadHost
-            | Self::BadType
-            | Self::TooLarge
-            | Self::NotOurs
-            | Self::NoAdmin => (self.status(), body).into_response(),
+        if let Self::TooFast(wait) = self {
+            return later(wait, body);
         }
+        (self.status(), body).into_response()
     }
 }

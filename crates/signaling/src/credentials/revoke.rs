@@ -38,7 +38,8 @@ impl Endpoints {
         admitted.map_err(Refusal::TooFast)?;
         // What is open to everyone is to be given a credential, not to take others' away.
         let keys = header_keys(request.headers());
-        self.keys.admit_holder(keys.iter().map(String::as_str))?;
+        self.keys
+            .admit_holder(keys.iter().map(String::as_str), Refusal::NoKeys)?;
         if !self.hub.ice.can_revoke() {
             return Err(Refusal::NoAdmin);
         }

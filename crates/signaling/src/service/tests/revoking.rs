@@ -66,7 +66,34 @@ async fn nobody_takes_credentials_back_without_a_key_also_where_they_are_given_t
 }
 
 #[tokio::test]
-async fn only_usernames_that_expire_can_be_taken_back() {
+async fn where_credentials_are_given_to_everyone_a_key_opens_revoking_alone() {
+    let mut open = keyed();
+    open.credentials.anonymous = true;
+    let (router, heard) = serve_revoking(&open, Ok(())).await;
+    assert_eq!(ask(&router, get("/ice", &[])).await.0, StatusCode::OK);
+    assert_eq!(ask(&router, post_to(OURS, "")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&router, post_to(OURS, KEY)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(heard.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_may_not_revoke_for_want_of_keys_is_told_what_to_set() {
+    let mut open = config();
+    open.credentials.anonymous = true;
+    for config in [&config(), &open] {
+        let (router, _) = serve_revoking(config, Ok(())).await;
+        let (status, body) = ask(&router, post_to(OURS, KEY)).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let error = body["error"].as_str().unwrap();
+        assert!(
+            error.contains("signaling.credentials.api_keys") && !error.contains("anonymous"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_usernames_that_expire_before_long_can_be_taken_back() {
     let (router, heard) = serve_revoking(&keyed(), Ok(())).await;
     let long = "x".repeat(508);
     for username in ["alice", "%2B17:a", "17x", "99999999999:a", &format!("17:{long}")] {
