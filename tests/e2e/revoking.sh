@@ -95,4 +95,26 @@ up again "$scratch/suite.toml"
 python3 "$e2e/revoking.py" --left "$scratch/carol.json" -- "http://127.0.0.1:$web" "$suite_key" "$suite" >"$scratch/again.out" 2>&1 ||
     not_ok "the suite keeps it over a restart" "$scratch/again.out"
 report "$scratch/again.out"
+down
+
+# A node that shares the secret of the suite: its credentials are good at the suite's own relay too.
+secret=$(sed -n 's/^turn_secret = "\(.*\)"$/\1/p' "$scratch/state/secrets.toml")
+relay "$b" "$b_metrics" 31000 31999 >"$scratch/node.toml"
+start node "$bin/turn-server" --config "$scratch/node.toml"
+wait_ready node "$pid" "$b_metrics"
+cat "$scratch/suite.toml" - >"$scratch/nodes.toml" <<TOML
+[[signaling.ice.nodes]]
+name = "c"
+urls = ["turn:127.0.0.1:$b?transport=udp"]
+admin = { url = "http://127.0.0.1:$b_metrics", token = "$token" }
+TOML
+up nodes "$scratch/nodes.toml"
+python3 "$e2e/revoking.py" -- "http://127.0.0.1:$web" "$suite_key" "$b" "$suite" >"$scratch/nodes.out" 2>&1 ||
+    not_ok "the suite tells its node and its own relay" "$scratch/nodes.out"
+report "$scratch/nodes.out"
+if grep -q "gives it no secret.*node=.*c" "$scratch/nodes.log"; then
+    ok "the log names a node that has no secret of its own"
+else
+    not_ok "the log names a node that has no secret of its own" "$scratch/nodes.log"
+fi
 done_checking

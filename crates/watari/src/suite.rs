@@ -156,6 +156,14 @@ impl Suite {
         self.signaling.ice.secret.is_some() || self.signaling.ice.secret_file.is_some()
     }
 
+    /// The nodes that check credentials with the secret that the suite mints, or not at all.
+    pub(crate) fn nodes_without_secret(&self) -> impl Iterator<Item = &str> {
+        let nodes = self.signaling.ice.nodes.iter();
+        let bare = nodes.filter(|node| node.secret.is_none() && node.secret_file.is_none());
+        bare.filter(|_| !self.has_foreign_secret())
+            .map(|node| &*node.name)
+    }
+
     /// Whether the STUN server could tell more than the relay, or was given an address of its own.
     pub(crate) fn wants_stun(&self) -> bool {
         !self.stun.behaviour.addresses.is_empty() || self.stun.listen != stun_server::Config::default().listen

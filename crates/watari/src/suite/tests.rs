@@ -183,6 +183,23 @@ fn the_administrator_of_the_suites_own_relay_is_not_another_machines() {
 }
 
 #[test]
+fn a_node_without_any_secret_of_the_settings_is_noticed() {
+    let nodes = "[signaling.ice]\nnodes = [{ name = \"a\", urls = [\"turn:a.example\"] }, \
+                 { name = \"b\", urls = [\"turn:b.example\"], secret = \"south\" }, \
+                 { name = \"c\", urls = [\"turn:c.example\"], secret_file = \"/c\" }]\n";
+    let bare = |text: &str| {
+        let suite = load(text).unwrap();
+        suite
+            .nodes_without_secret()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bare(nodes), ["a"]);
+    assert_eq!(bare(&format!("{nodes}secret = \"north\"\n")), [""; 0]);
+    assert_eq!(bare(&format!("{nodes}secret_file = \"/n\"\n")), [""; 0]);
+}
+
+#[test]
 fn whatever_the_file_holds_loading_it_ends_with_settings_or_mistakes() {
     let sample = with_examples();
     // Cut off anywhere, and with any one line gone to pieces.

@@ -78,6 +78,17 @@ pub(super) struct Relay {
     admin: Router,
 }
 
+impl Relay {
+    /// Has it told which credentials are revoked.
+    fn told_by(&self, servers: IceServers) -> IceServers {
+        let revoker = self.revoker.clone();
+        servers.with_revoker(move |username| {
+            let revoker = revoker.clone();
+            async move { revoker.revoke(&username).await.map_err(|error| error.to_string()) }
+        })
+    }
+}
+
 impl Start<'_> {
     /// Starts every part; returns once all of them listen.
     pub(super) async fn everything(&mut self) -> Result<(), Failure> {
@@ -168,8 +179,7 @@ impl Start<'_> {
         }
         let secret = Secret::new(&self.secrets.turn_secret);
         if !config.nodes.is_empty() {
-            let servers = IceServers::from_config_or(config, Some(secret))?;
-            return Ok(servers.with_username_separator(self.suite.turn.username_separator));
+            return self.nodes(relay, secret);
         }
         let is_there = |ip: IpAddr| {
             let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
@@ -189,20 +199,36 @@ impl Start<'_> {
         let is_set = config.port != IceConfig::default().port;
         let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
         let certificates = self.secured.of_turn.clone();
-        let revoker = relay.revoker.clone();
-        let revoke = move |username: String| {
-            let revoker = revoker.clone();
-            async move { revoker.revoke(&username).await.map_err(|error| error.to_string()) }
-        };
-        Ok(IceServers::new(secret, config)
+        let servers = IceServers::new(secret, config)
             .with_username_separator(self.suite.turn.username_separator)
             .with_port(relay.udp.first().map_or(config.port, port))
             .with_tcp_port(relay.tcp.first().map(port))
             .with_tls_port(relay.tls.first().map(SocketAddr::port))
             .with_tls_for(move |host| certificates.pairs().iter().any(|pair| pair.covers(host)))
             .with_lan_address(lan)
-            .with_urls_on_this_machine(elsewhere)
-            .with_revoker(revoke))
+            .with_urls_on_this_machine(elsewhere);
+        Ok(relay.told_by(servers))
+    }
+
+    /// The nodes that the settings name in place of the suite's own relay, which takes what is minted for those that
+    /// have no secret.
+    fn nodes(&self, relay: &Relay, secret: Secret) -> Result<IceServers, Failure> {
+        for node in self.suite.nodes_without_secret() {
+            let secrets = self.announcement.state.join(state::FILE);
+            tracing::warn!(
+                node,
+                "signaling.ice.nodes gives it no secret, so it has to know turn_secret of {}",
+                secrets.display()
+            );
+        }
+        let config = &self.suite.signaling.ice;
+        let servers = IceServers::from_config_or(config, Some(secret))?
+            .with_username_separator(self.suite.turn.username_separator);
+        // Where the nodes cannot be told, nothing is revoked by telling this relay alone.
+        Ok(match config.nodes.iter().any(|node| node.admin.is_some()) {
+            true => relay.told_by(servers),
+            false => servers,
+        })
     }
 
     fn metrics(&mut self, admin: Router) -> Result<(), Failure> {
