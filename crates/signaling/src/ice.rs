@@ -37,13 +37,18 @@ pub(crate) use self::{
 #[derive(Debug, Clone)]
 pub struct IceServers {
     separator: char,
-    own: Own,
-    /// Told instead of `own`.
-    nodes: Option<Arc<Nodes>>,
+    servers: Servers,
     revoking: Revoking,
     ttl: Duration,
     max_ttl: Duration,
     probe_every: Duration,
+}
+
+/// The TURN servers there are.
+#[derive(Debug, Clone)]
+enum Servers {
+    Own(Own),
+    Nodes(Arc<Nodes>),
 }
 
 /// Whom a list is for.
@@ -60,10 +65,13 @@ pub(crate) struct Asker<'a> {
 impl IceServers {
     /// Mints with `secret`, for the one server that `config` names or that is named after the host asked for.
     pub fn new(secret: Secret, config: &IceConfig) -> Self {
+        Self::with(Servers::Own(Own::new(secret, config)), config)
+    }
+
+    fn with(servers: Servers, config: &IceConfig) -> Self {
         Self {
             separator: SEPARATOR,
-            own: Own::new(secret, config),
-            nodes: None,
+            servers,
             revoking: Revoking::default(),
             ttl: Duration::from_secs(config.ttl),
             max_ttl: Duration::from_secs(config.max_ttl),
@@ -104,16 +112,30 @@ impl IceServers {
                 revoking.admin(&node.name, &key, admin)?;
             }
         }
-        let nodes = (!config.nodes.is_empty()).then(|| Nodes::new(config, secret.as_ref()));
-        let nodes = nodes.transpose()?.map(Arc::new);
-        // With nodes nothing is minted with it.
-        let unused = nodes.is_some().then(|| Secret::new([]));
-        let secret = secret.or(unused).ok_or(SecretError::Missing)?;
+        let servers = match config.nodes.is_empty() {
+            true => Servers::Own(Own::new(secret.ok_or(SecretError::Missing)?, config)),
+            false => Servers::Nodes(Arc::new(Nodes::new(config, secret.as_ref())?)),
+        };
         Ok(Self {
-            nodes,
             revoking,
-            ..Self::new(secret, config)
+            ..Self::with(servers, config)
         })
+    }
+
+    /// Changes what is known of the one server; of nodes the settings say all there is.
+    fn own(mut self, change: impl FnOnce(&mut Own)) -> Self {
+        match &mut self.servers {
+            Servers::Own(own) => change(own),
+            Servers::Nodes(_) => {}
+        }
+        self
+    }
+
+    fn nodes(&self) -> Option<&Arc<Nodes>> {
+        match &self.servers {
+            Servers::Own(_) => None,
+            Servers::Nodes(nodes) => Some(nodes),
+        }
     }
 
     /// Puts this between expiry and user of the names it mints, as the TURN server expects.
@@ -125,47 +147,40 @@ impl IceServers {
 
     /// Uses this port of the TURN server in URIs made from a host name.
     #[must_use]
-    pub fn with_port(mut self, port: u16) -> Self {
-        self.own.port = port;
-        self.own.tcp_port = Some(port);
-        self
+    pub fn with_port(self, port: u16) -> Self {
+        self.own(|own| (own.port, own.tcp_port) = (port, Some(port)))
     }
 
     /// Offers the TURN server over TCP at this port too, or not at all; without this call, at the port of UDP.
     #[must_use]
-    pub fn with_tcp_port(mut self, port: Option<u16>) -> Self {
-        self.own.tcp_port = port;
-        self
+    pub fn with_tcp_port(self, port: Option<u16>) -> Self {
+        self.own(|own| own.tcp_port = port)
     }
 
     /// Offers the TURN server over TLS at this port too.
     #[must_use]
-    pub fn with_tls_port(mut self, port: Option<u16>) -> Self {
-        self.own.tls_port = port;
-        self
+    pub fn with_tls_port(self, port: Option<u16>) -> Self {
+        self.own(|own| own.tls_port = port)
     }
 
     /// Offers it over TLS only under hosts that its certificates are for; without this call, under every host.
     #[must_use]
-    pub fn with_tls_for(mut self, is_certified: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.own.tls_for = Certified(Arc::new(is_certified));
-        self
+    pub fn with_tls_for(self, is_certified: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.own(|own| own.tls_for = Certified(Arc::new(is_certified)))
     }
 
     /// Offers this address too when a page was asked for under `localhost`, so that a browser which
     /// gathers only on its network interface reaches the relay.
     #[must_use]
-    pub fn with_lan_address(mut self, address: Option<IpAddr>) -> Self {
-        self.own.lan = address;
-        self
+    pub fn with_lan_address(self, address: Option<IpAddr>) -> Self {
+        self.own(|own| own.lan = address)
     }
 
     /// Uses these URIs when a page was asked for under `localhost`, for a relay that does not listen on the
     /// loopback address; empty when it does.
     #[must_use]
-    pub fn with_urls_on_this_machine(mut self, urls: Vec<String>) -> Self {
-        self.own.on_this_machine = urls;
-        self
+    pub fn with_urls_on_this_machine(self, urls: Vec<String>) -> Self {
+        self.own(|own| own.on_this_machine = urls)
     }
 
     /// Revokes credentials by this call, for a TURN server in the same process: it takes the username and says what went
@@ -182,20 +197,22 @@ impl IceServers {
 
     /// Begins to ask the nodes, if there are any, whether they are there.
     pub(crate) fn probe(&self, registry: &Registry, shutdown: &Shutdown) -> Result<(), prometheus::Error> {
-        let nodes = self.nodes.as_ref();
-        nodes.map_or(Ok(()), |nodes| {
+        self.nodes().map_or(Ok(()), |nodes| {
             probe::start(nodes, self.probe_every, registry, shutdown)
         })
     }
 
     /// Tells whether the servers are named after the host that a client asked for.
     pub(crate) fn needs_host(&self) -> bool {
-        self.nodes.is_none() && self.own.needs_host()
+        match &self.servers {
+            Servers::Own(own) => own.needs_host(),
+            Servers::Nodes(_) => false,
+        }
     }
 
     /// The region that a query names in its parameter `region`, if a node is there; another one is as good as none.
     pub(crate) fn region_of(&self, query: Option<&str>) -> Option<Box<str>> {
-        let nodes = self.nodes.as_ref()?;
+        let nodes = self.nodes()?;
         let mut pairs = query?.split('&');
         let region = pairs.find_map(|pair| pair.strip_prefix("region="))?;
         nodes.has_region(region).then(|| region.into())
@@ -216,9 +233,9 @@ impl IceServers {
         let username = format!("{expires}{}{}", self.separator, asker.user);
         let password = |secret: &Secret| derive_password(secret, &username);
         let mut grant = Grant::new(username.clone(), ttl.as_secs());
-        match &self.nodes {
-            None => grant.add(self.own.urls_for(asker.site), password(&self.own.secret)),
-            Some(nodes) => {
+        match &self.servers {
+            Servers::Own(own) => grant.add(own.urls_for(asker.site), password(&own.secret)),
+            Servers::Nodes(nodes) => {
                 for node in nodes.chosen(asker.region, asker.user) {
                     grant.add(node.urls.iter().cloned(), password(&node.secret));
                 }
