@@ -4,7 +4,7 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    http::{HeaderValue, Method, Request, StatusCode, Uri, header},
+    http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::Scheme},
 };
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -35,6 +35,8 @@ pub(crate) type Told = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 #[derive(Clone, Default)]
 pub(super) struct Revoking {
     servers: Vec<Arc<Server>>,
+    /// Of all those with an endpoint: what the system trusts is read once.
+    http: Option<Http>,
 }
 
 /// One of them.
@@ -55,6 +57,13 @@ struct Admin {
 }
 
 type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
+
+#[derive(Clone)]
+struct Http {
+    client: HttpClient,
+    /// Why no server's certificate will do.
+    trusts_nobody: Option<Arc<str>>,
+}
 
 /// A server that was not told, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,10 +92,17 @@ impl Revoking {
         let endpoint = format!("{}/admin/turn/revoke", config.url.trim_end_matches('/'));
         let endpoint =
             Uri::try_from(endpoint).map_err(|error| invalid(format!("{key}.url"), error.to_string()))?;
+        let Http {
+            client,
+            trusts_nobody,
+        } = self.http.get_or_insert_with(Http::new).clone();
+        if let Some(error) = trusts_nobody.filter(|_| endpoint.scheme() == Some(&Scheme::HTTPS)) {
+            tracing::warn!(node = name, %error, "the system trusts no authority, so it cannot be told over HTTPS");
+        }
         let way = Way::Admin(Box::new(Admin {
             endpoint,
             authorization,
-            client: client(),
+            client,
         }));
         self.add(name, way);
         Ok(())
@@ -207,24 +223,32 @@ fn said(body: &Bytes) -> String {
     answer.map_or_else(|_| String::new(), |answer| format!(": {}", answer.error))
 }
 
-/// Trusts what the system trusts; plain HTTP needs no trust.
-fn client() -> HttpClient {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let versions = || {
-        ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("the provider speaks TLS 1.2 and 1.3")
-    };
-    let trusting = versions().with_native_roots().unwrap_or_else(|error| {
-        tracing::debug!(%error, "the system trusts no authority");
-        versions().with_root_certificates(RootCertStore::empty())
-    });
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(trusting.with_no_client_auth())
-        .https_or_http()
-        .enable_http1()
-        .build();
-    Client::builder(TokioExecutor::new()).build(connector)
+impl Http {
+    /// Trusts what the system trusts; plain HTTP needs no trust.
+    fn new() -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let versions = || {
+            ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .expect("the provider speaks TLS 1.2 and 1.3")
+        };
+        let (trusting, trusts_nobody) = match versions().with_native_roots() {
+            Ok(trusting) => (trusting, None),
+            Err(error) => {
+                let nobody = versions().with_root_certificates(RootCertStore::empty());
+                (nobody, Some(error.to_string().into()))
+            }
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trusting.with_no_client_auth())
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            trusts_nobody,
+        }
+    }
 }
 
 #[cfg(test)]
