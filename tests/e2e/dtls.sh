@@ -158,14 +158,14 @@ else
     echo "skipped: gnutls-cli is not installed"
 fi
 
-# Every fifth datagram is lost, in both directions; each seed loses others. A handshake has ten seconds, which bad luck may
+# Every fifth datagram is lost, in both directions; each seed loses others. A handshake has thirty seconds, which bad luck may
 # use up, as retransmissions come ever more slowly: then a client begins anew, and so does this one.
 for seed in 1 2 3; do
     start "lossy$seed" python3 "$e2e/lossy.py" "$lossy" "$turn" 20 "$seed"
     lossy_pid=$pid
     for _ in $(seq 100); do grep -q ready "$scratch/lossy$seed.log" && break || sleep 0.05; done
     tries=1
-    while ! timeout 25 openssl s_client -CAfile "$scratch/ca.crt" -verify_return_error -dtls1_2 \
+    while ! timeout 40 openssl s_client -CAfile "$scratch/ca.crt" -verify_return_error -dtls1_2 \
         -connect "127.0.0.1:$lossy" </dev/null >"$scratch/lossy$seed.out" 2>&1 && [ "$tries" -lt 3 ]; do
         tries=$((tries + 1))
     done

@@ -14,7 +14,7 @@ pub struct Dtls {
     pub sessions_per_address: u32,
     /// Handshakes of everybody at a time.
     pub half_open: u32,
-    /// Seconds that a handshake may take.
+    /// Seconds that a handshake may take. What gets lost is sent again after 1, 2, 4 and 8 seconds (RFC 6347 §4.2.4.1).
     pub handshake: u32,
     /// Seconds that a session without an allocation may be silent.
     pub idle: u32,
@@ -28,7 +28,7 @@ impl Default for Dtls {
             sessions: 4096,
             sessions_per_address: 256,
             half_open: 1024,
-            handshake: 10,
+            handshake: 30,
             idle: 60,
         }
     }
