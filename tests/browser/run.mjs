@@ -3,6 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { chat } from "./checks/chat.mjs";
 import { cluster } from "./checks/cluster.mjs";
 import { checker } from "./checks/checker.mjs";
 import { devices } from "./checks/devices.mjs";
@@ -65,6 +66,7 @@ try {
   await cluster({ ...stage, watari });
   await renewed({ ...stage, watari });
   await devices(stage);
+  await chat({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
@@ -85,7 +87,7 @@ try {
   await broken({ ...stage, suite: gated, gate, restart });
 
   if (firefox) await https({ watari, chromium, keep });
-  if (firefox) await otherPages(suite);
+  if (firefox) await inFirefox(suite, browser);
   if (firefox) await transports({ watari, chromium, firefox, keep });
 
   await check("no page asked another host for anything, and none had an error", async () => {
@@ -110,10 +112,14 @@ try {
   }
 }
 
-/** @param {import("./lib/suite.mjs").Suite} suite */
-async function otherPages(suite) {
+/**
+ * @param {import("./lib/suite.mjs").Suite} suite
+ * @param {import("puppeteer-core").Browser} other for the other side of a call
+ */
+async function inFirefox(suite, other) {
   const { browser, close } = await launchFirefox(firefox);
   try {
+    await chat({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {

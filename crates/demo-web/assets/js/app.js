@@ -1,6 +1,7 @@
 /** Puts the page together: one session, the views that show it, the switches that steer it. */
 
 import { CandidatesView } from "./candidates-view.js";
+import { ChatView } from "./chat-view.js";
 import { byId, make, write } from "./dom.js";
 import { I18n } from "./i18n.js";
 import { LobbyView } from "./lobby-view.js";
@@ -24,6 +25,7 @@ const session = new Session(signaling);
 const lobby = new LobbyView(i18n);
 const preview = new PreviewView(i18n, session, () => lobby.wish);
 const stage = new StageView(i18n, session);
+const chat = new ChatView(i18n, session);
 const path = new PathView(i18n);
 const candidates = new CandidatesView(i18n);
 /** @type {HTMLInputElement} */
@@ -33,7 +35,10 @@ const relayOnly = byId("relay-only");
 const standing = [];
 
 session.addEventListener("change", render);
-session.addEventListener("call", () => candidates.begin());
+session.addEventListener("call", (event) => {
+  candidates.begin();
+  chat.begin(/** @type {CustomEvent<import("./call.js").Call>} */ (event).detail);
+});
 session.addEventListener("candidate", (event) => candidates.add(/** @type {CustomEvent} */ (event).detail));
 session.addEventListener("reading", () => {
   if (!session.call) return;
@@ -81,6 +86,7 @@ function render() {
   lobby.render();
   preview.render();
   stage.render();
+  chat.render();
   path.render(session.call);
 }
 

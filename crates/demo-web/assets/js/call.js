@@ -1,8 +1,10 @@
 /** One call with one other member of the room, through as many connections and restarts as it takes. */
 
 import { parseCandidate } from "./candidate.js";
+import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { placeKey, recognise } from "./path.js";
+import { SideChannel } from "./side-channel.js";
 
 /** A path that falters often heals within this time (ms). */
 const GRACE = 3000;
@@ -35,6 +37,9 @@ export class Call extends EventTarget {
   /** @type {import("./path.js").Received | null} */
   received = null;
   progress = { offer: false, answer: false, candidates: false };
+
+  #channel = new SideChannel();
+  chat = new Chat(this.#channel);
 
   #terms;
   #ice;
@@ -130,6 +135,7 @@ export class Call extends EventTarget {
     const connection = new Connection({
       polite,
       media,
+      channel: this.#channel,
       configuration: this.#configuration(),
       sendDescription: (description) => {
         const name = description.type === "offer" ? "offer" : "answer";

@@ -10,6 +10,7 @@ const KINDS = /** @type {const} */ (["audio", "video"]);
  * @property {boolean} polite
  * @property {RTCConfiguration} configuration
  * @property {import("./local-media.js").LocalMedia} media
+ * @property {import("./side-channel.js").SideChannel} channel goes along
  * @property {(description: RTCSessionDescription) => void} sendDescription
  * @property {(candidate: RTCIceCandidate | null) => void} sendCandidate
  */
@@ -22,11 +23,14 @@ export class Connection extends EventTarget {
   #pc;
   #negotiation;
   #media;
+  /** Given away with the first lines. @type {Frame["channel"] | null} */
+  #channel;
 
   /** @param {Frame} frame */
-  constructor({ polite, configuration, media, sendDescription, sendCandidate }) {
+  constructor({ polite, configuration, media, channel, sendDescription, sendCandidate }) {
     super();
     this.#media = media;
+    this.#channel = channel;
     this.#pc = new RTCPeerConnection({ ...configuration, bundlePolicy: "max-bundle" });
     this.#pc.addEventListener("connectionstatechange", () => this.dispatchEvent(new Event("state")));
     this.#pc.addEventListener("track", ({ track }) => this.#tell("track", track));
@@ -63,6 +67,9 @@ export class Connection extends EventTarget {
 
   /** Puts the tracks we have on the lines, and makes the lines when nobody has yet; an offer follows by itself. */
   async attach() {
+    // Not before: it would make the polite end offer.
+    this.#channel?.use(this.#pc);
+    this.#channel = null;
     const stream = this.#media.stream;
     const replaced = KINDS.map((kind) => {
       const track = this.#media.track(kind);
