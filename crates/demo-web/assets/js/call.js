@@ -277,6 +277,8 @@ export class Call extends EventTarget {
 
   /** @param {MediaStreamTrack} track */
   #arrived(track) {
+    // What has come to its end stays paused in Firefox, whatever is added: the next connection gets a stream of its own.
+    if (this.remote.getTracks().every(({ readyState }) => readyState === "ended")) this.remote = new MediaStream();
     for (const old of this.remote.getTracks()) if (old.kind === track.kind) this.remote.removeTrack(old);
     this.remote.addTrack(track);
     for (const event of ["mute", "unmute", "ended"]) track.addEventListener(event, () => this.#changed());
