@@ -17,6 +17,7 @@ import { ports } from "./checks/ports.mjs";
 import { relayed } from "./checks/relayed.mjs";
 import { renewed } from "./checks/renewed.mjs";
 import { resumed } from "./checks/resumed.mjs";
+import { canvases, tabs } from "./checks/screens.mjs";
 import { tokens } from "./checks/tokens.mjs";
 import { transports } from "./checks/transports.mjs";
 import { INSECURE_HOST, launch } from "./lib/browser.mjs";
@@ -67,6 +68,7 @@ try {
   await renewed({ ...stage, watari });
   await devices(stage);
   await chat({ browsers: [browser, browser], engines: "Chromium", suite, keep });
+  await tabs({ chromium, other: browser, engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
@@ -120,6 +122,8 @@ async function inFirefox(suite, other) {
   const { browser, close } = await launchFirefox(firefox);
   try {
     await chat({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
+    await canvases({ firefox: browser, other, suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {

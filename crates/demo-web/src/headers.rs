@@ -5,9 +5,10 @@ use axum::http::{
 
 use crate::SignalingUrl;
 
-/// Camera and microphone are the page's business, nothing else is, and no frame of another origin gets them.
+/// Camera, microphone and what is on the screen are the page's business, nothing else is, and no frame of another origin
+/// gets them.
 const PERMISSIONS: &str = "camera=(self), microphone=(self), autoplay=(self), clipboard-write=(self), \
-    display-capture=(), geolocation=(), midi=(), payment=(), usb=(), serial=(), bluetooth=()";
+    display-capture=(self), geolocation=(), midi=(), payment=(), usb=(), serial=(), bluetooth=()";
 
 /// Composes the headers that every answer of the page carries.
 pub(crate) fn security(signaling: Option<&SignalingUrl>) -> HeaderMap {

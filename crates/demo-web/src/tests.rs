@@ -92,6 +92,8 @@ async fn every_answer_carries_the_security_headers() {
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         let permissions = headers["permissions-policy"].to_str().unwrap();
         assert!(permissions.contains("camera=(self), microphone=(self)"), "{path}");
+        assert!(permissions.contains("display-capture=(self)"), "{path}");
+        assert!(permissions.contains("geolocation=()"), "{path}");
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer", "{path}");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
         assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY", "{path}");

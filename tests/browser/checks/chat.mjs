@@ -57,8 +57,8 @@ export async function chat(pair) {
     await eventually("the text", () => lines(sora), (now) => now.at(-1) === "Aoiafter the restart");
   });
   await check(`what is said while the connection is replaced arrives once, over the new one (${pair.engines})`, async () => {
-    await aoi.page.click("#relay-only");
     await aoi.page.focus("#chat-text");
+    await sora.page.click("#relay-only");
     await say(aoi, "on the way");
     await sora.says(/through a relay/);
     await eventually("the text", () => lines(sora), (now) => now.at(-1) === "Aoion the way");

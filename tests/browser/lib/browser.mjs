@@ -14,8 +14,10 @@ export const INSECURE_HOST = "watari.test";
  * @param {"fake" | "refused" | "none"} [camera] and microphone alike
  * @param {string} [film] a Y4M file that the camera shows instead of a test pattern
  * @param {import("./authority.mjs").Trusted} [authority] whose certificates it believes
+ * @param {string} [shown] title of the tab that is chosen when a page wants to show a screen; who asks for a camera must
+ *   have been permitted it
  */
-export async function launch(executablePath, camera = "fake", film, authority) {
+export async function launch(executablePath, camera = "fake", film, authority, shown) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
   // The user's NSS database is where Chromium looks for authorities of one's own.
   if (authority) await authority.trustedIn(join(userDataDir, ".pki/nssdb"));
@@ -35,7 +37,10 @@ export async function launch(executablePath, camera = "fake", film, authority) {
       "--disable-sync",
       ...(camera === "none" ? [] : ["--use-fake-device-for-media-stream"]),
       ...(film ? [`--use-file-for-fake-video-capture=${film}`] : []),
-      `--use-fake-ui-for-media-stream${camera === "refused" ? "=deny" : ""}`,
+      // The fake choice would be a fake screen, which nobody ends.
+      shown
+        ? `--auto-select-tab-capture-source-by-title=${shown}`
+        : `--use-fake-ui-for-media-stream${camera === "refused" ? "=deny" : ""}`,
       "--allow-loopback-in-peer-connection",
       "--autoplay-policy=user-gesture-required",
       `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,

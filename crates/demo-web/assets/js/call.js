@@ -4,6 +4,7 @@ import { parseCandidate } from "./candidate.js";
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { placeKey, recognise } from "./path.js";
+import { Showing } from "./showing.js";
 import { SideChannel } from "./side-channel.js";
 
 /** A path that falters often heals within this time (ms). */
@@ -40,6 +41,7 @@ export class Call extends EventTarget {
 
   #channel = new SideChannel();
   chat = new Chat(this.#channel);
+  #showing = new Showing(this.#channel, () => (this.#terms.media.screen.track ? "screen" : "camera"));
 
   #terms;
   #ice;
@@ -70,12 +72,18 @@ export class Call extends EventTarget {
     this.#terms = terms;
     this.#ice = terms.ice;
     this.#relayOnly = terms.relayOnly;
+    this.#showing.addEventListener("change", () => this.#changed());
     this.#connection = this.#connect();
     this.#readings = setInterval(() => this.#read(), READING_EVERY);
   }
 
   get peer() {
     return this.#terms.peer;
+  }
+
+  /** What the other side's picture shows. */
+  get showing() {
+    return this.#showing.remote;
   }
 
   /** @returns {CallState} */
@@ -87,6 +95,7 @@ export class Call extends EventTarget {
 
   /** Sends the tracks there are now; before the first offer has come, the answer to it will. */
   async attach() {
+    this.#showing.tell();
     if (this.#connection.answered || !this.#terms.polite) await this.#connection.attach();
   }
 

@@ -72,7 +72,7 @@ export class Connection extends EventTarget {
     this.#channel = null;
     const stream = this.#media.stream;
     const replaced = KINDS.map((kind) => {
-      const track = this.#media.track(kind);
+      const track = this.#media.sent(kind);
       const direction = track ? "sendrecv" : "recvonly";
       const line = this.#pc.getTransceivers().find((line) => line.receiver.track.kind === kind);
       if (!line) return this.#pc.addTransceiver(track ?? kind, { direction, streams: track ? [stream] : [] });

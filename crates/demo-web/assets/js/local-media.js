@@ -1,18 +1,31 @@
-/** What this page sends: at most one camera track and one microphone track, each on, off or not there. */
+/**
+ * What this page sends: at most one camera track and one microphone track, each on, off or not there, and the screen in
+ * place of the camera.
+ */
 
 import { open } from "./media.js";
+import { Screen } from "./screen.js";
 
 /** @typedef {"audio" | "video"} Kind */
 
 const KINDS = /** @type {const} */ (["audio", "video"]);
 
-/** Fires `change` when a track comes, goes or is switched. */
+/** Fires `change` when a track comes, goes or is switched, and `replaced` when another picture is to be sent. */
 export class LocalMedia extends EventTarget {
   stream = new MediaStream();
+  screen = new Screen();
   /** Which devices are opened. @type {import("./media.js").Chosen} */
   chosen = {};
   /** Counts what was decided about each kind: a device that opens late is kept only if nothing was decided since. */
   #decided = { audio: 0, video: 0 };
+
+  constructor() {
+    super();
+    this.screen.addEventListener("change", () => {
+      this.dispatchEvent(new Event("replaced"));
+      this.#changed();
+    });
+  }
 
   /**
    * Opens devices and keeps their tracks, but for those that were asked for anew or given up meanwhile.
@@ -45,6 +58,14 @@ export class LocalMedia extends EventTarget {
   }
 
   /**
+   * What goes to the other side.
+   * @param {Kind} kind
+   */
+  sent(kind) {
+    return (kind === "video" && this.screen.track) || this.track(kind);
+  }
+
+  /**
    * @param {Kind} kind
    * @returns {"on" | "off" | "none"}
    */
@@ -73,8 +94,9 @@ export class LocalMedia extends EventTarget {
     this.#changed();
   }
 
-  /** Releases the devices. */
+  /** Releases the devices and the screen. */
   stop() {
+    this.screen.stop();
     for (const kind of KINDS) this.#forget(kind);
     this.#changed();
   }

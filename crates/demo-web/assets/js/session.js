@@ -52,6 +52,7 @@ export class Session extends EventTarget {
     super();
     this.#url = url;
     this.media.addEventListener("change", () => this.#changed());
+    this.media.addEventListener("replaced", () => this.call?.attach());
   }
 
   /**
@@ -117,6 +118,15 @@ export class Session extends EventTarget {
     this.notices = [...this.notices.filter(({ key }) => !key.startsWith("media.")), ...notices];
     await this.call?.attach();
     this.#changed();
+  }
+
+  /** Shows the screen instead of the camera, or ends that. */
+  async share() {
+    const { screen } = this.media;
+    if (screen.track) return screen.stop();
+    this.notices = this.notices.filter(({ key }) => key !== "screen.failed");
+    const problem = await screen.start();
+    if (problem && this.phase !== "lobby") this.#note({ key: `screen.${problem}` });
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { byId, write } from "./dom.js";
 import { linkTo } from "./room.js";
+import { canShare } from "./screen.js";
 
 const KINDS = /** @type {const} */ ([["audio", "microphone"], ["video", "camera"]]);
 const COPIED_FOR = 2500;
@@ -25,6 +26,8 @@ export class StageView {
     for (const [kind, device] of KINDS) {
       byId(`toggle-${device}`).addEventListener("click", () => session.toggle(kind));
     }
+    byId("toggle-screen").hidden = !canShare(window);
+    byId("toggle-screen").addEventListener("click", () => session.share());
     byId("copy-link").addEventListener("click", () => this.#copy());
     byId("hang-up").addEventListener("click", () => session.leave());
     byId("play").addEventListener("click", () => this.#play());
@@ -43,14 +46,14 @@ export class StageView {
     const { call, media } = this.#session;
     const picture = call?.remote.getVideoTracks().some((track) => track.readyState === "live" && !track.muted);
     byId("stage").dataset.remote = call ? (picture ? "picture" : "sound") : "nobody";
-    write(byId("remote-name"), call ? call.peer.name || this.#i18n.t("guest") : "");
+    byId("stage").dataset.showing = call?.showing ?? "camera";
+    const name = call ? call.peer.name || this.#i18n.t("guest") : "";
+    write(byId("remote-name"), call?.showing === "screen" ? this.#i18n.t("stage.screen", { name }) : name);
     if (this.#remote.srcObject !== (call?.remote ?? null)) {
       this.#remote.srcObject = call?.remote ?? null;
       if (call) this.#play();
     }
-    const sending = media.stream.getTracks().length > 0;
-    byId("stage").dataset.self = media.track("video") ? "picture" : sending ? "sound" : "nothing";
-    if (this.#self.srcObject !== media.stream) this.#self.srcObject = media.stream;
+    this.#renderSelf(media);
     for (const [kind, device] of KINDS) {
       const state = media.state(kind);
       const button = byId(`toggle-${device}`);
@@ -60,6 +63,21 @@ export class StageView {
       button.title = label;
     }
     if (!call) byId("play").hidden = true;
+  }
+
+  /** @param {import("./local-media.js").LocalMedia} media */
+  #renderSelf(media) {
+    const { screen, stream } = media;
+    const sending = stream.getTracks().length > 0;
+    byId("stage").dataset.self = screen.track ? "screen" : media.track("video") ? "picture" : sending ? "sound" : "nothing";
+    const shown = screen.stream ?? stream;
+    if (this.#self.srcObject !== shown) this.#self.srcObject = shown;
+    write(byId("self-name"), this.#i18n.t(screen.track ? "stage.yourscreen" : "you"));
+    const button = byId("toggle-screen");
+    const label = this.#i18n.t(screen.track ? "control.screen.stop" : "control.screen.start");
+    button.dataset.state = screen.track ? "active" : "idle";
+    button.setAttribute("aria-label", label);
+    button.title = label;
   }
 
   /** Browsers may hold back sound until the page was touched; then a button asks for that touch. */

@@ -32,6 +32,9 @@ export default {
   "control.camera.on": "Turn the camera off",
   "control.camera.off": "Turn the camera on",
   "control.camera.none": "Start the camera",
+  "control.screen.start": "Show your screen",
+  "control.screen.stop": "Stop showing your screen",
+  "screen.failed": "The screen could not be shown.",
   "control.link": "Copy the link",
   "control.link.done": "Copied",
   "control.hangup": "Hang up",
@@ -55,6 +58,8 @@ export default {
   "stage.empty": "Nobody is here yet",
   "stage.invite": "Send this link to the person you want to see:",
   "stage.nopicture": "No picture from the other side",
+  "stage.screen": "{name}: screen",
+  "stage.yourscreen": "Your screen",
   "stage.receive": "You send nothing",
 
   "state.lobby": "Choose a name and a room.",

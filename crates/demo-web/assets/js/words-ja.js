@@ -32,6 +32,9 @@ export default {
   "control.camera.on": "カメラを切る",
   "control.camera.off": "カメラを入れる",
   "control.camera.none": "カメラを使い始める",
+  "control.screen.start": "画面を見せる",
+  "control.screen.stop": "画面を見せるのをやめる",
+  "screen.failed": "画面を見せられませんでした。",
   "control.link": "リンクをコピー",
   "control.link.done": "コピーしました",
   "control.hangup": "終了",
@@ -55,6 +58,8 @@ export default {
   "stage.empty": "まだ誰もいません",
   "stage.invite": "話したい相手にこのリンクを送ってください。",
   "stage.nopicture": "相手の映像はありません",
+  "stage.screen": "{name} さんの画面",
+  "stage.yourscreen": "自分の画面",
   "stage.receive": "何も送っていません",
 
   "state.lobby": "名前と部屋を決めてください。",
