@@ -10,6 +10,7 @@ import { devices } from "./checks/devices.mjs";
 import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
 import { inspector } from "./checks/inspector.mjs";
+import { keys } from "./checks/keys.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
@@ -69,6 +70,7 @@ try {
   await devices(stage);
   await chat({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await tabs({ chromium, other: browser, engines: "Chromium", suite, keep });
+  await keys({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
@@ -124,6 +126,7 @@ async function inFirefox(suite, other) {
     await chat({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
     await canvases({ firefox: browser, other, suite, keep });
+    await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {

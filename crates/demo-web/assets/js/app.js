@@ -3,6 +3,7 @@
 import { CandidatesView } from "./candidates-view.js";
 import { ChatView } from "./chat-view.js";
 import { byId, make, write } from "./dom.js";
+import { HelpView } from "./help-view.js";
 import { I18n } from "./i18n.js";
 import { LobbyView } from "./lobby-view.js";
 import { unavailable } from "./media.js";
@@ -12,6 +13,7 @@ import { linkTo, takeTokens } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
 import { stateLine, STEPS, stepsDone } from "./state.js";
+import { WindowView } from "./window-view.js";
 import en from "./words-en.js";
 import ja from "./words-ja.js";
 
@@ -26,6 +28,8 @@ const lobby = new LobbyView(i18n);
 const preview = new PreviewView(i18n, session, () => lobby.wish);
 const stage = new StageView(i18n, session);
 const chat = new ChatView(i18n, session);
+const windows = new WindowView(i18n, session);
+new HelpView(i18n, () => session.phase !== "lobby");
 const path = new PathView(i18n);
 const candidates = new CandidatesView(i18n);
 /** @type {HTMLInputElement} */
@@ -87,6 +91,7 @@ function render() {
   preview.render();
   stage.render();
   chat.render();
+  windows.render();
   path.render(session.call);
 }
 

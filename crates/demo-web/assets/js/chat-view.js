@@ -74,7 +74,6 @@ export class ChatView {
     const label = this.#unread ? this.#i18n.t("chat.unread", { n: this.#unread }) : this.#i18n.t("chat.title");
     button.setAttribute("aria-expanded", String(open));
     button.setAttribute("aria-label", label);
-    button.title = label;
     const mark = byId("chat-unread");
     mark.hidden = this.#unread === 0;
     write(mark, this.#unread > 99 ? "99+" : String(this.#unread));

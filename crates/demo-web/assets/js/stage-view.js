@@ -58,9 +58,7 @@ export class StageView {
       const state = media.state(kind);
       const button = byId(`toggle-${device}`);
       button.dataset.state = state;
-      const label = this.#i18n.t(`control.${device}.${state}`);
-      button.setAttribute("aria-label", label);
-      button.title = label;
+      button.setAttribute("aria-label", this.#i18n.t(`control.${device}.${state}`));
     }
     if (!call) byId("play").hidden = true;
   }
@@ -74,10 +72,8 @@ export class StageView {
     if (this.#self.srcObject !== shown) this.#self.srcObject = shown;
     write(byId("self-name"), this.#i18n.t(screen.track ? "stage.yourscreen" : "you"));
     const button = byId("toggle-screen");
-    const label = this.#i18n.t(screen.track ? "control.screen.stop" : "control.screen.start");
     button.dataset.state = screen.track ? "active" : "idle";
-    button.setAttribute("aria-label", label);
-    button.title = label;
+    button.setAttribute("aria-label", this.#i18n.t(screen.track ? "control.screen.stop" : "control.screen.start"));
   }
 
   /** Browsers may hold back sound until the page was touched; then a button asks for that touch. */
