@@ -16,6 +16,7 @@ import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { ports } from "./checks/ports.mjs";
 import { relayed } from "./checks/relayed.mjs";
+import { relays } from "./checks/relays.mjs";
 import { renewed } from "./checks/renewed.mjs";
 import { resumed } from "./checks/resumed.mjs";
 import { canvases, tabs } from "./checks/screens.mjs";
@@ -71,6 +72,7 @@ try {
   await chat({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await tabs({ chromium, other: browser, engines: "Chromium", suite, keep });
   await keys({ browsers: [browser, browser], engines: "Chromium", suite, keep });
+  await relays({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
   await pictures({ ...stage, folder });
@@ -127,6 +129,7 @@ async function inFirefox(suite, other) {
     await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await relays({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {

@@ -34,6 +34,8 @@ const path = new PathView(i18n);
 const candidates = new CandidatesView(i18n);
 /** @type {HTMLInputElement} */
 const relayOnly = byId("relay-only");
+/** @type {HTMLSelectElement} */
+const relayOver = byId("relay-over");
 
 /** What holds before anyone enters: no camera on this page, and why. @type {import("./session.js").Notice[]} */
 const standing = [];
@@ -52,12 +54,12 @@ session.addEventListener("reading", () => {
 });
 
 lobby.addEventListener("enter", (event) => {
-  const { detail } = /** @type {CustomEvent<Omit<import("./session.js").Entry, "token">>} */ (event);
+  const { detail } = /** @type {CustomEvent<Omit<import("./session.js").Entry, "token" | "relay">>} */ (event);
   history.replaceState(null, "", linkTo(location.href, detail.room));
   stage.enter(detail.room);
-  session.enter({ ...detail, token });
+  session.enter({ ...detail, token, relay: relay() });
 });
-relayOnly.addEventListener("change", () => session.setRelayOnly(relayOnly.checked));
+for (const choice of [relayOnly, relayOver]) choice.addEventListener("change", () => session.setRelay(relay()));
 
 i18n.addEventListener("change", () => {
   candidates.render();
@@ -79,6 +81,11 @@ candidates.render();
 render();
 document.body.dataset.ready = "";
 
+/** What is chosen about relays. */
+function relay() {
+  return relayOnly.checked ? /** @type {import("./relay-choice.js").Relay} */ (relayOver.value) : "off";
+}
+
 function render() {
   const { key, params, tone } = stateLine(session);
   const name = params.name || i18n.t("guest");
@@ -87,6 +94,7 @@ function render() {
   renderPhase();
   renderNotices();
   renderSteps();
+  byId("relay-choice").hidden = !relayOnly.checked;
   lobby.render();
   preview.render();
   stage.render();

@@ -4,6 +4,7 @@ import { parseCandidate } from "./candidate.js";
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { placeKey, recognise } from "./path.js";
+import { allowed } from "./relay-choice.js";
 import { Showing } from "./showing.js";
 import { SideChannel } from "./side-channel.js";
 
@@ -21,7 +22,7 @@ const READING_EVERY = 1000;
  * @property {boolean} polite the newcomer is polite: it waits for the offer and gives way
  * @property {import("./signaling.js").Signaling} signaling
  * @property {import("./signaling.js").Ice} ice
- * @property {boolean} relayOnly
+ * @property {import("./relay-choice.js").Relay} relay
  * @property {import("./local-media.js").LocalMedia} media
  */
 
@@ -45,7 +46,7 @@ export class Call extends EventTarget {
 
   #terms;
   #ice;
-  #relayOnly;
+  #relay;
   #connection;
   /**
    * Numbers the connections of this call, alike at both ends; it goes along with all that is sent. A change of the
@@ -71,7 +72,7 @@ export class Call extends EventTarget {
     super();
     this.#terms = terms;
     this.#ice = terms.ice;
-    this.#relayOnly = terms.relayOnly;
+    this.#relay = terms.relay;
     this.#showing.addEventListener("change", () => this.#changed());
     this.#connection = this.#connect();
     this.#readings = setInterval(() => this.#read(), READING_EVERY);
@@ -119,14 +120,14 @@ export class Call extends EventTarget {
   }
 
   /**
-   * Allows or forbids direct paths; a call under way moves to a new connection under the new rule.
-   * @param {boolean} on
+   * Allows or forbids direct paths and relays; a call under way moves to a new connection under the new rule.
+   * @param {import("./relay-choice.js").Relay} relay
    */
-  async setRelayOnly(on) {
-    if (on === this.#relayOnly) return;
-    this.#relayOnly = on;
+  async setRelay(relay) {
+    if (relay === this.#relay) return;
+    this.#relay = relay;
     await this.#refresh();
-    if (this.#closed || on !== this.#relayOnly) return;
+    if (this.#closed || relay !== this.#relay) return;
     this.#patience = PATIENCE.first;
     this.#moveOn();
   }
@@ -267,7 +268,8 @@ export class Call extends EventTarget {
 
   /** @returns {RTCConfiguration} */
   #configuration() {
-    return { iceServers: this.#ice.iceServers, iceTransportPolicy: this.#relayOnly ? "relay" : "all" };
+    const iceServers = allowed(this.#ice.iceServers, this.#relay);
+    return { iceServers, iceTransportPolicy: this.#relay === "off" ? "all" : "relay" };
   }
 
   /**

@@ -5,7 +5,7 @@ import { randomRoom, roomOf } from "./room.js";
 
 const STORED_AS = "watari.name";
 
-/** Fires `enter` with an Entry as `detail`, but for the token. */
+/** Fires `enter` with an Entry as `detail`, but for the token and the relay. */
 export class LobbyView extends EventTarget {
   #i18n;
   /** @type {HTMLInputElement} */
@@ -54,9 +54,7 @@ export class LobbyView extends EventTarget {
     const name = this.#name.value.trim();
     const room = this.#room.value.trim();
     storeName(name);
-    const relayOnly = /** @type {HTMLInputElement} */ (byId("relay-only")).checked;
-    const detail = { room, name, wish: this.wish, relayOnly };
-    this.dispatchEvent(new CustomEvent("enter", { detail }));
+    this.dispatchEvent(new CustomEvent("enter", { detail: { room, name, wish: this.wish } }));
   }
 }
 

@@ -3,6 +3,7 @@
 import { Call } from "./call.js";
 import { LocalMedia } from "./local-media.js";
 import { lackingKeys, unavailable } from "./media.js";
+import { lacksRelay } from "./relay-choice.js";
 import { Problem, Signaling } from "./signaling.js";
 
 /** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
@@ -13,7 +14,7 @@ const QUIET = ["unknown_peer", "closing", "unavailable"];
 /**
  * @typedef {{ key: string, params?: Record<string, string> }} Notice
  * @typedef {import("./media.js").Wish} Wish
- * @typedef {{ room: string, name: string, token: string | null, wish: Wish, relayOnly: boolean }} Entry
+ * @typedef {{ room: string, name: string, token: string | null, wish: Wish, relay: import("./relay-choice.js").Relay }} Entry
  */
 
 /**
@@ -35,7 +36,8 @@ export class Session extends EventTarget {
   call = null;
   /** Sentences the user should read; empty when all is well. @type {Notice[]} */
   notices = [];
-  relayOnly = false;
+  /** @type {import("./relay-choice.js").Relay} */
+  relay = "off";
 
   #url;
   /** @type {Signaling | null} */
@@ -83,7 +85,7 @@ export class Session extends EventTarget {
    */
   async enter(entry) {
     this.#entry = entry;
-    this.relayOnly = entry.relayOnly;
+    this.relay = entry.relay;
     this.#become("media", null);
     for (const kind of /** @type {const} */ (["audio", "video"])) if (!entry.wish[kind]) this.media.drop(kind);
     const notices = await this.#openMedia(entry.wish);
@@ -99,10 +101,10 @@ export class Session extends EventTarget {
     this.#end("ended", []);
   }
 
-  /** @param {boolean} on */
-  setRelayOnly(on) {
-    this.relayOnly = on;
-    this.call?.setRelayOnly(on);
+  /** @param {import("./relay-choice.js").Relay} relay */
+  setRelay(relay) {
+    this.relay = relay;
+    this.call?.setRelay(relay);
     this.#noteRelay();
     this.#changed();
   }
@@ -217,8 +219,8 @@ export class Session extends EventTarget {
   #meet(peer, polite) {
     // Two ends make a call; whoever else a larger room admits is not ours to answer.
     if (this.call || !this.#signaling) return;
-    const { relayOnly, media } = this;
-    const call = new Call({ peer, polite, signaling: this.#signaling, ice: this.#ice, relayOnly, media });
+    const { relay, media } = this;
+    const call = new Call({ peer, polite, signaling: this.#signaling, ice: this.#ice, relay, media });
     call.addEventListener("change", () => {
       if (call.state === "connected") this.#forgetProblems();
       this.#changed();
@@ -276,9 +278,10 @@ export class Session extends EventTarget {
 
   /** Says so when only a relay is allowed and the server offered none. */
   #noteRelay() {
-    const hasRelay = this.#ice.iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
-    this.notices = this.notices.filter(({ key }) => key !== "relay.none");
-    if (this.relayOnly && this.linked && !hasRelay) this.notices.push({ key: "relay.none" });
+    this.notices = this.notices.filter(({ key }) => !key.startsWith("relay.none"));
+    if (!this.linked || !lacksRelay(this.#ice.iceServers, this.relay)) return;
+    if (this.relay === "any") this.notices.push({ key: "relay.none" });
+    else this.notices.push({ key: "relay.none.over", params: { transport: this.relay.toUpperCase() } });
   }
 
   #forgetProblems() {

@@ -21,6 +21,8 @@ export default {
   "preview.level": "Loudness",
   "preview.device": "Device {n}",
   "relay.only": "Relay only",
+  "relay.over": "Reach the relay over",
+  "relay.over.any": "what works best",
   "relay.only.hint": "Use no direct path, only the TURN relay. It can be switched during the call.",
 
   "guest": "Guest",
@@ -125,6 +127,7 @@ export default {
   "media.only.video": "Only your picture is sent.",
   "media.only.nothing": "You receive only.",
   "relay.none": "The server offered no TURN relay, so “relay only” cannot find a path.",
+  "relay.none.over": "The server offered no TURN relay that is reached over {transport}. Choose another way to it.",
 
   "path.title": "The path of this call",
   "path.none": "No path yet",

@@ -21,6 +21,8 @@ export default {
   "preview.level": "音の大きさ",
   "preview.device": "機器 {n}",
   "relay.only": "中継のみ",
+  "relay.over": "中継サーバーまで",
+  "relay.over.any": "おまかせ",
   "relay.only.hint": "直接の経路を使わず、TURN の中継だけで通話します。通話中でも切り替えられます。",
 
   "guest": "ゲスト",
@@ -125,6 +127,7 @@ export default {
   "media.only.video": "映像だけを送ります。",
   "media.only.nothing": "受信だけになります。",
   "relay.none": "サーバーから TURN の中継が提示されていないため、「中継のみ」では経路が見つかりません。",
+  "relay.none.over": "{transport} で届く TURN の中継がサーバーから提示されていません。別の方法を選んでください。",
 
   "path.title": "この通話の経路",
   "path.none": "経路はまだありません",

@@ -1,0 +1,40 @@
+/** The choice of what a relay is reached over, during a call. */
+
+import assert from "node:assert/strict";
+
+import { check, eventually } from "../lib/report.mjs";
+import { meet } from "./chat.mjs";
+
+/** @param {import("./chat.mjs").Pair} pair */
+export async function relays(pair) {
+  const { aoi, sora } = await meet(pair);
+  await check(`a call moves to relays over the transport that is chosen (${pair.engines})`, async () => {
+    assert.equal(await chosen(aoi), null);
+    for (const person of [aoi, sora]) await person.set("#relay-only", true);
+    for (const over of ["tcp", "udp"]) {
+      for (const { page } of [aoi, sora]) await page.select("#relay-over", over);
+      for (const person of [aoi, sora]) {
+        const now = await eventually(over, () => person.stats(), ({ local, protocol }) => local === "relay" && protocol === over);
+        await eventually("frames", () => person.stats(), ({ frames }) => frames > now.frames + 5);
+      }
+    }
+  });
+  await check(`a transport that no relay is offered over is said (${pair.engines})`, async () => {
+    assert.equal(await chosen(aoi), "udp");
+    await aoi.page.select("#relay-over", "tls");
+    await eventually("a word", () => aoi.text("#notice"), (text) => /no TURN relay that is reached over TLS/.test(text));
+    await aoi.page.select("#relay-over", "any");
+    await aoi.says(/^Connected to Sora through a relay \(relay – /);
+    assert.equal(await aoi.text("#notice"), "");
+  });
+  await aoi.close();
+  await sora.close();
+}
+
+/**
+ * What is chosen; null while there is nothing to choose.
+ * @param {import("../lib/browser.mjs").Person} person
+ */
+function chosen(person) {
+  return person.page.$eval("select#relay-over", (select) => (select.checkVisibility() ? select.value : null));
+}
