@@ -12,7 +12,7 @@ mod headers;
 mod page;
 mod standalone;
 
-pub use self::standalone::main;
+pub use self::standalone::{PROGRAM, main};
 pub use config::{Config, SignalingUrl, UrlError};
 pub use page::router;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use lifecycle::Shutdown;
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, Server, bind};
+use standalone::{Command, End, Listen, Program, Server, bind};
 use telemetry::{Health, LogConfig};
 use tracing::info;
 
@@ -13,6 +13,9 @@ use crate::{Config, router};
 
 /// The whole file of the stand-alone server, every key with its default.
 const DEFAULT_FILE: &str = include_str!("../../../config/demo-web.toml");
+
+/// The command as others know it: its flags, and what it says of a configuration.
+pub const PROGRAM: Program = Program::of::<Settings>();
 
 /// Runs the command and says how it ended.
 pub fn main() -> ExitCode {

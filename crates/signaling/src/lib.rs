@@ -32,7 +32,7 @@ mod site;
 mod standalone;
 mod tuning;
 
-pub use self::standalone::main;
+pub use self::standalone::{PROGRAM, main};
 pub use config::{
     AdminConfig, ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig,
     NodeConfig, PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,

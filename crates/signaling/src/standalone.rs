@@ -6,7 +6,7 @@ use axum::serve::ListenerExt as _;
 use lifecycle::{Shutdown, Supervisor};
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, MetricsPages, Pages, Server, bind};
+use standalone::{Command, End, Listen, MetricsPages, Pages, Program, Server, bind};
 use telemetry::LogConfig;
 use tokio::{net::TcpListener, runtime::Builder, time::timeout};
 
@@ -20,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(6);
 
 /// How long answers that are under way may take after clients have been told.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// The command as others know it: its flags, and what it says of a configuration.
+pub const PROGRAM: Program = Program::of::<Settings>();
 
 /// Runs the command and says how it ended.
 pub fn main() -> ExitCode {

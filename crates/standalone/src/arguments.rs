@@ -117,7 +117,7 @@ impl Arguments {
 
     /// Says where the settings come from: the file, the environment of this process, these flags.
     pub(crate) fn source(&self, command: &Command) -> Source {
-        let mut source = Source::new(PREFIX).file(self.config.clone()).reserved(TABLES);
+        let mut source = environment().file(self.config.clone());
         for (key, value) in &self.set {
             source.set(key, value);
         }
@@ -133,7 +133,12 @@ pub(crate) fn write_completions(command: &Command, shell: Shell) {
     clap_complete::generate(shell, &mut parser(command), command.name, &mut io::stdout());
 }
 
-fn parser(command: &Command) -> clap::Command {
+/// The environment of this process as every server reads it.
+pub(crate) fn environment() -> Source {
+    Source::new(PREFIX).reserved(TABLES)
+}
+
+pub(crate) fn parser(command: &Command) -> clap::Command {
     let Command {
         variable, setting, ..
     } = *command;

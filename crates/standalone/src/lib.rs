@@ -9,6 +9,7 @@
 mod arguments;
 mod end;
 mod pages;
+mod program;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ use arguments::Arguments;
 pub use arguments::{Command, Listen};
 pub use end::{End, bind};
 pub use pages::{MetricsPages, Pages};
+pub use program::Program;
 
 /// The whole settings file of a server, and how to serve by it.
 pub trait Server: DeserializeOwned + Check {
@@ -32,6 +34,11 @@ pub trait Server: DeserializeOwned + Check {
 
     /// Says how to log.
     fn log(&self) -> &LogConfig;
+
+    /// Says what is wrong with the files that the settings name, and would keep the server from starting.
+    fn wrong_files(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Serves until `shutdown` is requested or something fails.
     ///
@@ -77,6 +84,11 @@ pub fn main<S: Server>() -> ExitCode {
         }
     };
     if arguments.check {
+        let wrong = settings.wrong_files();
+        if !wrong.is_empty() {
+            eprintln!("{}", wrong.join("\n"));
+            return ExitCode::from(exit::CONFIG);
+        }
         println!("the configuration is fine");
         return ExitCode::from(exit::OK);
     }

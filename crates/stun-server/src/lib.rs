@@ -13,7 +13,7 @@ mod running;
 mod standalone;
 mod worker;
 
-pub use self::standalone::main;
+pub use self::standalone::{PROGRAM, main};
 pub use config::{Behaviour, BehaviourAddress, Config, DEFAULT_FILE};
 pub use error::{RunError, StartError};
 pub use running::{Running, Surroundings, start};

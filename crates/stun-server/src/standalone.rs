@@ -6,11 +6,14 @@ use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, MetricsPages, Pages, Server};
+use standalone::{Command, End, Listen, MetricsPages, Pages, Program, Server};
 use telemetry::LogConfig;
 use tracing::info;
 
 use crate::{Config, DEFAULT_FILE, Running, StartError, Surroundings, start};
+
+/// The command as others know it: its flags, and what it says of a configuration.
+pub const PROGRAM: Program = Program::of::<Settings>();
 
 /// Runs the command and says how it ended.
 pub fn main() -> ExitCode {
@@ -45,6 +48,14 @@ impl Server for Settings {
 
     fn log(&self) -> &LogConfig {
         &self.log
+    }
+
+    fn wrong_files(&self) -> Vec<String> {
+        let loaded = Certificates::load(&self.stun.tls.certificates);
+        loaded.map_or_else(
+            |mistakes| mistakes.iter().map(ToString::to_string).collect(),
+            |_| Vec::new(),
+        )
     }
 
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {

@@ -33,7 +33,7 @@ mod standalone;
 mod upstream;
 mod worker;
 
-pub use self::standalone::main;
+pub use self::standalone::{PROGRAM, main};
 pub use config::{
     Admin, Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Coalesce, CoalesceError,
     Config, DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,

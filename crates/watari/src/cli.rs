@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod check;
 mod nat;
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -12,6 +13,7 @@ use settings::Source;
 use crate::{addresses, say, suite};
 
 pub(crate) use bench::{BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs};
+pub(crate) use check::{CheckArgs, Kind};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
@@ -39,6 +41,7 @@ Examples:
   watari --config watari.toml                the same with your settings
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
+  watari check watari.toml                   every mistake in a settings file, at once
   watari nat turn.example.org                what the NAT in front of this machine does
   watari bench turn:turn.example.org --user alice --password secret      what a TURN server can do
   watari bench signaling 127.0.0.1:3001      what a signaling server can do
@@ -62,9 +65,9 @@ pub(crate) enum Verb {
     /// Tell how devices learn to trust the certificate of `up --https`
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
-    /// Check settings and list every mistake, without starting anything
-    #[command(after_help = CHECK_EXAMPLES)]
-    CheckConfig(CheckArgs),
+    /// Check settings files and list every mistake, without starting anything
+    #[command(alias = "check-config", after_help = check::EXAMPLES)]
+    Check(CheckArgs),
     /// Ask a suite that runs on this machine whether it serves
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
@@ -204,18 +207,6 @@ Examples:
   watari trust --pem > authority.crt         the file to bring to them";
 
 #[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Settings file; without one only the environment and --set are checked
-    #[arg(env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-    /// Answer as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct HealthArgs {
     /// Settings file of the suite, which says where its health page is (key metrics.listen)
     #[arg(long, short, env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -233,13 +224,6 @@ Examples:
   watari health --alive --set metrics.listen=127.0.0.1:9999
 
 It prints what each part says of itself, as JSON.";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  watari check-config watari.toml
-  watari check-config --json watari.toml | jq '.mistakes[].line'
-
-Exit code 78 when there is a mistake.";
 
 const COMPLETION_EXAMPLES: &str = "\
 Examples:

@@ -14,7 +14,7 @@ use settings::Mistakes;
 use crate::{
     say::Colours,
     state::StateError,
-    verbs::{bench, nat},
+    verbs::{bench, check, nat},
 };
 
 /// Why a verb failed.
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Settings(#[from] Mistakes),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    Wrong(#[from] check::Wrong),
     #[error("{}", .0.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n"))]
     Certificates(Vec<Mistake>),
     #[error(transparent)]
@@ -86,10 +88,8 @@ impl Failure {
 
     fn opening(&self) -> String {
         match self {
-            Self::Settings(mistakes) => match mistakes.iter().count() {
-                1 => "there is a mistake in the settings\n".to_owned(),
-                many => format!("there are {many} mistakes in the settings\n"),
-            },
+            Self::Settings(mistakes) => mistakes_in_the_settings(mistakes.iter().count()),
+            Self::Wrong(wrong) => mistakes_in_the_settings(wrong.count()),
             Self::State(_)
             | Self::Certificates(_)
             | Self::Authority(_)
@@ -118,6 +118,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Settings(_)
+            | Self::Wrong(_)
             | Self::State(_)
             | Self::Certificates(_)
             | Self::Authority(_)
@@ -139,6 +140,13 @@ impl Failure {
             Self::Ended(_) | Self::Signaling(_) | Self::Write { .. } | Self::Io(_) => exit::FAILURE,
             Self::Told(code) => *code,
         }
+    }
+}
+
+fn mistakes_in_the_settings(count: usize) -> String {
+    match count {
+        1 => "there is a mistake in the settings\n".to_owned(),
+        many => format!("there are {many} mistakes in the settings\n"),
     }
 }
 

@@ -155,35 +155,6 @@ fn credentials_follow_the_settings_that_up_has_and_flags_win() {
 }
 
 #[test]
-fn the_default_config_checks_as_fine() {
-    let (folder, _) = folder();
-    let file = folder.path().join("watari.toml");
-    fs::write(&file, answer(&["default-config"]).stdout).unwrap();
-    let output = answer(&["check-config", file.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(
-        text(&output.stdout).contains("127.0.0.1:3001, [::1]:3001"),
-        "{}",
-        text(&output.stdout)
-    );
-}
-
-#[test]
-fn check_config_lists_mistakes_for_scripts_too() {
-    let (folder, _) = folder();
-    let file = folder.path().join("watari.toml");
-    fs::write(&file, "[metrics]\nlisten = 5\nlog = 1\n").unwrap();
-    let output = answer(&["check-config", "--json", file.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(78));
-    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
-    let answered = json(&output.stdout);
-    assert_eq!(answered["ok"], false);
-    assert_eq!(answered["mistakes"][0]["line"], 2);
-    assert_eq!(answered["mistakes"][0]["key"], "metrics.listen");
-    assert_eq!(answered["mistakes"][1]["line"], 3);
-}
-
-#[test]
 fn wrong_flags_exit_with_64_and_help_with_0() {
     for wrong in [
         &["--bogus"][..],
@@ -226,7 +197,7 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         "credentials",
         "nat",
         "bench",
-        "check-config",
+        "check",
         "default-config",
         "completions",
     ] {
@@ -296,6 +267,6 @@ fn the_bench_hears_of_files_that_are_no_good_before_it_measures() {
 fn completions_know_the_verbs() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = text(&answer(&["completions", shell]).stdout);
-        assert!(script.contains("check-config"), "{shell}");
+        assert!(script.contains("default-config"), "{shell}");
     }
 }

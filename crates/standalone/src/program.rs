@@ -1,0 +1,45 @@
+//! A server as other programs know it, without running it.
+
+use std::path::PathBuf;
+
+use settings::{Mistakes, Source};
+
+use crate::{Server, arguments};
+
+/// What can be asked of a server's command without starting it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// The name of the binary.
+    pub name: &'static str,
+    check: fn(&Source) -> Result<Vec<String>, Mistakes>,
+    command_line: fn() -> clap::Command,
+}
+
+impl Program {
+    /// The program that [`main`](crate::main) runs for this server.
+    pub const fn of<S: Server>() -> Self {
+        Self {
+            name: S::COMMAND.name,
+            check: |source| settings::load::<S>(source).map(|settings| settings.wrong_files()),
+            command_line: || arguments::parser(&S::COMMAND),
+        }
+    }
+
+    /// Where its settings come from: this file, and the environment of this process.
+    pub fn source(&self, file: Option<PathBuf>) -> Source {
+        arguments::environment().file(file)
+    }
+
+    /// Loads the settings and says what is wrong with the files that they name.
+    ///
+    /// # Errors
+    /// Every mistake in the settings themselves.
+    pub fn check(&self, source: &Source) -> Result<Vec<String>, Mistakes> {
+        (self.check)(source)
+    }
+
+    /// Its flags with their help.
+    pub fn command_line(&self) -> clap::Command {
+        (self.command_line)()
+    }
+}

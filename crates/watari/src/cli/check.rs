@@ -1,0 +1,95 @@
+//! The flags of `watari check`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
+use standalone::Program;
+
+use super::SettingsArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Settings files; without one only the environment and --set are checked
+    #[arg(env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Whose settings they are [default: those of the server that a file is named after, as turn-server.toml is;
+    /// others are the suite's]
+    #[arg(long, value_enum, value_name = "SERVER")]
+    pub(crate) server: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose settings a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// `watari up`
+    Suite,
+    /// turn-server
+    Turn,
+    /// stun-server
+    Stun,
+    /// signaling
+    Signaling,
+    /// demo-web
+    Web,
+}
+
+impl Kind {
+    /// The kind that the name of a file says.
+    pub(crate) fn of(file: &Path) -> Self {
+        let named = |kind: &&Self| file.file_stem().is_some_and(|stem| stem == kind.name());
+        Self::value_variants()
+            .iter()
+            .find(named)
+            .copied()
+            .unwrap_or(Self::Suite)
+    }
+
+    /// The stand-alone program; the suite has none.
+    pub(crate) const fn program(self) -> Option<Program> {
+        match self {
+            Self::Suite => None,
+            Self::Turn => Some(turn_server::PROGRAM),
+            Self::Stun => Some(stun_server::PROGRAM),
+            Self::Signaling => Some(signaling::PROGRAM),
+            Self::Web => Some(demo_web::PROGRAM),
+        }
+    }
+
+    /// What its program is called.
+    pub(crate) fn name(self) -> &'static str {
+        self.program().map_or("watari", |program| program.name)
+    }
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  watari check watari.toml
+  watari check /etc/watari/*.toml                                 the suite's and those of single servers
+  watari check --server turn relay.toml                           for `turn-server --config relay.toml`
+  watari check --json watari.toml | jq '.mistakes[].line'
+
+Exit code 78 when there is a mistake.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_of_the_server_that_it_is_named_after_and_else_of_the_suite() {
+        for (file, kind) in [
+            ("/etc/watari/turn-server.toml", Kind::Turn),
+            ("stun-server.toml", Kind::Stun),
+            ("signaling.toml", Kind::Signaling),
+            ("demo-web.toml", Kind::Web),
+            ("/etc/watari/watari.toml", Kind::Suite),
+            ("turn-server.toml/mine.toml", Kind::Suite),
+        ] {
+            assert_eq!(Kind::of(Path::new(file)), kind, "{file}");
+        }
+    }
+}
