@@ -80,6 +80,13 @@ pub(crate) enum Verb {
         /// The shell
         shell: Shell,
     },
+    /// Write the manual pages of this program and of the single servers, for packages
+    #[command(hide = true, after_help = "Example:\n  watari man-pages target/man")]
+    ManPages {
+        /// The folder, which is made where it is not there
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
 }
 
 /// Where settings come from: shared by every verb that reads them.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Some(Verb::Health(arguments)) => verbs::health::run(&arguments),
         Some(Verb::Check(arguments)) => verbs::check::run(&arguments),
         Some(Verb::DefaultConfig) => say::lines(suite::SAMPLE).map_err(Failure::from),
+        Some(Verb::ManPages { folder }) => verbs::man_pages::run(&folder),
         Some(Verb::Completions { shell }) => cli::completions(shell).map_err(Failure::from),
     };
     match done {

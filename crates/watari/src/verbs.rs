@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod credentials;
 pub(crate) mod health;
+pub(crate) mod man_pages;
 pub(crate) mod nat;
 pub(crate) mod trust;
 pub(crate) mod up;

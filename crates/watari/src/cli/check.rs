@@ -69,8 +69,8 @@ impl Kind {
 pub(super) const EXAMPLES: &str = "\
 Examples:
   watari check watari.toml
-  watari check /etc/watari/*.toml                                 the suite's and those of single servers
-  watari check --server turn relay.toml                           for `turn-server --config relay.toml`
+  watari check /etc/watari/*.toml            those of single servers among them
+  watari check --server turn relay.toml      for `turn-server --config relay.toml`
   watari check --json watari.toml | jq '.mistakes[].line'
 
 Exit code 78 when there is a mistake.";

@@ -270,3 +270,44 @@ fn completions_know_the_verbs() {
         assert!(script.contains("default-config"), "{shell}");
     }
 }
+
+#[test]
+fn every_verb_and_every_server_has_a_manual_page() {
+    let (folder, _) = folder();
+    let pages = folder.path().join("share/man");
+    let output = answer(&["man-pages", pages.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let help = text(&answer(&["--help"]).stdout);
+    let verbs = help
+        .split_once("Commands:\n")
+        .unwrap()
+        .1
+        .split("\n\n")
+        .next()
+        .unwrap();
+    let verbs: Vec<_> = verbs
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|verb| !verb.is_empty() && *verb != "help")
+        .map(|verb| format!("watari-{verb}.1"))
+        .collect();
+    assert!(verbs.len() > 8, "{help}");
+    let servers =
+        ["turn-server", "stun-server", "signaling", "demo-web"].map(|name| format!("watari-{name}.8"));
+    let mut expected: Vec<_> = verbs.into_iter().chain(servers).collect();
+    expected.extend(["watari.1", "watari-bench-signaling.1"].map(String::from));
+    expected.sort();
+    let mut found: Vec<_> = fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+    for (page, part) in [
+        ("watari-check.1", r"\-\-server"),
+        ("watari-turn-server.8", "turn.realm=example.org"),
+    ] {
+        let page = fs::read_to_string(pages.join(page)).unwrap();
+        assert!(page.contains(part), "{page}");
+    }
+}
