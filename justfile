@@ -7,7 +7,7 @@ _default:
 check:
     scripts/check
 
-# everything but the containers: unit, property, simulation, foreign clients, browsers
+# everything but the containers and the Debian package: unit, property, simulation, foreign clients, browsers
 test:
     scripts/test
 
@@ -18,6 +18,10 @@ quick:
 # the containers: builds the image and runs all compose files; needs root and Docker
 containers:
     tests/deploy/run
+
+# the Debian package: builds, installs, upgrades and purges it in a Debian of its own; needs root, debootstrap and cargo-deb
+deb:
+    tests/deploy/deb
 
 # foreign clients against the release build
 e2e:
