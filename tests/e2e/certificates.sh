@@ -190,4 +190,10 @@ if grep -q 'swapped' "$scratch/check.txt"; then
 else
     not_ok "and says what to do" "$scratch/check.txt"
 fi
+for server in turn stun; do
+    status=0
+    WATARI_TURN__SHARED_SECRETS='["a secret of the tests"]' "$bin/$server-server" --check \
+        --set "$server.tls.certificates=[{ certificate = \"$scratch/first/key.pem\", key = \"/nowhere\" }]" >"$scratch/check.txt" 2>&1 || status=$?
+    is "$server-server --check ends with 78 for a bad pair, and says what to do: $(grep -c swapped "$scratch/check.txt")" "$status" 78
+done
 done_checking
