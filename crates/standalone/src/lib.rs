@@ -35,11 +35,6 @@ pub trait Server: DeserializeOwned + Check {
     /// Says how to log.
     fn log(&self) -> &LogConfig;
 
-    /// Says what is wrong with the files that the settings name, and would keep the server from starting.
-    fn wrong_files(&self) -> Vec<String> {
-        Vec::new()
-    }
-
     /// Serves until `shutdown` is requested or something fails.
     ///
     /// # Errors
@@ -84,11 +79,6 @@ pub fn main<S: Server>() -> ExitCode {
         }
     };
     if arguments.check {
-        let wrong = settings.wrong_files();
-        if !wrong.is_empty() {
-            eprintln!("{}", wrong.join("\n"));
-            return ExitCode::from(exit::CONFIG);
-        }
         println!("the configuration is fine");
         return ExitCode::from(exit::OK);
     }

@@ -11,7 +11,7 @@ use crate::{Server, arguments};
 pub struct Program {
     /// The name of the binary.
     pub name: &'static str,
-    check: fn(&Source) -> Result<Vec<String>, Mistakes>,
+    check: fn(&Source) -> Result<(), Mistakes>,
     command_line: fn() -> clap::Command,
 }
 
@@ -20,7 +20,7 @@ impl Program {
     pub const fn of<S: Server>() -> Self {
         Self {
             name: S::COMMAND.name,
-            check: |source| settings::load::<S>(source).map(|settings| settings.wrong_files()),
+            check: |source| settings::load::<S>(source).map(drop),
             command_line: || arguments::parser(&S::COMMAND),
         }
     }
@@ -30,11 +30,11 @@ impl Program {
         arguments::environment().file(file)
     }
 
-    /// Loads the settings and says what is wrong with the files that they name.
+    /// Loads the settings, and looks at the files that they name, as the server would.
     ///
     /// # Errors
-    /// Every mistake in the settings themselves.
-    pub fn check(&self, source: &Source) -> Result<Vec<String>, Mistakes> {
+    /// Every mistake there is.
+    pub fn check(&self, source: &Source) -> Result<(), Mistakes> {
         (self.check)(source)
     }
 

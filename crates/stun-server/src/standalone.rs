@@ -50,14 +50,6 @@ impl Server for Settings {
         &self.log
     }
 
-    fn wrong_files(&self) -> Vec<String> {
-        let loaded = Certificates::load(&self.stun.tls.certificates);
-        loaded.map_or_else(
-            |mistakes| mistakes.iter().map(ToString::to_string).collect(),
-            |_| Vec::new(),
-        )
-    }
-
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
         let pages = Pages::bind(&self.metrics).await?;
         let certificates = Certificates::load(&self.stun.tls.certificates).map_err(|mistakes| {

@@ -58,14 +58,6 @@ impl Server for Settings {
         &self.log
     }
 
-    fn wrong_files(&self) -> Vec<String> {
-        let loaded = Certificates::load(&self.turn.tls.certificates);
-        loaded.map_or_else(
-            |mistakes| mistakes.iter().map(ToString::to_string).collect(),
-            |_| Vec::new(),
-        )
-    }
-
     async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
         let mut pages = Pages::bind(&self.metrics).await?;
         let certificates = Certificates::load(&self.turn.tls.certificates).map_err(|mistakes| {

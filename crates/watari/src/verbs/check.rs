@@ -46,18 +46,12 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
 /// Leaves a mistake in the environment or a flag to the first file that it was found with.
 fn say_once(checked: &mut [Checked]) {
     let mut said: Vec<Mistake> = Vec::new();
-    let findings = checked
+    for mistakes in checked
         .iter_mut()
-        .filter_map(|checked| checked.found.as_mut().err());
-    for findings in findings {
-        findings.retain(|finding| match finding {
-            Finding::Setting(mistake) if said.contains(mistake) => false,
-            Finding::Setting(mistake) => {
-                said.push(mistake.clone());
-                true
-            }
-            Finding::File { .. } => true,
-        });
+        .filter_map(|checked| checked.found.as_mut().err())
+    {
+        mistakes.retain(|mistake| !said.contains(mistake));
+        said.extend(mistakes.iter().cloned());
     }
 }
 
@@ -65,7 +59,7 @@ fn say_once(checked: &mut [Checked]) {
 struct Checked {
     file: Option<PathBuf>,
     kind: Kind,
-    found: Result<String, Vec<Finding>>,
+    found: Result<String, Vec<Mistake>>,
 }
 
 impl Checked {
@@ -83,27 +77,21 @@ impl Checked {
                     source.set(key, value);
                 }
                 let found = program.check(&source);
-                found.map_err(of_settings).and_then(|files| match files {
-                    files if files.is_empty() => Ok(format!("  {:<10} {}\n", "checked for", program.name)),
-                    files => Err(of_files(file.as_ref(), files)),
-                })
+                found.map(|()| format!("  {:<10} {}\n", "checked for", program.name))
             }
         };
+        let found = found.map_err(|mistakes| mistakes.iter().cloned().collect());
         Self { file, kind, found }
     }
 }
 
-fn of_suite(arguments: &CheckArgs, file: Option<PathBuf>) -> Result<String, Vec<Finding>> {
-    let source = arguments.settings.source(file.clone());
-    let suite = settings::load::<Suite>(&source).map_err(of_settings)?;
-    let certificates = certificates(&suite).map_err(|wrong| of_files(file.as_ref(), wrong))?;
-    Ok(format!("{}{certificates}", suite.summary()))
+fn of_suite(arguments: &CheckArgs, file: Option<PathBuf>) -> Result<String, Mistakes> {
+    let suite: Suite = settings::load(&arguments.settings.source(file))?;
+    Ok(format!("{}{}", suite.summary(), certificates(&suite)))
 }
 
 /// What the named certificates are for, and how long they are good, a line each.
-fn certificates(suite: &Suite) -> Result<String, Vec<String>> {
-    let certificates = Certificates::load(&suite.certificate_files())
-        .map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+fn certificates(suite: &Suite) -> String {
     let line = |pair: &Pair| {
         let names = pair.names.join(", ");
         match pair.days_left() {
@@ -114,19 +102,17 @@ fn certificates(suite: &Suite) -> Result<String, Vec<String>> {
             ),
         }
     };
-    Ok(certificates.pairs().iter().map(line).collect())
-}
-
-/// A mistake in the settings, or in a file that they name.
-#[derive(Debug)]
-enum Finding {
-    Setting(Mistake),
-    File { settings: String, what: String },
+    // What cannot be loaded was among the mistakes.
+    let loaded = Certificates::load(&suite.certificate_files());
+    loaded.map_or_else(
+        |_| String::new(),
+        |certificates| certificates.pairs().iter().map(line).collect(),
+    )
 }
 
 /// All that is wrong, a line or more each.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct Wrong(Vec<Finding>);
+pub(crate) struct Wrong(Vec<Mistake>);
 
 impl Wrong {
     pub(crate) fn count(&self) -> usize {
@@ -136,32 +122,9 @@ impl Wrong {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.iter().map(Finding::to_string).collect();
+        let lines: Vec<_> = self.0.iter().map(Mistake::to_string).collect();
         f.write_str(&lines.join("\n"))
     }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Setting(mistake) => mistake.fmt(f),
-            Self::File { settings, what } if settings.is_empty() => f.write_str(what),
-            Self::File { settings, what } => write!(f, "{settings}: {what}"),
-        }
-    }
-}
-
-fn of_settings(mistakes: Mistakes) -> Vec<Finding> {
-    mistakes.iter().cloned().map(Finding::Setting).collect()
-}
-
-fn of_files(settings: Option<&PathBuf>, wrong: Vec<String>) -> Vec<Finding> {
-    let settings = settings.map_or_else(String::new, |path| path.display().to_string());
-    let finding = |what| Finding::File {
-        settings: settings.clone(),
-        what,
-    };
-    wrong.into_iter().map(finding).collect()
 }
 
 fn place(file: Option<&PathBuf>) -> String {
@@ -192,13 +155,7 @@ fn answer_json(checked: &[Checked]) -> Result<(), Failure> {
     }
 }
 
-fn as_json(finding: &Finding) -> Value {
-    let mistake = match finding {
-        Finding::Setting(mistake) => mistake,
-        Finding::File { settings, what } => {
-            return json!({ "file": settings, "key": "", "what": what, "hint": null });
-        }
-    };
+fn as_json(mistake: &Mistake) -> Value {
     let mut value = match &mistake.place {
         Place::File { file, line: 0, .. } => json!({ "file": file }),
         Place::File { file, line, column } => json!({ "file": file, "line": line, "column": column }),
