@@ -87,7 +87,14 @@ impl Cluster {
                 } => Some((*member, desk_of(*connection))),
                 What::Dead(_) | What::Tick => None,
             };
-            let returns = is_own && there.replica.is_claim_of_old(&entry.what);
+            // Others are of a time when this node knew the room before, and were counted then.
+            let is_awaited = match &what {
+                What::Ask {
+                    connection, number, ..
+                } => is_own && state.waiting.contains_key(&(*connection, *number)),
+                What::Dead(_) | What::Tick => false,
+            };
+            let returns = is_awaited && there.replica.is_claim_of_old(&entry.what);
             let applied = there.replica.apply(written.at, written.millis, entry);
             if returns && !applied.again {
                 self.metrics.resume(applied.result.err());
