@@ -129,7 +129,6 @@ async function inFirefox(suite, other) {
     await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
-    await relays({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {
