@@ -479,6 +479,33 @@ test("rooms that nobody is in any more leave nothing behind", async () => {
   await own.stop();
 });
 
+test("a server that gets to know a room again does not count again who came back to it", async () => {
+  const own = await redis();
+  const [only] = await nodes(1, {}, own);
+  const peer = async (id) => {
+    const query = new URLSearchParams({ key: "peerjs", id, token: id });
+    const client = await plain({ ws: only.ws.replace(/ws$/, `peerjs/peerjs?${query}`) });
+    await client.next("OPEN");
+    return client;
+  };
+  const resumes = () => only.metric('signaling_resumes_total{result="resumed"}');
+  (await peer("anna")).socket._socket.resetAndDestroy();
+  const back = await peer("anna");
+  assert.equal(await resumes(), 1);
+  own.save();
+  back.close();
+  await until(async () => (await only.metric("signaling_rooms")) === 0);
+  // With what Redis has now the server reads entries that it wrote itself.
+  await own.kill();
+  await own.begin();
+  await until(async () => (await only.metric("signaling_cluster_connected")) === 1);
+  const ben = await peer("ben");
+  assert.equal(await resumes(), 1);
+  ben.close();
+  await only.stop();
+  await own.stop();
+});
+
 test("of what is said in a room Redis keeps little", async () => {
   const own = await redis();
   const servers = await nodes(2, { "limits.messages_per_second": 10_000, "limits.message_burst": 300 }, own);
