@@ -3,20 +3,12 @@
 import assert from "node:assert/strict";
 
 import { graveFindings } from "../lib/accessible.mjs";
-import { open } from "../lib/browser.mjs";
+import { meet } from "../lib/pair.mjs";
 import { check, eventually } from "../lib/report.mjs";
 
 const MARKUP = `<img src=x onerror="document.title='run'"> & <b>渡り</b>`;
 
-/**
- * @typedef {object} Pair
- * @property {[import("puppeteer-core").Browser, import("puppeteer-core").Browser]} browsers
- * @property {string} engines
- * @property {import("../lib/suite.mjs").Suite} suite
- * @property {import("../run.mjs").Stage["keep"]} keep
- */
-
-/** @param {Pair} pair */
+/** @param {import("../lib/pair.mjs").Pair} pair */
 export async function chat(pair) {
   const { aoi, sora } = await meet(pair);
   await check(`a text arrives as it was typed, and is marked as unread until it is read (${pair.engines})`, async () => {
@@ -74,22 +66,6 @@ export async function chat(pair) {
   });
   await aoi.close();
   await sora.close();
-}
-
-/**
- * Two who see each other.
- * @param {Pair} pair
- */
-export async function meet({ browsers, suite, keep }) {
-  const [aoi, sora] = [keep(await open(browsers[0])), keep(await open(browsers[1]))];
-  await aoi.visit(suite.page);
-  await aoi.enter({ name: "Aoi" });
-  await aoi.says(/^Waiting/);
-  await sora.visit(aoi.page.url());
-  await sora.enter({ name: "Sora" });
-  await aoi.says(/^Connected to Sora directly/);
-  await sora.says(/^Connected to Aoi directly/);
-  return { aoi, sora };
 }
 
 /**

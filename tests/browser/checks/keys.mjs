@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 
 import { graveFindings } from "../lib/accessible.mjs";
 import { check, eventually } from "../lib/report.mjs";
-import { focused, label, meet } from "./chat.mjs";
+import { meet } from "../lib/pair.mjs";
+import { focused, label } from "./chat.mjs";
 
 /** @typedef {import("../lib/browser.mjs").Person} Person */
 
-/** @param {import("./chat.mjs").Pair} pair the first browser is looked at */
+/** @param {import("../lib/pair.mjs").Pair} pair the first browser is looked at */
 export async function keys(pair) {
   const { aoi, sora } = await meet(pair);
   const [engine] = pair.engines.split(" ");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { open } from "../lib/browser.mjs";
+import { enter } from "../lib/pair.mjs";
 import { check, eventually, seconds } from "../lib/report.mjs";
 
 const SWITCHES = 9;
@@ -11,7 +12,7 @@ const SWITCHES = 9;
 export async function switched({ browser, suite, keep }) {
   const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
   await check("without the switch the call goes directly", async () => {
-    await meet(aoi, sora, suite.page, false);
+    await enter(aoi, sora, suite.page, false);
     const said = await aoi.says(/^Connected to Sora directly/);
     assert.notEqual((await aoi.stats()).local, "relay");
     return said;
@@ -53,7 +54,7 @@ export async function switched({ browser, suite, keep }) {
  */
 export async function broken({ browser, suite, gate, restart, keep }) {
   const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
-  await meet(aoi, sora, suite.page, true);
+  await enter(aoi, sora, suite.page, true);
   await aoi.says(/^Connected to Sora through a relay/);
   const { credentials } = await aoi.stats();
 
@@ -95,18 +96,4 @@ export async function broken({ browser, suite, gate, restart, keep }) {
   });
   await aoi.close();
   await sora.close();
-}
-
-/**
- * @param {import("../lib/browser.mjs").Person} aoi
- * @param {import("../lib/browser.mjs").Person} sora
- * @param {string} page
- * @param {boolean} relayOnly
- */
-async function meet(aoi, sora, page, relayOnly) {
-  await aoi.visit(page);
-  await aoi.enter({ name: "Aoi", relayOnly });
-  await aoi.says(/^Waiting/);
-  await sora.visit(aoi.page.url());
-  await sora.enter({ name: "Sora", relayOnly });
 }

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 
+import { meet } from "../lib/pair.mjs";
 import { check, eventually } from "../lib/report.mjs";
-import { meet } from "./chat.mjs";
 
-/** @param {import("./chat.mjs").Pair} pair */
+/** @param {import("../lib/pair.mjs").Pair} pair */
 export async function relays(pair) {
   const { aoi, sora } = await meet(pair);
   await check(`a call moves to relays over the transport that is chosen (${pair.engines})`, async () => {

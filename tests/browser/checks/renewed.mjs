@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { open } from "../lib/browser.mjs";
+import { meet } from "../lib/pair.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { up } from "../lib/suite.mjs";
 
@@ -12,15 +12,8 @@ const TTL = 10;
 /** @param {import("../run.mjs").Stage & { watari: string }} stage */
 export async function renewed({ watari, browser, keep }) {
   const suite = await up(watari, [`signaling.ice.ttl=${TTL}`]);
-  const [aoi, sora] = [keep(await open(browser)), keep(await open(browser))];
+  const { aoi, sora } = await meet({ browsers: [browser, browser], suite, keep });
   try {
-    await aoi.visit(suite.page);
-    await aoi.enter({ name: "Aoi" });
-    await aoi.says(/^Waiting/);
-    await sora.visit(aoi.page.url());
-    await sora.enter({ name: "Sora" });
-    await aoi.says(/^Connected to Sora directly/);
-    await sora.says(/^Connected to Aoi directly/);
     const described = [aoi.described, sora.described];
     for (const person of [aoi, sora]) {
       await check("credentials that the server renews reach the connection, which goes on", async () => {

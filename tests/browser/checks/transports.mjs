@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { authority } from "../lib/authority.mjs";
 import { launch, open } from "../lib/browser.mjs";
 import { launchFirefox } from "../lib/firefox.mjs";
+import { enter } from "../lib/pair.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { freePort, up } from "../lib/suite.mjs";
 
@@ -67,11 +68,7 @@ export async function transports({ watari, chromium, firefox, keep }) {
  * @param {{ page: string, suite: import("../lib/suite.mjs").Suite, protocol: string }} way
  */
 async function call(aoi, sora, { page, suite, protocol }) {
-  await aoi.visit(page);
-  await aoi.enter({ name: "Aoi", relayOnly: true });
-  await aoi.says(/^Waiting/);
-  await sora.visit(aoi.page.url());
-  await sora.enter({ name: "Sora", relayOnly: true });
+  await enter(aoi, sora, page, true);
   await aoi.says(/^Connected to Sora through a relay \(relay – /);
   await sora.says(/^Connected to Aoi through a relay \(relay – /);
   for (const person of [aoi, sora]) {
