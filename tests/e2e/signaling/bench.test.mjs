@@ -107,7 +107,7 @@ test("what is refused is counted by its code, with the setting that brings it ab
   await narrow.stop();
 
   const full = await start({ "limits.connections_per_address": 20, "limits.arrivals_per_second": 1000 });
-  const many = await bench(full.ws, "--source-addresses", "1", "-n", "60");
+  const many = await bench(full.ws, "--source-addresses", "1", "--at-once", "1", "-n", "60");
   assert.equal(many.code, 1, many.errors);
   assert.ok(many.report.found.failures.http_429 > 0);
   assert.match(many.report.notes.join("\n"), /connections_per_address/);
