@@ -2,17 +2,20 @@
 
 import { CandidatesView } from "./candidates-view.js";
 import { ChatView } from "./chat-view.js";
-import { byId, make, write } from "./dom.js";
+import { ChoiceView } from "./choice-view.js";
+import { ControlsView } from "./controls-view.js";
+import { byId, write } from "./dom.js";
 import { HelpView } from "./help-view.js";
 import { I18n } from "./i18n.js";
 import { LobbyView } from "./lobby-view.js";
 import { unavailable } from "./media.js";
 import { PathView } from "./path-view.js";
+import { People } from "./people.js";
 import { PreviewView } from "./preview-view.js";
 import { linkTo, takeTokens } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
-import { stateLine, STEPS, stepsDone } from "./state.js";
+import { StateView } from "./state-view.js";
 import { WindowView } from "./window-view.js";
 import en from "./words-en.js";
 import ja from "./words-ja.js";
@@ -26,9 +29,13 @@ const { signaling } = await (await fetch("/config.json")).json();
 const session = new Session(signaling);
 const lobby = new LobbyView(i18n);
 const preview = new PreviewView(i18n, session, () => lobby.wish);
-const stage = new StageView(i18n, session);
-const chat = new ChatView(i18n, session);
-const windows = new WindowView(i18n, session);
+const people = new People(i18n, session);
+const state = new StateView(i18n, session, people);
+const stage = new StageView(i18n, session, people);
+const controls = new ControlsView(i18n, session);
+const chat = new ChatView(i18n, session, people);
+const choice = new ChoiceView(session, people);
+const windows = new WindowView(i18n, session, people, stage, () => choice.call);
 new HelpView(i18n, () => session.phase !== "lobby");
 const path = new PathView(i18n);
 const candidates = new CandidatesView(i18n);
@@ -41,22 +48,14 @@ const relayOver = byId("relay-over");
 const standing = [];
 
 session.addEventListener("change", render);
-session.addEventListener("call", (event) => {
-  candidates.begin();
-  chat.begin(/** @type {CustomEvent<import("./call.js").Call>} */ (event).detail);
-});
-session.addEventListener("candidate", (event) => candidates.add(/** @type {CustomEvent} */ (event).detail));
-session.addEventListener("reading", () => {
-  if (!session.call) return;
-  path.read(session.call);
-  candidates.select(session.call.path);
-  render();
-});
+session.addEventListener("call", (event) => begin(/** @type {CustomEvent<import("./call.js").Call>} */ (event).detail));
+choice.addEventListener("change", render);
 
 lobby.addEventListener("enter", (event) => {
   const { detail } = /** @type {CustomEvent<Omit<import("./session.js").Entry, "token" | "relay">>} */ (event);
   history.replaceState(null, "", linkTo(location.href, detail.room));
   stage.enter(detail.room);
+  controls.enter(detail.room);
   session.enter({ ...detail, token, relay: relay() });
 });
 for (const choice of [relayOnly, relayOver]) choice.addEventListener("change", () => session.setRelay(relay()));
@@ -75,7 +74,6 @@ if (reason) {
   lobby.withoutMedia();
   preview.withoutMedia();
 }
-for (const step of STEPS) byId("steps").append(stepItem(step));
 i18n.start();
 candidates.render();
 render();
@@ -86,21 +84,40 @@ function relay() {
   return relayOnly.checked ? /** @type {import("./relay-choice.js").Relay} */ (relayOver.value) : "off";
 }
 
+/**
+ * Follows one call; what it finds out is kept also while another one is looked at.
+ * @param {import("./call.js").Call} call
+ */
+function begin(call) {
+  candidates.begin(call);
+  chat.begin(call);
+  call.addEventListener("candidate", (event) => candidates.add(call, /** @type {CustomEvent} */ (event).detail));
+  call.addEventListener("reading", () => {
+    candidates.select(call);
+    if (call === choice.call) path.read(call);
+    render();
+  });
+}
+
 function render() {
-  const { key, params, tone } = stateLine(session);
-  const name = params.name || i18n.t("guest");
-  write(byId("state-text"), i18n.t(key, { ...params, name }));
-  byId("state").dataset.tone = tone;
   renderPhase();
   renderNotices();
-  renderSteps();
   byId("relay-choice").hidden = !relayOnly.checked;
   lobby.render();
   preview.render();
   stage.render();
+  controls.render();
   chat.render();
   windows.render();
-  path.render(session.call);
+  choice.render();
+  renderChosen(choice.call);
+}
+
+/** @param {import("./call.js").Call | null} chosen whose path is looked at */
+function renderChosen(chosen) {
+  state.render(chosen);
+  path.render(chosen);
+  candidates.show(chosen);
 }
 
 /** Shows the form or the call, and moves the focus along with it. */
@@ -121,18 +138,4 @@ function renderNotices() {
   const text = notices.map(({ key, params }) => i18n.t(key, params)).join(" ");
   write(byId("notice"), text);
   byId("notice").hidden = text === "";
-}
-
-function renderSteps() {
-  const done = stepsDone(session);
-  for (const step of STEPS) byId(`step-${step}`).classList.toggle("done", done.has(step));
-}
-
-/** @param {string} step */
-function stepItem(step) {
-  const text = make("span", "");
-  text.dataset.t = `steps.${step}`;
-  const item = make("li", "", text);
-  item.id = `step-${step}`;
-  return item;
 }

@@ -39,6 +39,8 @@ export class Call extends EventTarget {
   /** @type {import("./path.js").Received | null} */
   received = null;
   progress = { offer: false, answer: false, candidates: false };
+  /** Whether the other side has lost signaling and is waited for. */
+  away = false;
 
   #channel = new SideChannel();
   chat = new Chat(this.#channel);

@@ -4,7 +4,12 @@ import { isHidden, place } from "./candidate.js";
 import { CandidateList } from "./candidate-list.js";
 import { byId, make, replace, write } from "./dom.js";
 
-/** @typedef {"local" | "remote"} Side */
+/**
+ * @typedef {"local" | "remote"} Side
+ * @typedef {import("./call.js").Call} Call
+ * @typedef {{ candidate?: import("./candidate.js").Candidate, error?: { url: string, code: number } }} Arrival
+ * @typedef {{ began: number, lists: Record<Side, CandidateList>, path: import("./path.js").Path | null }} Found
+ */
 
 /** The code of `icecandidateerror` when the server gave no answer; all others are the server's own (STUN). */
 const UNREACHED = 701;
@@ -12,47 +17,59 @@ const SIDES = /** @type {const} */ (["local", "remote"]);
 
 export class CandidatesView {
   #i18n;
-  #began = 0;
-  #lists = { local: new CandidateList(), remote: new CandidateList() };
-  /** @type {import("./path.js").Path | null} */
-  #path = null;
+  /** Of each call, from its beginning. @type {WeakMap<Call, Found>} */
+  #found = new WeakMap();
+  /** What is shown. @type {Found} */
+  #shown = nothing();
 
   /** @param {import("./i18n.js").I18n} i18n */
   constructor(i18n) {
     this.#i18n = i18n;
   }
 
-  /** Forgets the last call. */
-  begin() {
-    this.#began = performance.now();
-    this.#lists = { local: new CandidateList(), remote: new CandidateList() };
-    this.#path = null;
-    this.render();
+  /** @param {Call} call */
+  begin(call) {
+    this.#found.set(call, nothing());
   }
 
-  /** @param {{ side: Side, candidate?: import("./candidate.js").Candidate, error?: { url: string, code: number } }} arrival */
-  add({ side, candidate, error }) {
-    const list = this.#lists[side];
-    const after = Math.round(performance.now() - this.#began);
-    const added = candidate ? list.add(candidate, after) : error ? list.addError(error, after) : false;
-    if (added) this.#renderSide(side);
+  /**
+   * @param {Call} call
+   * @param {Arrival & { side: Side }} arrival
+   */
+  add(call, { side, ...arrival }) {
+    const found = this.#found.get(call);
+    if (found && list(found, side, arrival) && found === this.#shown) this.#renderSide(side);
+  }
+
+  /**
+   * Shows what one call has found, and keeps showing the last when there is none any more.
+   * @param {Call | null} call
+   */
+  show(call) {
+    const found = call && this.#found.get(call);
+    if (!found || found === this.#shown) return;
+    this.#shown = found;
+    this.render();
   }
 
   /**
    * Marks the pair that carries the call.
-   * @param {import("./path.js").Path | null} path
+   * @param {Call} call
    */
-  select(path) {
-    const moved = SIDES.filter((side) => path?.[side].id !== this.#path?.[side].id);
-    this.#path = path;
+  select(call) {
+    const found = this.#found.get(call);
+    if (!found) return;
+    const { path } = call;
+    const moved = SIDES.filter((side) => path?.[side].id !== found.path?.[side].id);
+    found.path = path;
     for (const side of moved) {
       const end = path?.[side];
       // A peer-reflexive candidate is in nobody's messages: it shows first as the end of the pair.
-      if (end?.type === "prflx" && !this.#lists[side].rowOf(end)) {
+      if (end?.type === "prflx" && !found.lists[side].rowOf(end)) {
         const { type, protocol, address, port } = end;
-        this.add({ side, candidate: { type, protocol, address, port, priority: 0, related: "", ufrag: "" } });
+        list(found, side, { candidate: { type, protocol, address, port, priority: 0, related: "", ufrag: "" } });
       }
-      this.#renderSide(side);
+      if (found === this.#shown) this.#renderSide(side);
     }
   }
 
@@ -62,8 +79,9 @@ export class CandidatesView {
 
   /** @param {Side} side */
   #renderSide(side) {
-    const list = this.#lists[side];
-    const end = this.#path?.[side];
+    const { lists, path } = this.#shown;
+    const list = lists[side];
+    const end = path?.[side];
     const selected = end && list.rowOf(end);
     const items = [];
     let round = 1;
@@ -106,4 +124,21 @@ export class CandidatesView {
     if (selected) item.append(make("strong", "carries", t("candidates.selected")));
     return item;
   }
+}
+
+/** @returns {Found} */
+function nothing() {
+  return { began: performance.now(), lists: { local: new CandidateList(), remote: new CandidateList() }, path: null };
+}
+
+/**
+ * @param {Found} found
+ * @param {Side} side
+ * @param {Arrival} arrival
+ * @returns {boolean} whether it is new
+ */
+function list({ began, lists }, side, { candidate, error }) {
+  const after = Math.round(performance.now() - began);
+  if (candidate) return lists[side].add(candidate, after);
+  return error ? lists[side].addError(error, after) : false;
 }

@@ -1,9 +1,12 @@
 /** The text chat beside the pictures: what was said, a field to say more, and a mark for what was not read. */
 
 import { LONGEST } from "./chat.js";
+import { Deliveries } from "./deliveries.js";
 import { byId, make, write } from "./dom.js";
 
-/** Older lines go: the other side decides how many come. */
+/** @typedef {import("./call.js").Call} Call */
+
+/** Older lines go: the others decide how many come. */
 const KEPT = 200;
 /** A receipt takes one round trip; only what waits longer is worth a word (ms). */
 const LATE = 1500;
@@ -11,11 +14,12 @@ const LATE = 1500;
 export class ChatView {
   #i18n;
   #session;
-  /** The call whose texts are waited for. @type {import("./call.js").Call | null} */
-  #call = null;
+  #people;
   #unread = 0;
-  /** Our lines that the other side may not have yet. @type {Map<number, HTMLElement>} */
-  #underway = new Map();
+  /** The calls whose texts are waited for. @type {Set<Call>} */
+  #calls = new Set();
+  /** Our lines on their way. @type {Deliveries<Call, HTMLElement>} */
+  #underway = new Deliveries();
   #log = byId("chat-log");
   /** @type {HTMLInputElement} */
   #field = byId("chat-text");
@@ -23,10 +27,12 @@ export class ChatView {
   /**
    * @param {import("./i18n.js").I18n} i18n
    * @param {import("./session.js").Session} session
+   * @param {import("./people.js").People} people
    */
-  constructor(i18n, session) {
+  constructor(i18n, session, people) {
     this.#i18n = i18n;
     this.#session = session;
+    this.#people = people;
     this.#field.maxLength = LONGEST;
     byId("toggle-chat").addEventListener("click", () => this.toggle());
     byId("chat-close").addEventListener("click", () => this.toggle(false));
@@ -51,24 +57,23 @@ export class ChatView {
     if (open) this.#log.scrollTop = this.#log.scrollHeight;
   }
 
-  /** @param {import("./call.js").Call} call */
+  /** @param {Call} call */
   begin(call) {
-    this.#lose();
-    this.#call = call;
-    call.chat.addEventListener("text", (event) => {
-      if (call === this.#session.call) this.#arrived(/** @type {CustomEvent<string>} */ (event).detail);
-    });
-    call.chat.addEventListener("got", (event) => {
-      if (call === this.#call) this.#got(/** @type {CustomEvent<number>} */ (event).detail);
-    });
+    this.#calls.add(call);
+    const whileThere = (/** @type {(event: CustomEvent) => void} */ act) => (/** @type {Event} */ event) => {
+      if (this.#calls.has(call)) act(/** @type {CustomEvent} */ (event));
+    };
+    call.chat.addEventListener("text", whileThere(({ detail }) => this.#arrived(this.#people.nameOf(call), detail)));
+    call.chat.addEventListener("got", whileThere(({ detail }) => this.#got(call, detail)));
   }
 
   render() {
-    const { call, phase } = this.#session;
+    const { calls, phase } = this.#session;
+    const there = [...calls.values()];
+    for (const call of this.#calls) if (!there.includes(call)) this.#lose(call);
     if (phase === "lobby") this.#end();
-    if (this.#call && !call) this.#lose();
-    /** @type {HTMLButtonElement} */ (byId("chat-send")).disabled = !call;
-    this.#field.placeholder = this.#i18n.t(call ? "chat.placeholder" : "chat.alone");
+    /** @type {HTMLButtonElement} */ (byId("chat-send")).disabled = there.length === 0;
+    this.#field.placeholder = this.#i18n.t(there.length > 0 ? "chat.placeholder" : "chat.alone");
     const open = !byId("chat").hidden;
     const button = byId("toggle-chat");
     const label = this.#unread ? this.#i18n.t("chat.unread", { n: this.#unread }) : this.#i18n.t("chat.title");
@@ -80,17 +85,29 @@ export class ChatView {
   }
 
   #say() {
-    const line = this.#session.call?.chat.say(this.#field.value);
-    if (!line) return;
+    const text = this.#field.value;
+    /** @type {[Call, number][]} */
+    const lines = [];
+    let said = "";
+    for (const call of this.#session.calls.values()) {
+      const line = call.chat.say(text);
+      if (!line) return;
+      lines.push([call, line.n]);
+      said = line.text;
+    }
+    if (lines.length === 0) return;
     this.#field.value = "";
-    const item = this.#add(this.#i18n.t("you"), line.text, "mine");
-    this.#underway.set(line.n, item);
-    setTimeout(() => this.#underway.get(line.n) === item && this.#remark(item, "waits"), LATE);
+    const item = this.#add(this.#i18n.t("you"), said, "mine");
+    item.dataset.to = String(lines.length);
+    this.#underway.begin(item, lines);
+    setTimeout(() => this.#underway.missing(item).length > 0 && this.#remark(item, "waits"), LATE);
   }
 
-  /** @param {string} text */
-  #arrived(text) {
-    const name = this.#call?.peer.name || this.#i18n.t("guest");
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  #arrived(name, text) {
     this.#add(name, text, "theirs");
     if (byId("chat").hidden) {
       this.#unread += 1;
@@ -99,27 +116,31 @@ export class ChatView {
     }
   }
 
-  /** @param {number} last */
-  #got(last) {
-    for (const [n, item] of this.#underway) {
-      if (n > last) continue;
-      item.querySelector(".remark")?.remove();
-      this.#underway.delete(n);
-    }
+  /**
+   * @param {Call} call
+   * @param {number} last
+   */
+  #got(call, last) {
+    for (const item of this.#underway.got(call, last)) item.querySelector(".waits")?.remove();
   }
 
-  /** What is still under way when its call is over arrives nowhere. */
-  #lose() {
-    for (const item of this.#underway.values()) this.#remark(item, "lost");
-    this.#underway.clear();
-    this.#call = null;
+  /**
+   * What is still under way when its call is over arrives nowhere.
+   * @param {Call} call
+   */
+  #lose(call) {
+    this.#calls.delete(call);
+    for (const item of this.#underway.lose(call)) this.#remark(item, item.dataset.to === "1" ? "lost" : "partly");
   }
 
   /**
    * @param {HTMLElement} item
-   * @param {"waits" | "lost"} what
+   * @param {"waits" | "lost" | "partly"} what
    */
   #remark(item, what) {
+    const lost = item.querySelector(".lost, .partly");
+    // Once it is known that it did not reach all, that is what there is to say.
+    if (lost && what === "waits") return;
     const remark = make("small", `remark ${what}`, this.#i18n.t(`chat.${what}`));
     remark.dataset.t = `chat.${what}`;
     item.querySelector(".remark")?.remove();
@@ -128,7 +149,7 @@ export class ChatView {
 
   /** Nothing of one call is left for whoever uses the page next. */
   #end() {
-    this.#lose();
+    this.#underway.end();
     this.#unread = 0;
     this.#log.replaceChildren();
     write(byId("chat-news"), "");

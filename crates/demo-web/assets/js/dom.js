@@ -35,6 +35,23 @@ export function write(element, text) {
 }
 
 /**
+ * Puts choices into a list, but for when they are there: a list that is open would close.
+ * @param {HTMLSelectElement} select
+ * @param {readonly { value: string, text: string }[]} choices
+ */
+export function offer(select, choices) {
+  const written = (/** @type {Iterable<{ value: string, text: string }>} */ list) =>
+    [...list].map(({ value, text }) => `${value} ${text}`).join();
+  if (written(select.options) === written(choices)) return;
+  const options = choices.map(({ value, text }) => {
+    const option = /** @type {HTMLOptionElement} */ (make("option", "", text));
+    option.value = value;
+    return option;
+  });
+  select.replaceChildren(...options);
+}
+
+/**
  * Puts children in place of those that differ: what is being read or has the focus stays, and a live region is not told the
  * same twice.
  * @param {Element} element

@@ -10,6 +10,8 @@ export class PathView {
   #i18n;
   /** The reading before, of the same pair or not. @type {import("./path.js").Path | null} */
   #before = null;
+  /** Whose it is. @type {import("./call.js").Call | null} */
+  #call = null;
   /** @type {ReturnType<typeof rates>} */
   #rates = null;
 
@@ -19,10 +21,11 @@ export class PathView {
   }
 
   /**
-   * Takes one reading a second; the rates come from two of them.
+   * Takes one reading a second; the rates come from two of them of one call.
    * @param {import("./call.js").Call} call
    */
   read(call) {
+    if (call !== this.#call) this.#begin(call);
     this.#rates = call.path ? rates(this.#before, call.path) : null;
     this.#before = call.path;
     this.render(call);
@@ -30,6 +33,7 @@ export class PathView {
 
   /** @param {import("./call.js").Call | null} call */
   render(call) {
+    if (call !== this.#call) this.#begin(call);
     const path = call?.path ?? null;
     const kind = path ? (isRelayed(path) ? "relay" : "direct") : call ? "searching" : "none";
     byId("path").dataset.kind = kind;
@@ -39,6 +43,13 @@ export class PathView {
     this.#end("local", path?.local);
     this.#end("remote", path?.remote);
     if (call && path) this.#facts(call, path);
+  }
+
+  /** @param {import("./call.js").Call | null} call */
+  #begin(call) {
+    this.#call = call;
+    this.#before = null;
+    this.#rates = null;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** A look at oneself before a room is entered: picture, loudness, and which devices are used. */
 
-import { byId, make } from "./dom.js";
+import { byId, offer } from "./dom.js";
 import { Level } from "./level.js";
 
 /** @typedef {import("./local-media.js").Kind} Kind */
@@ -87,14 +87,8 @@ export class PreviewView {
   #choices(kind) {
     const select = /** @type {HTMLSelectElement} */ (byId(SELECTS[kind]));
     const devices = this.#devices.filter((device) => device.kind === DEVICES[kind]);
-    const options = devices.map(({ deviceId, label }, n) => {
-      const option = /** @type {HTMLOptionElement} */ (make("option", "", label || this.#i18n.t("preview.device", { n: n + 1 })));
-      option.value = deviceId;
-      return option;
-    });
-    const ids = (/** @type {Iterable<HTMLOptionElement>} */ list) => [...list].map(({ value, text }) => `${value} ${text}`).join();
-    // A list that is open would close when it is replaced.
-    if (ids(select.options) !== ids(options)) select.replaceChildren(...options);
+    const text = (/** @type {string} */ label, /** @type {number} */ n) => label || this.#i18n.t("preview.device", { n: n + 1 });
+    offer(select, devices.map(({ deviceId, label }, n) => ({ value: deviceId, text: text(label, n) })));
     const { media } = this.#session;
     // With none in use nothing is chosen, so that each of them can be.
     select.value = media.track(kind)?.getSettings().deviceId ?? media.chosen[kind] ?? "";

@@ -8,6 +8,10 @@ import { Problem, Signaling } from "./signaling.js";
 
 /** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
 const COME_BACK_EVERY = 3000;
+/** A picture goes to each of them apart, so how many there can be is a matter of upload and of the processor. */
+const MOST_OTHERS = 3;
+/** How long it is said that somebody left, while others are there (ms). */
+const FAREWELL = 10_000;
 /** Not worth a word: somebody has just left; the server stops or has lost its store, and the lost connection shows that. */
 const QUIET = ["unknown_peer", "closing", "unavailable"];
 
@@ -17,10 +21,7 @@ const QUIET = ["unknown_peer", "closing", "unavailable"];
  * @typedef {{ room: string, name: string, token: string | null, wish: Wish, relay: import("./relay-choice.js").Relay }} Entry
  */
 
-/**
- * Fires `change` when any of its facts changed, `call` with each new Call as `detail`, and what that call fires:
- * `reading` and `candidate`.
- */
+/** Fires `change` when any of its facts changed, and `call` with each new Call as `detail`. */
 export class Session extends EventTarget {
   media = new LocalMedia();
   /** @type {import("./state.js").Facts["phase"]} */
@@ -28,12 +29,10 @@ export class Session extends EventTarget {
   /** @type {import("./state.js").Facts["why"]} */
   why = null;
   linked = false;
-  /** Whether the other side has lost signaling and is waited for. */
-  away = false;
-  /** @type {string | null} */
+  /** Who has left last, while it is news. @type {string | null} */
   left = null;
-  /** @type {Call | null} */
-  call = null;
+  /** The call with each other member of the room, by the member's id, in the order in which they came. @type {Map<string, Call>} */
+  calls = new Map();
   /** Sentences the user should read; empty when all is well. @type {Notice[]} */
   notices = [];
   /** @type {import("./relay-choice.js").Relay} */
@@ -48,13 +47,15 @@ export class Session extends EventTarget {
   #ice = { iceServers: [], iceTtl: 0 };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #comeBack;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #farewell;
 
   /** @param {string | null} url of signaling; null means the origin of the page */
   constructor(url) {
     super();
     this.#url = url;
     this.media.addEventListener("change", () => this.#changed());
-    this.media.addEventListener("replaced", () => this.call?.attach());
+    this.media.addEventListener("replaced", () => this.#attach());
   }
 
   /**
@@ -96,7 +97,7 @@ export class Session extends EventTarget {
     this.#signaling.open();
   }
 
-  /** Hangs up; the other side is told. */
+  /** Hangs up; the others are told. */
   leave() {
     this.#end("ended", []);
   }
@@ -104,7 +105,7 @@ export class Session extends EventTarget {
   /** @param {import("./relay-choice.js").Relay} relay */
   setRelay(relay) {
     this.relay = relay;
-    this.call?.setRelay(relay);
+    for (const call of this.calls.values()) call.setRelay(relay);
     this.#noteRelay();
     this.#changed();
   }
@@ -118,7 +119,7 @@ export class Session extends EventTarget {
     const notices = await this.#openMedia({ audio: kind === "audio", video: kind === "video" });
     if (this.phase === "lobby") return;
     this.notices = [...this.notices.filter(({ key }) => !key.startsWith("media.")), ...notices];
-    await this.call?.attach();
+    await this.#attach();
     this.#changed();
   }
 
@@ -129,6 +130,11 @@ export class Session extends EventTarget {
     this.notices = this.notices.filter(({ key }) => key !== "screen.failed");
     const problem = await screen.start();
     if (problem && this.phase !== "lobby") this.#note({ key: `screen.${problem}` });
+  }
+
+  /** Sends what there is now to everybody. */
+  async #attach() {
+    await Promise.all([...this.calls.values()].map((call) => call.attach()));
   }
 
   /**
@@ -190,15 +196,18 @@ export class Session extends EventTarget {
     if (!entry || !this.#signaling?.connected) return;
     try {
       const joined = await this.#signaling.join(entry.room, entry.name, entry.token);
+      // The server may admit more than a page can send its picture to.
+      if (joined.peers.length > MOST_OTHERS) return this.#end("refused", [{ key: "problem.room_full" }]);
       this.#ice = joined;
       this.#forgetProblems();
       this.#noteRelay();
-      this.#hangUpCall();
+      this.#hangUpAll();
       this.#become("joined", null);
       this.#linkIs(true);
-      const [peer] = joined.peers;
-      if (peer) this.#meet(peer, true);
-      if (peer?.reconnecting) this.#peerIs(peer.id, true);
+      for (const peer of joined.peers) {
+        this.#meet(peer, true);
+        if (peer.reconnecting) this.#peerIs(peer.id, true);
+      }
     } catch (error) {
       this.#notJoined(error);
     }
@@ -217,20 +226,16 @@ export class Session extends EventTarget {
    * @param {boolean} polite
    */
   #meet(peer, polite) {
-    // Two ends make a call; whoever else a larger room admits is not ours to answer.
-    if (this.call || !this.#signaling) return;
+    // Who finds that many here goes by itself; whoever else a larger room admits is not ours to answer.
+    if (this.calls.has(peer.id) || this.calls.size >= MOST_OTHERS || !this.#signaling) return;
     const { relay, media } = this;
     const call = new Call({ peer, polite, signaling: this.#signaling, ice: this.#ice, relay, media });
     call.addEventListener("change", () => {
       if (call.state === "connected") this.#forgetProblems();
       this.#changed();
     });
-    call.addEventListener("reading", () => this.dispatchEvent(new Event("reading")));
-    call.addEventListener("candidate", (event) => {
-      const { detail } = /** @type {CustomEvent} */ (event);
-      this.dispatchEvent(new CustomEvent("candidate", { detail }));
-    });
-    this.call = call;
+    this.calls.set(peer.id, call);
+    this.#leftIs(null);
     this.dispatchEvent(new CustomEvent("call", { detail: call }));
     this.#changed();
   }
@@ -240,23 +245,37 @@ export class Session extends EventTarget {
    * @param {boolean} away
    */
   #peerIs(id, away) {
-    if (this.call?.peer.id !== id) return;
-    this.away = away;
+    const call = this.calls.get(id);
+    if (!call) return;
+    call.away = away;
     this.#changed();
   }
 
   /** @param {string} id */
   #part(id) {
-    if (this.call?.peer.id !== id) return;
-    this.left = this.call.peer.name;
-    this.#hangUpCall();
+    const call = this.calls.get(id);
+    if (!call) return;
+    call.close();
+    this.calls.delete(id);
+    this.#leftIs(call.peer.name);
     this.#changed();
+  }
+
+  /** @param {string | null} name */
+  #leftIs(name) {
+    clearTimeout(this.#farewell);
+    this.left = name;
+    if (name === null || this.calls.size === 0) return;
+    this.#farewell = setTimeout(() => {
+      // Alone, one still wants to know who is missing.
+      if (this.calls.size > 0) this.left = null;
+      this.#changed();
+    }, FAREWELL);
   }
 
   /** @param {{ from: string } & Parameters<Call["take"]>[0]} message */
   async #deliver(message) {
-    const { call } = this;
-    if (call?.peer.id === message.from) await call.take(message);
+    await this.calls.get(message.from)?.take(message);
   }
 
   /**
@@ -265,7 +284,7 @@ export class Session extends EventTarget {
    */
   #renew(ice) {
     this.#ice = ice;
-    this.call?.renew(ice);
+    for (const call of this.calls.values()) call.renew(ice);
     this.#noteRelay();
     this.#changed();
   }
@@ -303,17 +322,16 @@ export class Session extends EventTarget {
     this.#entry = null;
     this.#signaling?.close();
     this.#signaling = null;
-    this.#hangUpCall();
+    this.#hangUpAll();
     this.media.stop();
     this.linked = false;
     this.notices = notices;
     this.#become("lobby", why);
   }
 
-  #hangUpCall() {
-    this.call?.close();
-    this.call = null;
-    this.away = false;
+  #hangUpAll() {
+    for (const call of this.calls.values()) call.close();
+    this.calls.clear();
   }
 
   /**
@@ -321,7 +339,7 @@ export class Session extends EventTarget {
    * @param {import("./state.js").Facts["why"]} why
    */
   #become(phase, why) {
-    if (phase !== this.phase) this.left = null;
+    if (phase !== this.phase) this.#leftIs(null);
     this.phase = phase;
     this.why = why;
     this.#changed();

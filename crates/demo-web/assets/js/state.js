@@ -6,19 +6,21 @@ import { isRelayed } from "./path.js";
  * @typedef {object} Facts
  * @property {"lobby" | "media" | "signaling" | "joined"} phase
  * @property {boolean} linked whether signaling is connected
- * @property {boolean} [away] whether the other side has lost signaling and is waited for
  * @property {"ended" | "refused" | null} why the session is in the lobby again
  * @property {string | null} left who has left last, null when nobody
- * @property {CallFacts | null} call
+ * @property {ReadonlyMap<string, CallFacts>} calls
  *
  * @typedef {object} CallFacts
  * @property {{ name: string }} peer
  * @property {import("./call.js").CallState} state
+ * @property {boolean} away whether the other side has lost signaling and is waited for
  * @property {import("./path.js").Path | null} path
  * @property {{ offer: boolean, answer: boolean, candidates: boolean }} progress
  *
  * @typedef {"idle" | "busy" | "good" | "warn" | "bad"} Tone
- * @typedef {{ key: string, params: Record<string, string>, tone: Tone }} StateLine
+ * @typedef {{ key: string, params: Record<string, string>, people: readonly CallFacts[] }} Sentence `people` are those it
+ *   speaks of: the first is `{name}` in its words, all of them are `{names}`
+ * @typedef {{ tone: Tone, sentences: Sentence[] }} StateLine
  */
 
 /**
@@ -27,22 +29,24 @@ import { isRelayed } from "./path.js";
  */
 export function stateLine(facts) {
   if (facts.phase === "lobby") return lobby(facts.why);
-  if (facts.phase !== "joined") return line(`state.${facts.phase}`, "busy");
-  if (!facts.linked) return line("state.signalingLost", "warn");
-  if (facts.call && facts.away) return line("state.peerReconnecting", "warn", { name: facts.call.peer.name });
-  if (facts.call) return inCall(facts.call);
-  if (facts.left !== null) return line("state.left", "warn", { name: facts.left });
-  return line("state.waiting", "busy");
+  if (facts.phase !== "joined") return line("busy", sentence(`state.${facts.phase}`));
+  if (!facts.linked) return line("warn", sentence("state.signalingLost"));
+  const calls = [...facts.calls.values()];
+  if (calls.length > 1 || (calls.length === 1 && facts.left !== null)) return together(calls, facts.left);
+  if (calls.length === 1) return inCall(calls[0]);
+  if (facts.left !== null) return line("warn", sentence("state.left", [], { name: facts.left }));
+  return line("busy", sentence("state.waiting"));
 }
 
 /** The steps in their order; the page lists them under `steps.…`. */
 export const STEPS = /** @type {const} */ (["media", "signaling", "peer", "offer", "answer", "candidates", "pair"]);
 
 /**
- * @param {Facts} facts
+ * @param {Pick<Facts, "phase">} facts
+ * @param {CallFacts | null} call
  * @returns {Set<typeof STEPS[number]>}
  */
-export function stepsDone({ phase, call }) {
+export function stepsDone({ phase }, call) {
   const done = {
     media: phase === "signaling" || phase === "joined",
     signaling: phase === "joined",
@@ -55,29 +59,76 @@ export function stepsDone({ phase, call }) {
   return new Set(STEPS.filter((step) => done[step]));
 }
 
-/** @param {Facts["why"]} why */
-function lobby(why) {
-  if (why === "refused") return line("state.refused", "bad");
-  return line(why === "ended" ? "state.ended" : "state.lobby", "idle");
+/**
+ * What one call is at, in a word or two; the page has the words under `tile.…`.
+ * @param {CallFacts} call
+ */
+export function callState({ state, away, path }) {
+  if (state !== "connected") return state;
+  if (away) return "away";
+  if (!path) return "connected";
+  return isRelayed(path) ? "relay" : "direct";
 }
 
-/** @param {CallFacts} call */
-function inCall({ peer, state, path }) {
-  const { name } = peer;
-  if (state !== "connected") return line(`state.${state}`, state === "reconnecting" ? "warn" : "busy", { name });
-  if (!path) return line("state.connected", "good", { name });
+/** @param {Facts["why"]} why */
+function lobby(why) {
+  if (why === "refused") return line("bad", sentence("state.refused"));
+  return line("idle", sentence(why === "ended" ? "state.ended" : "state.lobby"));
+}
+
+/**
+ * @param {CallFacts} call
+ * @returns {StateLine}
+ */
+function inCall(call) {
+  const { state, path, away } = call;
+  if (away) return line("warn", sentence("state.peerReconnecting", [call]));
+  if (state !== "connected") return line(state === "reconnecting" ? "warn" : "busy", sentence(`state.${state}`, [call]));
+  if (!path) return line("good", sentence("state.connected", [call]));
   const { local, remote } = path;
   const key = isRelayed(path) ? "state.connected.relay" : "state.connected.direct";
   const transport = local.protocol.toUpperCase();
-  return line(key, "good", { name, local: local.type, remote: remote.type, transport });
+  return line("good", sentence(key, [call], { local: local.type, remote: remote.type, transport }));
+}
+
+/**
+ * How it stands with each of several, those alike together.
+ * @param {readonly CallFacts[]} calls
+ * @param {string | null} left
+ * @returns {StateLine}
+ */
+function together(calls, left) {
+  const groups = {
+    connected: calls.filter(({ state }) => state === "connected"),
+    connecting: calls.filter(({ state, away }) => state === "connecting" && !away),
+    switching: calls.filter(({ state, away }) => state === "switching" && !away),
+    reconnecting: calls.filter(({ state, away }) => state === "reconnecting" && !away),
+    away: calls.filter(({ away }) => away),
+  };
+  const sentences = Object.entries(groups)
+    .filter(([, people]) => people.length > 0)
+    .map(([group, people]) => sentence(`state.several.${group}`, people));
+  if (left !== null) sentences.unshift(sentence("state.several.left", [], { name: left }));
+  const troubled = left !== null || groups.reconnecting.length + groups.away.length > 0;
+  const busy = groups.connecting.length + groups.switching.length > 0;
+  return line(troubled ? "warn" : busy ? "busy" : "good", ...sentences);
 }
 
 /**
  * @param {string} key
- * @param {Tone} tone
+ * @param {readonly CallFacts[]} [people]
  * @param {Record<string, string>} [params]
+ * @returns {Sentence}
+ */
+function sentence(key, people = [], params = {}) {
+  return { key, params, people };
+}
+
+/**
+ * @param {Tone} tone
+ * @param {...Sentence} sentences
  * @returns {StateLine}
  */
-function line(key, tone, params = {}) {
-  return { key, params, tone };
+function line(tone, ...sentences) {
+  return { tone, sentences };
 }
