@@ -8,7 +8,7 @@ use settings::{Check, Report};
 pub(crate) use self::admission::MIN_SECRET_BYTES;
 pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensConfig};
 pub use self::cluster::ClusterConfig;
-pub use self::dialects::{PeerJsConfig, YWebRtcConfig};
+pub use self::dialects::{ClassicConfig, PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
 pub use self::nodes::{AdminConfig, NodeConfig};
 use crate::{rooms::MailboxLimits, site::Site};
@@ -46,6 +46,8 @@ pub struct Config {
     pub room_tokens: RoomTokensConfig,
     /// Coming back after a lost connection.
     pub resume: ResumeConfig,
+    /// Classic samples.
+    pub classic: ClassicConfig,
     /// Clients of PeerJS.
     pub peerjs: PeerJsConfig,
     /// Clients of y-webrtc.
@@ -72,6 +74,7 @@ impl Default for Config {
             rooms: RoomsConfig::default(),
             room_tokens: RoomTokensConfig::default(),
             resume: ResumeConfig::default(),
+            classic: ClassicConfig::default(),
             peerjs: PeerJsConfig::default(),
             y_webrtc: YWebRtcConfig::default(),
             limits: LimitsConfig::default(),
@@ -83,7 +86,7 @@ impl Default for Config {
     }
 }
 
-/// Bounds rooms.
+/// Bounds rooms of the room protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoomsConfig {
@@ -96,7 +99,7 @@ pub struct RoomsConfig {
 impl Default for RoomsConfig {
     fn default() -> Self {
         Self {
-            capacity: 2,
+            capacity: 4,
             max: 10_000,
         }
     }
@@ -166,6 +169,7 @@ impl Check for Config {
         report.within("rooms", |report| self.rooms.check(report));
         report.within("room_tokens", |report| self.room_tokens.check(report));
         report.within("resume", |report| self.resume.check(report));
+        report.within("classic", |report| self.classic.check(report));
         report.within("peerjs", |report| self.peerjs.check(report));
         report.within("y_webrtc", |report| self.y_webrtc.check(report));
         report.within("limits", |report| {
@@ -194,9 +198,7 @@ fn is_origin(text: &str) -> bool {
 
 impl Check for RoomsConfig {
     fn check(&self, report: &mut Report<'_>) {
-        if !(2..=64).contains(&self.capacity) {
-            report.mistake("capacity", "must be 2 to 64");
-        }
+        two_to_64(report, "capacity", self.capacity);
         at_least_one(report, "max", self.max as u64);
     }
 }
@@ -265,6 +267,12 @@ impl LimitsConfig {
                 "must be at least twice resume.bytes, or who comes back would be disconnected by what it missed",
             );
         }
+    }
+}
+
+fn two_to_64(report: &mut Report<'_>, key: &str, members: usize) {
+    if !(2..=64).contains(&members) {
+        report.mistake(key, "must be 2 to 64");
     }
 }
 

@@ -33,8 +33,10 @@ pub(crate) struct Context {
     pub(crate) hub: Arc<Hub>,
     pub(crate) doors: Arc<Doors>,
     pub(crate) messages: MessageLimits,
-    /// Members of a room.
+    /// Members of a room of the room protocol.
     pub(crate) capacity: usize,
+    /// Members of a room of classic samples.
+    pub(crate) classic_capacity: usize,
     pub(crate) queue: QueueLimits,
     pub(crate) ping: Duration,
     pub(crate) resume_seconds: u64,
@@ -56,6 +58,7 @@ impl Context {
             doors: Arc::new(doors),
             messages: MessageLimits::from(limits),
             capacity: config.rooms.capacity,
+            classic_capacity: config.classic.capacity,
             queue: QueueLimits {
                 messages: limits.outgoing_messages,
                 bytes: limits.outgoing_bytes,

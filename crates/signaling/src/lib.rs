@@ -34,8 +34,9 @@ mod tuning;
 
 pub use self::standalone::{PROGRAM, main};
 pub use config::{
-    AdminConfig, ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm, LimitsConfig,
-    NodeConfig, PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig, YWebRtcConfig,
+    AdminConfig, ClassicConfig, ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm,
+    LimitsConfig, NodeConfig, PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig,
+    YWebRtcConfig,
 };
 pub use doors::RoomKeyError;
 pub use hub::ClusterError;

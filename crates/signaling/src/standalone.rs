@@ -59,7 +59,7 @@ impl Server for Settings {
         about: "Signaling for WebRTC calls over Socket.IO and WebSocket, with TURN credentials",
         default_file: DEFAULT_FILE,
         listen: Listen::One("signaling.listen"),
-        setting: "signaling.rooms.capacity=4",
+        setting: "signaling.rooms.capacity=8",
         variable: "WATARI_SIGNALING__LISTEN",
         built_with: None,
     };
@@ -164,6 +164,8 @@ trusted_proxies = ["10.0.0.0"]
 lisen = "x"
 [signaling.rooms]
 capacity = 1
+[signaling.classic]
+capacity = 65
 [signaling.limits]
 message_bytes = 10
 ping_seconds = 0
@@ -180,11 +182,12 @@ api_keys = ["short"]
             (3, "trusted_proxies[0]"),
             (4, "lisen"),
             (6, "capacity"),
-            (8, "message_bytes"),
-            (9, "ping_seconds"),
-            (11, "urls[1]"),
-            (12, "max_ttl"),
-            (15, "api_keys[0]"),
+            (8, "capacity"),
+            (10, "message_bytes"),
+            (11, "ping_seconds"),
+            (13, "urls[1]"),
+            (14, "max_ttl"),
+            (17, "api_keys[0]"),
         ] {
             let found = mistakes
                 .lines()

@@ -123,14 +123,18 @@ test("a Socket.IO client may have its answers as acknowledgements", async () => 
 
 test("a full room is full until somebody leaves", async () => {
   const { anna, ben } = await pair(server, "full");
-  const chie = await plain(server);
-  chie.send("join", { room: "full" });
-  assert.equal((await chie.next("problem")).code, "room_full");
+  const others = [await plain(server), await plain(server)];
+  for (const other of others) {
+    await join(other, "full");
+    await anna.next("peer-joined");
+  }
+  const eve = await plain(server);
+  eve.send("join", { room: "full" });
+  assert.equal((await eve.next("problem")).code, "room_full");
   ben.close();
   await anna.next("peer-left");
-  assert.equal((await join(chie, "full")).peers.length, 1);
-  anna.close();
-  chie.close();
+  assert.equal((await join(eve, "full")).peers.length, 3);
+  for (const client of [anna, ...others, eve]) client.close();
 });
 
 test("one client can go from room to room", async () => {

@@ -42,7 +42,7 @@ const candidate = (number) => ({ candidate: `candidate:${number}` });
 describe("two servers", () => {
   let north, south, servers;
   before(async () => {
-    servers = await nodes(2);
+    servers = await nodes(2, { "rooms.capacity": 2 });
     [north, south] = servers;
   });
   after(() => stopAll(servers));
@@ -308,7 +308,7 @@ test("a server is killed: within seconds its members are seen to reconnect, and 
 });
 
 test("a room whose servers have all died has a place again as soon as its members are given up", async () => {
-  const [north, south] = await nodes(2, { "resume.seconds": 1 });
+  const [north, south] = await nodes(2, { "resume.seconds": 1, "rooms.capacity": 2 });
   const pair = [await plain(north), await plain(north)];
   for (const client of pair) await enter(client, "empty house", "");
   north.kill();
@@ -346,7 +346,7 @@ test("who goes while Redis is away for long is not a member for ever", async () 
 
 test("Redis is killed and comes back knowing nothing: nobody is disconnected, nothing is lost or doubled", async () => {
   const own = await redis();
-  const servers = await nodes(2, {}, own);
+  const servers = await nodes(2, { "rooms.capacity": 2 }, own);
   const talkers = await talkWhile(servers, "redis", async (anna, ben) => {
     await own.kill();
     await sleep(1500);

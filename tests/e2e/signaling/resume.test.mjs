@@ -7,7 +7,7 @@ import { join, plain, socketIo } from "./lib/clients.mjs";
 import { sleep, start } from "./lib/server.mjs";
 
 let server;
-before(async () => (server = await start()));
+before(async () => (server = await start({ "rooms.capacity": 2 })));
 after(() => server.stop());
 
 /** Each way over WebSocket, and how to cut the TCP connection under it. */

@@ -3,7 +3,28 @@
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
-use super::at_least_one;
+use super::{at_least_one, two_to_64};
+
+/// Serves classic samples.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassicConfig {
+    /// Members a room takes, 2 to 64.
+    pub capacity: usize,
+}
+
+impl Default for ClassicConfig {
+    fn default() -> Self {
+        // Samples answer whatever comes, so a third member would break the call of the first two.
+        Self { capacity: 2 }
+    }
+}
+
+impl Check for ClassicConfig {
+    fn check(&self, report: &mut Report<'_>) {
+        two_to_64(report, "capacity", self.capacity);
+    }
+}
 
 /// Serves clients of PeerJS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

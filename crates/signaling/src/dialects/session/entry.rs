@@ -30,9 +30,13 @@ impl Session {
         let returns = resume && self.context.resume_seconds > 0;
         let is_classic = room.space == Space::Classic;
         let permissions = pass.permissions;
+        let capacity = match is_classic {
+            true => self.context.classic_capacity,
+            false => self.context.capacity,
+        };
         let join = Join {
             room: room.clone(),
-            capacity: self.context.capacity,
+            capacity,
             name: pass.name.unwrap_or(name),
             permissions,
             holder: returns.then_some(Holder::Signed),
