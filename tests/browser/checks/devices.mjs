@@ -49,7 +49,7 @@ export async function devices({ browser, suite, chromium, keep }) {
     await guest.says(/^Connected to Aoi/);
     await eventually("frames", () => guest.stats(), ({ frames }) => frames > 5);
     assert.equal((await aoi.stats()).frames, 0);
-    assert.equal(await aoi.page.$eval("div#stage", (stage) => stage.dataset.remote), "sound");
+    assert.equal(await aoi.page.$eval("div.tile", (tile) => tile.dataset.remote), "sound");
     await guest.close();
     await aoi.says(/has left/);
   });
@@ -213,7 +213,7 @@ async function quiet(person) {
  * @param {import("../lib/browser.mjs").Person} person
  */
 function brightness(person) {
-  return person.page.$eval("video#remote", (video) => {
+  return person.page.$eval(".tile video", (video) => {
     const canvas = new OffscreenCanvas(32, 18);
     const context = canvas.getContext("2d");
     if (!context) throw new Error("no canvas");

@@ -18,7 +18,7 @@ export async function relayed({ browser, suite, keep }) {
   await check("alone in the room, the page waits", async () => {
     await aoi.visit(suite.page);
     await aoi.enter({ name: "Aoi", relayOnly: true });
-    await aoi.says(/^Waiting for the other side/);
+    await aoi.says(/^Waiting for others/);
   });
   const link = aoi.page.url();
 

@@ -81,7 +81,7 @@ async function shown(aoi, sora, { page, show, engines }) {
     end = await show();
     const seen = await eventually("the screen", () => look(sora), ({ edges }) => edges === "red blue");
     assert.deepEqual([seen.fit, seen.ratio], ["contain", "1.33"]);
-    assert.equal(await sora.text("#remote-name"), "Aoi: screen");
+    assert.equal(await sora.text(".tile .name"), "Aoi: screen");
     assert.equal(await aoi.text("#self-name"), "Your screen");
     assert.equal(await label(aoi, "#toggle-screen"), "Stop showing your screen");
   });
@@ -100,7 +100,7 @@ async function shown(aoi, sora, { page, show, engines }) {
     const { frames } = await sora.stats();
     await eventually("frames", () => sora.stats(), (now) => now.frames > frames + 5);
     assert.equal(await label(aoi, "#toggle-screen"), "Show your screen");
-    assert.equal(await sora.text("#remote-name"), "Aoi");
+    assert.equal(await sora.text(".tile .name"), "Aoi");
     await leave(aoi, sora);
   });
 }
@@ -150,7 +150,7 @@ async function leave(...people) {
 
 /** @param {Person} person */
 function stage(person) {
-  return person.page.$eval("#stage", (stage) => /** @type {HTMLElement} */ (stage).dataset.remote);
+  return person.page.$eval("div.tile", (tile) => tile.dataset.remote);
 }
 
 /**
@@ -158,7 +158,7 @@ function stage(person) {
  * @param {Person} person
  */
 function look(person) {
-  return person.page.$eval("video#remote", (video) => {
+  return person.page.$eval(".tile video", (video) => {
     const canvas = new OffscreenCanvas(40, 30);
     const context = canvas.getContext("2d");
     if (!context) throw new Error("no canvas");

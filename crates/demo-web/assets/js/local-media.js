@@ -3,7 +3,7 @@
  * place of the camera.
  */
 
-import { open } from "./media.js";
+import { open, sizeFor } from "./media.js";
 import { Screen } from "./screen.js";
 
 /** @typedef {"audio" | "video"} Kind */
@@ -18,6 +18,8 @@ export class LocalMedia extends EventTarget {
   chosen = {};
   /** Counts what was decided about each kind: a device that opens late is kept only if nothing was decided since. */
   #decided = { audio: 0, video: 0 };
+  /** To how many the picture goes. */
+  #others = 0;
 
   constructor() {
     super();
@@ -50,6 +52,16 @@ export class LocalMedia extends EventTarget {
     }
     this.#changed();
     return told;
+  }
+
+  /**
+   * Makes the camera's picture as large as it is worth to so many.
+   * @param {number} others
+   */
+  fit(others) {
+    const before = this.#others;
+    this.#others = others;
+    if (before > 1 !== others > 1) this.#resize();
   }
 
   /** @param {Kind} kind */
@@ -96,9 +108,15 @@ export class LocalMedia extends EventTarget {
 
   /** Releases the devices and the screen. */
   stop() {
+    this.#others = 0;
     this.screen.stop();
     for (const kind of KINDS) this.#forget(kind);
     this.#changed();
+  }
+
+  #resize() {
+    // A camera that cannot do it goes on as it is.
+    this.track("video")?.applyConstraints(sizeFor(this.#others)).catch(() => {});
   }
 
   /** @param {Kind} kind */
@@ -114,6 +132,7 @@ export class LocalMedia extends EventTarget {
   #keep(track) {
     this.#forget(/** @type {Kind} */ (track.kind));
     this.stream.addTrack(track);
+    if (this.#others > 1) this.#resize();
     // A device that is pulled out ends its track.
     track.addEventListener("ended", () => {
       this.stream.removeTrack(track);

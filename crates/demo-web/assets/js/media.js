@@ -68,11 +68,20 @@ export function lackingKeys(lacking, wish) {
  * @returns {MediaStreamConstraints}
  */
 export function constraintsOf({ audio, video }, chosen) {
-  const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
+  const size = sizeFor(1);
   return {
     audio: audio && (chosen.audio ? { deviceId: { exact: chosen.audio } } : true),
     video: video && (chosen.video ? { ...size, deviceId: { exact: chosen.video } } : { ...size, facingMode: "user" }),
   };
+}
+
+/**
+ * How large the camera's picture shall be: for each of the others it is encoded and sent apart, and each shows it smaller.
+ * @param {number} others
+ */
+export function sizeFor(others) {
+  const [width, height] = others > 1 ? [640, 360] : [1280, 720];
+  return { width: { ideal: width }, height: { ideal: height } };
 }
 
 /**

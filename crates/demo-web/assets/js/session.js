@@ -9,7 +9,7 @@ import { Problem, Signaling } from "./signaling.js";
 /** A member that vanished is noticed late by the server: until then our own old place fills the room (ms). */
 const COME_BACK_EVERY = 3000;
 /** A picture goes to each of them apart, so how many there can be is a matter of upload and of the processor. */
-const MOST_OTHERS = 3;
+export const MOST_OTHERS = 3;
 /** How long it is said that somebody left, while others are there (ms). */
 const FAREWELL = 10_000;
 /** Not worth a word: somebody has just left; the server stops or has lost its store, and the lost connection shows that. */
@@ -236,6 +236,7 @@ export class Session extends EventTarget {
     });
     this.calls.set(peer.id, call);
     this.#leftIs(null);
+    media.fit(this.calls.size);
     this.dispatchEvent(new CustomEvent("call", { detail: call }));
     this.#changed();
   }
@@ -257,6 +258,7 @@ export class Session extends EventTarget {
     if (!call) return;
     call.close();
     this.calls.delete(id);
+    this.media.fit(this.calls.size);
     this.#leftIs(call.peer.name);
     this.#changed();
   }

@@ -1,7 +1,8 @@
 /** The pictures of all who are in the call, one's own among them. */
 
-import { byId, write } from "./dom.js";
+import { byId, make, write } from "./dom.js";
 import { linkTo } from "./room.js";
+import { MOST_OTHERS } from "./session.js";
 import { TileView } from "./tile-view.js";
 
 export class StageView {
@@ -10,6 +11,8 @@ export class StageView {
   #people;
   /** @type {Map<import("./call.js").Call, TileView>} */
   #tiles = new Map();
+  /** Elements for those who are not there yet. */
+  #spare = Array.from({ length: MOST_OTHERS }, () => /** @type {HTMLVideoElement} */ (make("video", "")));
   /** Pictures that the browser does not play before the page is touched. @type {Set<HTMLVideoElement>} */
   #held = new Set();
   /** @type {HTMLVideoElement} */
@@ -24,11 +27,16 @@ export class StageView {
     this.#i18n = i18n;
     this.#session = session;
     this.#people = people;
+    for (const video of this.#spare) video.autoplay = video.playsInline = true;
     byId("play").addEventListener("click", () => this.#touched());
   }
 
-  /** @param {string} room */
+  /**
+   * To be called on a touch: what was to be played then may be played later too, when somebody comes.
+   * @param {string} room
+   */
   enter(room) {
+    for (const video of this.#spare) video.play().catch(() => {});
     const link = linkTo(location.href, room);
     const anchor = /** @type {HTMLAnchorElement} */ (byId("link"));
     anchor.href = link;
@@ -49,25 +57,33 @@ export class StageView {
       if (calls.includes(call)) continue;
       this.#held.delete(tile.video);
       tile.remove();
+      this.#spare.push(tile.video);
       this.#tiles.delete(call);
     }
     for (const call of calls) this.#renderTile(call);
     const { dataset } = byId("stage");
     dataset.others = String(calls.length);
-    dataset.screen = calls.some(({ showing }) => showing === "screen") ? "shown" : "none";
+    const shown = calls.find(({ showing }) => showing === "screen");
+    dataset.screen = shown ? "shown" : "none";
+    for (const [call, tile] of this.#tiles) tile.element.classList.toggle("large", call === shown);
     this.#renderSelf();
     byId("play").hidden = this.#held.size === 0;
   }
 
   /** @param {import("./call.js").Call} call */
   #renderTile(call) {
-    let tile = this.#tiles.get(call);
-    if (!tile) {
-      tile = new TileView(call);
-      this.#tiles.set(call, tile);
-      byId("tiles").append(tile.element);
-    }
-    if (tile.render(this.#i18n, this.#people.nameOf(call))) this.#play(tile.video);
+    const tile = this.#tiles.get(call) ?? this.#begin(call);
+    if (tile?.render(this.#i18n, this.#people.nameOf(call))) this.#play(tile.video);
+  }
+
+  /** @param {import("./call.js").Call} call */
+  #begin(call) {
+    const video = this.#spare.pop();
+    if (!video) return null;
+    const tile = new TileView(call, video);
+    this.#tiles.set(call, tile);
+    byId("tiles").append(tile.element);
+    return tile;
   }
 
   #renderSelf() {

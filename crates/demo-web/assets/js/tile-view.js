@@ -4,19 +4,20 @@ import { make, write } from "./dom.js";
 import { callState } from "./state.js";
 
 export class TileView {
-  /** @type {HTMLVideoElement} */
-  video = /** @type {HTMLVideoElement} */ (make("video", ""));
   element;
+  video;
   #call;
   #without = make("p", "nopicture");
   #name = make("span", "name");
   #state = make("span", "tile-state");
 
-  /** @param {import("./call.js").Call} call */
-  constructor(call) {
+  /**
+   * @param {import("./call.js").Call} call
+   * @param {HTMLVideoElement} video
+   */
+  constructor(call, video) {
     this.#call = call;
-    this.video.autoplay = true;
-    this.video.playsInline = true;
+    this.video = video;
     this.element = make("div", "tile", this.video, this.#without, this.#name, this.#state);
     this.element.setAttribute("role", "group");
   }
