@@ -42,15 +42,6 @@ export async function relayed({ browser, suite, keep }) {
       assert.equal((await aoi.page.$$(`#candidates-${side} .selected`)).length, 1);
     }
   });
-  await check("a third page hears that the room is full", async () => {
-    const third = keep(await open(browser));
-    await third.visit(link);
-    await third.enter({ name: "Third" });
-    await third.says(/^Could not enter the room/);
-    assert.match(await third.text("#notice"), /room is full/);
-    assert.equal(await third.page.$eval("form#lobby", (form) => form.hidden), false);
-    await third.close();
-  });
 
   await check("a closed tab is noticed", async () => {
     await sora.page.close();

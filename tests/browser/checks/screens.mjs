@@ -174,7 +174,7 @@ function look(person) {
 }
 
 /** Runs in the page: a canvas is given for the screen, and `endScreen` ends it as the browser would. */
-function standIn() {
+export function standIn() {
   navigator.mediaDevices.getDisplayMedia = async () => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [800, 600];
