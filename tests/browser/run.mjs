@@ -11,6 +11,7 @@ import { foreign } from "./checks/foreign.mjs";
 import { https } from "./checks/https.mjs";
 import { inspector } from "./checks/inspector.mjs";
 import { keys } from "./checks/keys.mjs";
+import { mesh, mixed } from "./checks/mesh.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
@@ -75,6 +76,7 @@ try {
   await relays({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
+  await mesh({ ...stage, folder });
   await pictures({ ...stage, folder });
 
   const gate = await openGate();
@@ -129,6 +131,7 @@ async function inFirefox(suite, other) {
     await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await mixed({ browsers: [browser, other, browser], suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });
   } finally {

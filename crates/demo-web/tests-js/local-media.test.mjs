@@ -14,6 +14,14 @@ class Track extends EventTarget {
   stop() {
     this.stopped = true;
   }
+
+  /** @type {number[]} */
+  widths = [];
+
+  /** @param {{ width: { ideal: number } }} constraints */
+  async applyConstraints({ width }) {
+    this.widths.push(width.ideal);
+  }
 }
 
 class Stream {
@@ -121,4 +129,18 @@ test("a chosen device that does not open is forgotten, one chosen meanwhile is n
   asked[1].refuse("NotReadableError");
   await again;
   assert.deepEqual(media.chosen, { video: "other" });
+});
+
+test("the camera's picture is smaller for several, also when it comes later, and large again for one", async () => {
+  const media = new LocalMedia();
+  const opening = media.open({ audio: true, video: true });
+  const [microphone, camera] = asked[0].give("first");
+  await opening;
+  for (const others of [1, 2, 3, 2, 1, 0]) media.fit(others);
+  assert.deepEqual([microphone.widths, camera.widths], [[], [640, 1280]]);
+  media.fit(3);
+  const again = media.open({ audio: false, video: true });
+  const [late] = asked[1].give("late");
+  await again;
+  assert.deepEqual(late.widths, [640]);
 });
