@@ -92,7 +92,8 @@ export class StageView {
     const camera = stream.getVideoTracks().length > 0;
     byId("stage").dataset.self = screen.track ? "screen" : camera ? "picture" : sending ? "sound" : "nothing";
     const shown = screen.stream ?? stream;
-    if (this.#self.srcObject !== shown) this.#self.srcObject = shown;
+    // Chromium may hold the page to be loading for ever when it is given nothing to play before it has loaded.
+    if (this.#self.srcObject !== shown && (sending || this.#self.srcObject)) this.#self.srcObject = shown;
     write(byId("self-name"), this.#i18n.t(screen.track ? "stage.yourscreen" : "you"));
   }
 
