@@ -210,6 +210,7 @@ impl Server {
             credential_expires: identity.expires_unix,
             key: identity.key.clone(),
             proof: identity.proof.clone(),
+            vouched: self.vouched,
             transport: wish.transport,
             relays: [None; 2],
             permissions: Permissions::default(),

@@ -37,10 +37,23 @@ pub(crate) struct Allocation {
     pub(crate) key: MacKey,
     /// What made it.
     pub(crate) proof: Proof,
+    /// Under which of the server's credentials it was last found to be good.
+    pub(crate) vouched: Vouched,
     pub(crate) created_at: Instant,
     /// The Allocate that made it: its retransmits get the same answer.
     pub(crate) transaction: TransactionId,
     pub(crate) phase: Phase,
+}
+
+/// Numbers the credentials that a server has had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Vouched(u32);
+
+impl Vouched {
+    /// The number of the next ones.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
 }
 
 /// Says whom the ledger counts an allocation for, from its first moment to its last.

@@ -129,8 +129,12 @@ impl Server {
         };
         let rejected = |failure, refusal| Rejected::new(failure, refusal, standing);
 
-        let scheme = presented::scheme(message, offer, self.config.credentials.algorithms())
-            .ok_or_else(|| rejected(AuthFailure::AlgorithmMismatch, Refusal::BadRequest))?;
+        let scheme = presented::scheme(message, offer, self.config.credentials.algorithms());
+        let scheme = scheme.ok_or_else(|| match presented::scheme(message, offer, self.offered_before) {
+            // Not a bid-down: that is what this client was offered, before the credentials changed.
+            Some(_) => rejected(AuthFailure::StaleNonce, Refusal::StaleNonce),
+            None => rejected(AuthFailure::AlgorithmMismatch, Refusal::BadRequest),
+        })?;
         let third_party = self.config.credentials.third_party();
         let candidate = match (message.attribute(AttributeType::ACCESS_TOKEN), third_party) {
             (None, _) => self.candidate(from, presented.name, scheme, message),
@@ -258,7 +262,9 @@ impl Server {
         let existing = self
             .subject(from, message)
             .and_then(|key| self.table.allocation(key));
-        if let Some(allocation) = existing.filter(|allocation| *allocation.username == *username)
+        let is_his = |allocation: &&Allocation| *allocation.username == *username;
+        if let Some(allocation) = existing.filter(is_his)
+            && self.vouches_for(allocation)
             && let Some(key) = allocation.key_for(scheme)
         {
             return Some((key, allocation.proof.clone(), allocation.credential_expires));

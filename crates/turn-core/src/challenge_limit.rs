@@ -33,6 +33,11 @@ impl ChallengeLimit {
         }
     }
 
+    /// Goes on with another limit; what was answered counts on.
+    pub(crate) fn set_limit(&mut self, limit: UnauthorizedLimit) {
+        self.limit = limit;
+    }
+
     /// Takes one answer from the allowance of the network of `ip`, or tells that there is none left.
     ///
     /// Loopback is not limited: the network never brings such an address in.

@@ -80,6 +80,13 @@ impl Channels {
         self.0.retain(|channel| Family::of(channel.peer.ip()) != family);
     }
 
+    /// Has each reach as far as `scope` says of its peer's address.
+    pub(crate) fn rescope(&mut self, scope: impl Fn(IpAddr) -> Scope) {
+        for channel in self.0.iter_mut() {
+            channel.scope = scope(channel.peer.ip());
+        }
+    }
+
     /// Leaves only relays in reach at addresses that have become our own machine's.
     pub(crate) fn narrow(&mut self, is_closed: impl Fn(IpAddr) -> bool) {
         for channel in self.0.iter_mut() {

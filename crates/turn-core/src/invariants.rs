@@ -18,7 +18,7 @@ impl Server {
     ///
     /// With the first broken invariant.
     pub fn check_invariants(&self) {
-        self.table.check_invariants(self.config.limits);
+        self.table.check_invariants(self.most);
         self.routes
             .check_invariants(|client| self.table.client(client).is_some());
         self.check_ports();

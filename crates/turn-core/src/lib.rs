@@ -15,6 +15,7 @@ mod allocation;
 mod answer;
 mod auth;
 mod challenge_limit;
+mod changing;
 mod channel;
 mod config;
 mod counters;

@@ -8,9 +8,11 @@ use std::{
 use stun_wire::{AttributeType, Message};
 
 use crate::{
+    addresses::Addresses,
     answer::{Done, Refusal, Success},
     auth::Identity,
     few::Few,
+    peer_policy::PeerPolicy,
     server::Server,
     types::{Family, FiveTuple, Now},
 };
@@ -77,6 +79,13 @@ impl Permissions {
     /// Takes away those for peers of a family.
     pub(crate) fn forget(&mut self, family: Family) {
         self.0.retain(|permission| Family::of(permission.peer) != family);
+    }
+
+    /// Has each reach as far as `scope` says of its address.
+    pub(crate) fn rescope(&mut self, scope: impl Fn(IpAddr) -> Scope) {
+        for permission in self.0.iter_mut() {
+            permission.scope = scope(permission.peer);
+        }
     }
 
     /// Leaves only relays in reach at addresses that have become our own machine's.
@@ -150,20 +159,27 @@ impl Server {
         if self.addresses.is_listener(peer) {
             return Err(Refusal::Forbidden);
         }
-        let policy = &self.config.policy;
-        // Our own machine is closed even at a public address: behind its firewall, services trust it.
-        let is_open = if self.addresses.is_host(peer.ip()) {
-            policy.opens(peer.ip())
-        } else {
-            policy.allows(peer.ip())
-        };
-        if is_open {
-            return Ok(Scope::Anywhere);
+        match Scope::of(&self.config.policy, &self.addresses, peer.ip()) {
+            Scope::Anywhere => Ok(Scope::Anywhere),
+            Scope::OwnRelays => self
+                .addresses
+                .own_relay(peer)
+                .map(|_| Scope::OwnRelays)
+                .ok_or(Refusal::Forbidden),
         }
-        self.addresses
-            .own_relay(peer)
-            .map(|_| Scope::OwnRelays)
-            .ok_or(Refusal::Forbidden)
+    }
+}
+
+impl Scope {
+    /// Says how far a permission for this address may reach.
+    pub(crate) fn of(policy: &PeerPolicy, addresses: &Addresses, peer: IpAddr) -> Self {
+        // Our own machine is closed even at a public address: behind its firewall, services trust it.
+        let is_open = if addresses.is_host(peer) {
+            policy.opens(peer)
+        } else {
+            policy.allows(peer)
+        };
+        if is_open { Self::Anywhere } else { Self::OwnRelays }
     }
 }
 

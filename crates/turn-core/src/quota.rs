@@ -166,6 +166,17 @@ impl Quota {
         }
     }
 
+    /// Counts within other limits from here on. What exceeds them already stays.
+    pub fn set_limits(&mut self, limits: QuotaLimits) {
+        self.allocations
+            .set_limits(limits.per_user, limits.per_key, limits.total);
+        self.connections.set_limits(
+            limits.connections_per_user,
+            limits.connections,
+            limits.connections,
+        );
+    }
+
     /// Tells how many allocations are counted in all.
     pub fn total(&self) -> u32 {
         self.allocations.total
@@ -249,6 +260,10 @@ impl Tally {
             tokens: BTreeMap::new(),
             keys: BTreeMap::new(),
         }
+    }
+
+    fn set_limits(&mut self, per_user: NonZeroU32, per_key: NonZeroU32, most: NonZeroU32) {
+        (self.per_user, self.per_key, self.most) = (per_user, per_key, most);
     }
 
     fn reserve(&mut self, account: Account<'_>) -> Result<(), LedgerFull> {

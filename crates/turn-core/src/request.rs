@@ -75,10 +75,11 @@ impl Server {
                 return Err(refused);
             }
         };
-        if redeemable(message).is_none()
-            && let Some(key) = identity.allocation
-        {
-            self.client_came(key, from);
+        if let Some(key) = identity.allocation {
+            self.vouch_again(key, &identity);
+            if redeemable(message).is_none() {
+                self.client_came(key, from);
+            }
         }
         let result = all_known(message, &self.config).and_then(|()| match message.method() {
             Method::ALLOCATE => self.allocate(now, from, &identity, message),

@@ -8,12 +8,13 @@ use std::{
 
 use ahash::RandomState;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use stun_wire::{Class, Kind, Message, Method, TransactionId, classify};
+use stun_wire::{Class, Kind, Message, Method, PasswordAlgorithm, TransactionId, classify};
 
 use crate::{
     addresses::Addresses,
+    allocation::Vouched,
     challenge_limit::ChallengeLimit,
-    config::Config,
+    config::{Config, Limits},
     counters::{CountedMethod, Counters},
     credentials::User,
     deadlines::Deadlines,
@@ -37,6 +38,12 @@ use crate::{
 /// Serves the clients of one worker.
 pub struct Server {
     pub(crate) config: Config,
+    /// The largest limits there have been: what was granted under them stays.
+    pub(crate) most: Limits,
+    /// The number of the credentials in `config`.
+    pub(crate) vouched: Vouched,
+    /// The password algorithms that went with those before them.
+    pub(crate) offered_before: &'static [PasswordAlgorithm],
     pub(crate) binding: stun_core::Config,
     pub(crate) ledger: Box<dyn Ledger + Send>,
     pub(crate) addresses: Addresses,
@@ -72,6 +79,9 @@ impl Server {
             .unauthorized_limit
             .map(|limit| ChallengeLimit::new(limit, hasher.clone()));
         Self {
+            most: config.limits,
+            vouched: Vouched::default(),
+            offered_before: config.credentials.algorithms(),
             binding: stun_core::Config {
                 software: config.software.clone(),
                 classic: config.classic_stun,

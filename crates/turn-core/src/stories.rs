@@ -4,6 +4,7 @@ mod algorithms;
 mod allocating;
 mod authenticating;
 mod bearer;
+mod changing;
 mod channels;
 mod client;
 mod connections;

@@ -14,7 +14,7 @@ mod bind;
 mod connect;
 mod peers;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
 
 use stun_wire::{AttributeType, Message};
 
@@ -25,6 +25,7 @@ use crate::{
     counters::Direction,
     deadlines::Wake,
     output::Output,
+    permission::Scope,
     quota::LedgerFull,
     server::Server,
     slots::Key,
@@ -94,6 +95,24 @@ impl Server {
         }
         self.answer_connect(now, id, Some(Refusal::ConnectionFailed));
         self.close_peer(id);
+    }
+
+    /// Closes the connections to peers that may not be reached any more; a client that still waits for one is told so.
+    pub(crate) fn close_forbidden_peers(&mut self, now: Now) {
+        let (policy, addresses) = (&self.config.policy, &self.addresses);
+        let is_closed = |peer: SocketAddr| {
+            Scope::of(policy, addresses, peer.ip()) == Scope::OwnRelays && addresses.own_relay(peer).is_none()
+        };
+        let forbidden: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, connection)| is_closed(connection.peer))
+            .map(|(id, _)| id)
+            .collect();
+        for id in forbidden {
+            self.answer_connect(now, id, Some(Refusal::Forbidden));
+            self.close_peer(id);
+        }
     }
 
     /// Closes what peers connected to a relay that ends (RFC 6062 §5.5).

@@ -46,6 +46,11 @@ impl ThirdParty {
         self.keys.insert(kid.into(), ValidKey { key, valid });
     }
 
+    /// Tells whether there is a key of this id.
+    pub(crate) fn knows(&self, kid: &str) -> bool {
+        self.keys.contains_key(kid)
+    }
+
     pub(crate) fn server_name(&self) -> &str {
         self.server_name.as_str()
     }

@@ -92,3 +92,28 @@ fn bytes_that_the_shell_passed_on_are_counted_as_relayed() {
     assert_eq!(counters.relayed(Direction::ToClient).bytes, 5_000_000_000);
     assert_eq!(counters.relayed(Direction::ToClient).packets, 0);
 }
+
+#[test]
+fn connections_to_a_peer_that_is_denied_end_and_who_waits_for_one_hears_403() {
+    let mut world = world();
+    let (mut client, relayed) = allocated(&mut world, 1000);
+    let (kept, _) = connected(&mut world, &mut client, "8.8.4.4:80");
+    let (bound, id) = connected(&mut world, &mut client, PEER);
+    let mut data = data_connection(&client, 1001);
+    assert!(matches!(bind(&mut world, &mut data, id), Heard::Bound(..)));
+    assert_eq!(connect(&mut world, &mut client, "8.8.8.9:80"), Heard::Pending);
+    let waiting = last_connect(&mut world);
+    client.permit(&mut world, PEER);
+    world.take_outputs();
+    let policy = crate::PeerPolicy::new(&[], &["8.8.8.0/24".parse().unwrap()]);
+    world.server.set_policy(world.now, policy);
+    let heard = world.perform_outputs().expect("an answer to Connect");
+    assert_eq!(error_code(&heard), 403);
+    assert!(heard.is_signed_by(&client));
+    assert_eq!(closed(&mut world), [bound, waiting]);
+    assert_eq!(connections(&world), 1);
+    let refused = arrive(&mut world, relayed, PEER).unwrap_err();
+    assert_eq!(refused, PeerRefusal::PeerForbidden);
+    assert_eq!(error_code(&connect(&mut world, &mut client, PEER)), 403);
+    assert!(world.server.peers.get(kept).is_some());
+}

@@ -148,3 +148,16 @@ fn a_hidden_name_is_no_keys_id() {
     });
     assert_eq!(error_code(&world.hear(client.five_tuple, &request)), 401);
 }
+
+#[test]
+fn a_token_is_good_as_long_as_its_key_is_known() {
+    let mut world = world();
+    let mut bearer = Bearer::new(1000, 1);
+    bearer.allocate(&mut world).relayed();
+    let mut config = crate::Config::new(world.server.config.realm.clone(), [1; 32]);
+    believe_tokens(&mut config);
+    world.server.set_credentials(config.credentials, true);
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 600)), 0);
+    world.server.set_credentials(crate::Credentials::default(), true);
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 600)), 401);
+}
