@@ -12,7 +12,7 @@ use std::{
 use tracing::{error, info};
 
 use self::lookout::Lookout;
-use crate::Certificates;
+use crate::{Certificates, Mistake};
 
 /// How patient a watch is.
 #[derive(Debug, Clone, Copy)]
@@ -67,21 +67,24 @@ impl Certificates {
         })
     }
 
+    /// Reads the files again without waiting for a change of theirs; new handshakes use what is in them.
+    ///
+    /// # Errors
+    /// Everything wrong with them, and then all stay as they are.
+    pub fn look_again(&self) -> Result<(), Vec<Mistake>> {
+        if self.reload()? {
+            for pair in self.pairs().iter() {
+                let days = pair.days_left();
+                info!(names = ?pair.names, days, "new handshakes use the new certificate");
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the files again and says how it went.
     pub(crate) fn refresh(&self) {
-        match self.reload() {
-            Ok(false) => {}
-            Ok(true) => {
-                for pair in self.pairs().iter() {
-                    let days = pair.days_left();
-                    info!(names = ?pair.names, days, "new handshakes use the new certificate");
-                }
-            }
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    error!("the certificates stay as they are: {mistake}");
-                }
-            }
+        for mistake in self.look_again().err().into_iter().flatten() {
+            error!("the certificates stay as they are: {mistake}");
         }
     }
 }

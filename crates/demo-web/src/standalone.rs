@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use lifecycle::Shutdown;
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, Program, Server, bind};
+use standalone::{Changeable, Command, End, Listen, Program, Reloads, Server, bind};
 use telemetry::{Health, LogConfig};
 use tracing::info;
 
@@ -23,7 +23,7 @@ pub fn main() -> ExitCode {
 }
 
 /// What the file may hold.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     web: Config,
@@ -33,6 +33,16 @@ struct Settings {
 impl Check for Settings {
     /// The types of the values say it all.
     fn check(&self, _report: &mut Report<'_>) {}
+}
+
+impl Changeable for Settings {
+    fn while_running() -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
+    }
 }
 
 impl Server for Settings {
@@ -46,20 +56,16 @@ impl Server for Settings {
         built_with: None,
     };
 
-    fn log(&self) -> &LogConfig {
-        &self.log
-    }
-
-    async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
+    async fn serve(&self, shutdown: Shutdown, reloads: Reloads) -> Result<(), End> {
         let listener = bind(self.web.listen, "web.listen").await?;
         let address = listener.local_addr().map_err(End::failure)?;
         info!("the page at http://{address}");
         let health = Health::new();
         health.set_ready("page", true);
         let page = axum::serve(listener, router(&self.web)).with_graceful_shutdown(shutdown.wait_owned());
-        telemetry::keep_service_manager_informed(&health, shutdown.wait(), page.into_future())
-            .await
-            .map_err(End::failure)
+        let serving = telemetry::keep_service_manager_informed(&health, shutdown.wait(), page.into_future());
+        let done = reloads.beside(serving, async |_: &Self| Ok(())).await;
+        done.map_err(End::failure)
     }
 }
 

@@ -6,8 +6,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 pub mod exit;
+mod hangup;
 mod shutdown;
 mod supervisor;
 
+pub use hangup::{Hangups, on_hangups};
 pub use shutdown::{Shutdown, on_signals};
 pub use supervisor::{Failure, Supervisor};

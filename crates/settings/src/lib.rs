@@ -11,6 +11,7 @@
 
 mod document;
 mod layers;
+mod loaded;
 mod mistake;
 mod path;
 mod report;
@@ -21,6 +22,7 @@ use std::{fs, path::PathBuf};
 
 use serde::de::DeserializeOwned;
 
+pub use loaded::{Changes, Keys, Loaded};
 pub use mistake::{Mistake, Mistakes, Place};
 pub use report::{Check, Report};
 
@@ -101,12 +103,21 @@ impl Source {
 
 /// Loads and checks `T`, or lists every mistake there is.
 pub fn load<T: DeserializeOwned + Check>(source: &Source) -> Result<T, Mistakes> {
+    load_with_keys(source).map(|loaded| loaded.value)
+}
+
+/// The same, and remembers which keys were set to what, to be compared with what is loaded later.
+pub fn load_with_keys<T: DeserializeOwned + Check>(source: &Source) -> Result<Loaded<T>, Mistakes> {
     let text = read(source)?;
-    load_text(text.as_deref().unwrap_or(""), source)
+    whole(text.as_deref().unwrap_or(""), source)
 }
 
 /// Loads `T` from this text in place of the file's; `source.file` only names it in messages.
 pub fn load_text<T: DeserializeOwned + Check>(text: &str, source: &Source) -> Result<T, Mistakes> {
+    whole(text, source).map(|loaded| loaded.value)
+}
+
+fn whole<T: DeserializeOwned + Check>(text: &str, source: &Source) -> Result<Loaded<T>, Mistakes> {
     let file = source
         .file
         .as_ref()
@@ -125,7 +136,10 @@ pub fn load_text<T: DeserializeOwned + Check>(text: &str, source: &Source) -> Re
         T::check(value, &mut report);
     }
     match pruned.value {
-        Some(value) if found.is_empty() => Ok(value),
+        Some(value) if found.is_empty() => Ok(Loaded {
+            value,
+            keys: Keys::of(&pruned.root),
+        }),
         Some(_) | None => Err(Mistakes::new(found)),
     }
 }

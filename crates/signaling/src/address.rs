@@ -72,7 +72,6 @@ fn network(address: Ipv6Addr) -> u64 {
 /// Counts connections and meters requests per subscriber, in a table of bounded size.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    limits: AddressLimits,
     /// Keeps relay users from being traced back to addresses by trying them all.
     key: [u8; 32],
     // The standard hasher is randomly seeded, so strangers cannot choose colliding addresses.
@@ -90,8 +89,9 @@ pub(crate) struct AddressLimits {
     pub(crate) requests: Rate,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
+    limits: AddressLimits,
     subscribers: HashMap<Subscriber, Usage>,
     connections: usize,
     swept: Option<Instant>,
@@ -129,24 +129,36 @@ impl Addresses {
     pub(crate) fn new(limits: AddressLimits, secret: &[u8]) -> Arc<Self> {
         let key = Sha256::new_with_prefix("relay users").chain_update(secret);
         Arc::new(Self {
-            limits,
             key: key.finalize().into(),
-            table: Mutex::default(),
+            table: Mutex::new(Table {
+                limits,
+                subscribers: HashMap::new(),
+                connections: 0,
+                swept: None,
+            }),
         })
+    }
+
+    /// Lets subscribers use so much from here on; what they use already is not taken away.
+    pub(crate) fn set_limits(&self, limits: AddressLimits) {
+        self.lock().limits = limits;
     }
 
     /// Counts a new connection of `address` until the returned lease is dropped.
     pub(crate) fn connect(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Lease, Crowded> {
         let mut table = self.lock();
-        if table.connections >= self.limits.connections {
+        let limits = table.limits;
+        if table.connections >= limits.connections {
             return Err(Crowded::Server);
         }
-        let (subscriber, usage) = table.usage(address.into(), &self.limits, now);
-        if usage.connections >= self.limits.connections_per_address {
+        let (subscriber, usage) = table.usage(address.into(), now);
+        if usage.connections >= limits.connections_per_address {
             return Err(Crowded::Address);
         }
-        let arrivals = self.limits.arrivals;
-        usage.arrivals.take(1, arrivals, now).map_err(Crowded::Arrivals)?;
+        usage
+            .arrivals
+            .take(1, limits.arrivals, now)
+            .map_err(Crowded::Arrivals)?;
         usage.connections += 1;
         usage.share = (usage.share + 1) % Self::SHARES;
         let relay_user = self.relay_user(address.into(), usage.share);
@@ -173,8 +185,9 @@ impl Addresses {
     /// Meters one request of `address`; `Err` is the time after which to try again.
     pub(crate) fn request(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut table = self.lock();
-        let (_, usage) = table.usage(address.into(), &self.limits, now);
-        usage.requests.take(1, self.limits.requests, now)
+        let requests = table.limits.requests;
+        let (_, usage) = table.usage(address.into(), now);
+        usage.requests.take(1, requests, now)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -184,17 +197,13 @@ impl Addresses {
 }
 
 impl Table {
-    fn usage(
-        &mut self,
-        subscriber: Subscriber,
-        limits: &AddressLimits,
-        now: Instant,
-    ) -> (Subscriber, &mut Usage) {
+    fn usage(&mut self, subscriber: Subscriber, now: Instant) -> (Subscriber, &mut Usage) {
         let known = self.subscribers.contains_key(&subscriber);
-        let subscriber = match known || self.has_space(limits, now) {
+        let subscriber = match known || self.has_space(now) {
             true => subscriber,
             false => Subscriber::Crowd,
         };
+        let limits = self.limits;
         let usage = self.subscribers.entry(subscriber).or_insert_with(|| Usage {
             arrivals: TokenBucket::full(limits.arrivals, now),
             requests: TokenBucket::full(limits.requests, now),
@@ -205,7 +214,7 @@ impl Table {
     }
 
     /// Forgets the idle when the table is full, but not at every stranger's request: it takes a while.
-    fn has_space(&mut self, limits: &AddressLimits, now: Instant) -> bool {
+    fn has_space(&mut self, now: Instant) -> bool {
         if self.subscribers.len() < Addresses::MAX_SUBSCRIBERS {
             return true;
         }
@@ -214,7 +223,8 @@ impl Table {
             return false;
         }
         self.swept = Some(now);
-        self.subscribers.retain(|_, usage| !usage.is_idle(limits, now));
+        let limits = self.limits;
+        self.subscribers.retain(|_, usage| !usage.is_idle(&limits, now));
         self.subscribers.len() < Addresses::MAX_SUBSCRIBERS
     }
 }

@@ -7,6 +7,7 @@ use settings::{Check, Report};
 
 pub(crate) use self::admission::MIN_SECRET_BYTES;
 pub use self::admission::{KeyAlgorithm, ResumeConfig, RoomKeyConfig, RoomTokensConfig};
+pub use self::changing::WHILE_RUNNING;
 pub use self::cluster::ClusterConfig;
 pub use self::dialects::{ClassicConfig, PeerJsConfig, YWebRtcConfig};
 pub use self::ice::{CredentialsConfig, IceConfig};
@@ -14,6 +15,7 @@ pub use self::nodes::{AdminConfig, NodeConfig};
 use crate::{rooms::MailboxLimits, site::Site};
 
 mod admission;
+mod changing;
 mod cluster;
 mod dialects;
 mod ice;

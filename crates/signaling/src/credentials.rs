@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -21,7 +20,7 @@ use self::{params::Params, refusal::Refusal};
 use crate::{
     address::{Addresses, client_address},
     config::CredentialsConfig,
-    gate::{Origins, peer_of},
+    gate::peer_of,
     hub::Hub,
     ice::{Asker, Grant},
     names::MAX_NAME_CHARS,
@@ -36,9 +35,6 @@ pub(crate) use shapes::{cloudflare, ice, matrix, turn, twilio};
 pub(crate) struct Endpoints {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
-    pub(crate) proxies: Arc<[IpNet]>,
-    pub(crate) origins: Arc<Origins>,
-    pub(crate) keys: Arc<Keys>,
 }
 
 /// Whether `service=turn` has to be there; anything else in its place is wrong in either case.
@@ -71,20 +67,21 @@ impl Endpoints {
 
     async fn grant(&self, request: Request, service: Service) -> Result<Grant, Refusal> {
         let peer = peer_of(&request);
-        let address = client_address(peer, request.headers(), &self.proxies);
+        let terms = self.hub.terms();
+        let address = client_address(peer, request.headers(), &terms.proxies);
         self.addresses
             .request(address, Instant::now())
             .map_err(Refusal::TooFast)?;
         let site = Site::of_request(request.uri(), request.headers());
         // A key is something that a rebound page does not have.
-        if self.keys.anonymous && !self.origins.admit_host(site.as_ref(), peer, &self.proxies) {
+        if terms.keys.anonymous && !terms.origins.admit_host(site.as_ref(), peer, &terms.proxies) {
             return Err(Refusal::ForeignHost);
         }
         let header_keys = header_keys(request.headers());
         let params = Params::of_request(request).await?;
 
         let keys = header_keys.iter().chain(&params.key).chain(&params.api);
-        self.keys.admit(keys.map(String::as_str))?;
+        terms.keys.admit(keys.map(String::as_str))?;
         match (params.service.as_deref(), service) {
             (Some("turn"), _) | (None, Service::Optional) => {}
             (Some(_), _) | (None, Service::Required) => return Err(Refusal::BadService),
@@ -94,7 +91,7 @@ impl Endpoints {
             Some(_) => return Err(Refusal::BadUsername),
             None => format!("{:032x}", rand::random::<u128>()),
         };
-        if site.is_none() && self.hub.ice.needs_host() {
+        if site.is_none() && terms.ice.needs_host() {
             return Err(Refusal::BadHost);
         }
         let ttl = params.ttl.map(|ttl| Duration::from_secs(ttl.0));
@@ -103,7 +100,7 @@ impl Endpoints {
             region: params.region.as_deref(),
             user: &user,
         };
-        Ok(self.hub.ice.grant(asker, ttl))
+        Ok(terms.ice.grant(asker, ttl))
     }
 }
 

@@ -25,14 +25,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::task::TaskTracker;
 
-use crate::{config::Config, doors::Doors, hub::Hub, meter::MessageLimits};
+use crate::{config::Config, hub::Hub};
 
 /// What every connection needs, whatever it speaks.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) hub: Arc<Hub>,
-    pub(crate) doors: Arc<Doors>,
-    pub(crate) messages: MessageLimits,
+    /// Bytes a message may have.
+    pub(crate) message_bytes: usize,
     /// Members of a room of the room protocol.
     pub(crate) capacity: usize,
     /// Members of a room of classic samples.
@@ -51,12 +51,11 @@ pub(crate) struct QueueLimits {
 }
 
 impl Context {
-    pub(crate) fn new(hub: Arc<Hub>, doors: Doors, config: &Config, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, config: &Config, tasks: TaskTracker) -> Self {
         let limits = &config.limits;
         Self {
             hub,
-            doors: Arc::new(doors),
-            messages: MessageLimits::from(limits),
+            message_bytes: limits.message_bytes,
             capacity: config.rooms.capacity,
             classic_capacity: config.classic.capacity,
             queue: QueueLimits {

@@ -66,9 +66,6 @@ impl Visit {
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) addresses: Arc<Addresses>,
-    pub(crate) origins: Arc<Origins>,
-    pub(crate) proxies: Arc<[IpNet]>,
-    pub(crate) log_addresses: bool,
     pub(crate) hub: Arc<Hub>,
     pub(crate) shutdown: Shutdown,
 }
@@ -93,11 +90,12 @@ impl Gate {
     /// Checks a request; one that belongs to a session which was let in before makes no new visit.
     fn visit(&self, request: &Request) -> Result<Option<Visit>, Refusal> {
         let peer = peer_of(request);
+        let terms = self.hub.terms();
         let site = Site::of_request(request.uri(), request.headers()).ok_or(Refusal::BadHost)?;
-        if !self.origins.admit_host(Some(&site), peer, &self.proxies) {
+        if !terms.origins.admit_host(Some(&site), peer, &terms.proxies) {
             return Err(Refusal::ForeignHost);
         }
-        if !self.origins.admit(request.headers(), &site) {
+        if !terms.origins.admit(request.headers(), &site) {
             return Err(Refusal::Origin);
         }
         if has_session(request) {
@@ -106,10 +104,10 @@ impl Gate {
         if self.shutdown.requested() {
             return Err(Refusal::Closing);
         }
-        let address = client_address(peer, request.headers(), &self.proxies);
+        let address = client_address(peer, request.headers(), &terms.proxies);
         let lease = self.addresses.connect(address, Instant::now())?;
-        let region = self.hub.ice.region_of(request.uri().query());
-        let trail = Trail::begin(self.log_addresses.then_some(address));
+        let region = terms.ice.region_of(request.uri().query());
+        let trail = Trail::begin(terms.log_addresses.then_some(address));
         Ok(Some(Visit {
             site,
             trail,
@@ -119,8 +117,9 @@ impl Gate {
     }
 
     fn address_to_log(&self, request: &Request) -> Option<IpAddr> {
-        let address = || client_address(peer_of(request), request.headers(), &self.proxies);
-        self.log_addresses.then(address)
+        let terms = self.hub.terms();
+        let address = || client_address(peer_of(request), request.headers(), &terms.proxies);
+        terms.log_addresses.then(address)
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use lifecycle::Shutdown;
 
 pub use self::cluster::ClusterError;
@@ -18,12 +19,13 @@ pub(crate) use self::{
 use crate::{
     config::{Config, MAILBOX},
     gate::Visit,
-    ice::{Grant, IceServers},
+    ice::Grant,
     metrics::Metrics,
     names::{MemberId, MemberName, RoomKey},
     problem::Problem,
     rooms::{HistoryLimits, Input, Join, Limits, Output, RoomLimits},
     session_token::SessionTokens,
+    terms::Terms,
 };
 
 mod cluster;
@@ -33,7 +35,7 @@ mod seats;
 
 /// Everything that the connections share.
 pub(crate) struct Hub {
-    pub(crate) ice: IceServers,
+    terms: ArcSwap<Terms>,
     pub(crate) metrics: Metrics,
     /// What tokens are signed with, and ids of clients' own choice are hashed with: the same on all nodes.
     key: [u8; 64],
@@ -80,7 +82,7 @@ pub(crate) struct Claim {
 
 impl Hub {
     /// Keeps the rooms in this process, or with a link shares them with other nodes.
-    pub(crate) fn new(config: &Config, ice: IceServers, metrics: Metrics, link: Option<Link>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, terms: Terms, metrics: Metrics, link: Option<Link>) -> Arc<Self> {
         let limits = limits(config);
         let (key, store) = match link {
             None => (
@@ -93,12 +95,22 @@ impl Hub {
             ),
         };
         Arc::new(Self {
-            ice,
+            terms: ArcSwap::from_pointee(terms),
             metrics,
             tokens: SessionTokens::new(key, Duration::from_secs(config.resume.token_seconds)),
             key,
             store,
         })
+    }
+
+    /// What counts at this moment of that which can change.
+    pub(crate) fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// Goes by these from here on.
+    pub(crate) fn set_terms(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
     }
 
     /// A secret that all nodes share, to make numbers of what strangers choose and where they come from.
@@ -189,7 +201,7 @@ impl Hub {
     /// Makes credentials for a client, and counts them.
     pub(crate) fn grant(&self, visit: &Visit) -> Grant {
         self.metrics.credentials.inc();
-        self.ice.grant(visit.asker(), None)
+        self.terms().ice.grant(visit.asker(), None)
     }
 
     /// The names of the members of a room.

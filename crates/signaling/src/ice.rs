@@ -15,8 +15,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lifecycle::Shutdown;
-use prometheus::Registry;
 use turn_credentials::{MAX_USERNAME, SEPARATOR, Secret, derive_password, parse_username};
 
 use self::{
@@ -29,6 +27,7 @@ use crate::{config::IceConfig, site::Site};
 pub use self::secret::SecretError;
 pub(crate) use self::{
     grant::{Grant, IceServer},
+    probe::Probes,
     revoking::{Told, Untold},
     url::{check_url, udp_target},
 };
@@ -195,11 +194,11 @@ impl IceServers {
         self
     }
 
-    /// Begins to ask the nodes, if there are any, whether they are there.
-    pub(crate) fn probe(&self, registry: &Registry, shutdown: &Shutdown) -> Result<(), prometheus::Error> {
-        self.nodes().map_or(Ok(()), |nodes| {
-            probe::start(nodes, self.probe_every, registry, shutdown)
-        })
+    /// Takes over what is known of the nodes that were there before.
+    pub(crate) fn go_on_after(&self, former: &Self) {
+        if let (Some(nodes), Some(former)) = (self.nodes(), former.nodes()) {
+            nodes.go_on_after(former);
+        }
     }
 
     /// Tells whether the servers are named after the host that a client asked for.

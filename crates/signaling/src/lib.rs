@@ -30,16 +30,18 @@ mod service;
 mod session_token;
 mod site;
 mod standalone;
+mod terms;
 mod tuning;
 
 pub use self::standalone::{PROGRAM, main};
 pub use config::{
     AdminConfig, ClassicConfig, ClusterConfig, Config, CredentialsConfig, Hidden, IceConfig, KeyAlgorithm,
     LimitsConfig, NodeConfig, PeerJsConfig, ResumeConfig, RoomKeyConfig, RoomTokensConfig, RoomsConfig,
-    YWebRtcConfig,
+    WHILE_RUNNING, YWebRtcConfig,
 };
 pub use doors::RoomKeyError;
 pub use hub::ClusterError;
 pub use ice::{IceServers, SecretError};
 pub use service::{Drained, SetupError, Signaling, router};
+pub use terms::{Prepared, Reloader};
 pub use tuning::tune;

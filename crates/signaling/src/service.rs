@@ -20,14 +20,15 @@ use crate::{
     address::{AddressLimits, Addresses},
     bucket::Rate,
     config::Config,
-    credentials::{self, Endpoints, Keys},
+    credentials::{self, Endpoints},
     descriptors,
     dialects::{Context, peerjs, socket_io, web_socket, y_webrtc},
-    doors::{Doors, RoomKeyError},
-    gate::{self, Gate, Origins},
+    doors::RoomKeyError,
+    gate::{self, Gate},
     hub::{ClusterError, Hub, Link},
-    ice::IceServers,
+    ice::{IceServers, Probes},
     metrics::Metrics,
+    terms::{Reloader, Terms},
 };
 
 /// How long clients have to take their farewell when the server stops.
@@ -57,12 +58,13 @@ pub async fn router(
 }
 
 /// A signaling server without its listener.
-#[derive(Debug)]
 pub struct Signaling {
     /// The routes; see [`router`].
     pub router: Router,
     /// Tells when everybody is gone after a shutdown.
     pub drained: Drained,
+    /// Takes another configuration while clients are connected.
+    pub reloader: Reloader,
 }
 
 /// Waits for the end of a shutdown.
@@ -102,27 +104,25 @@ impl Signaling {
         registry: &Registry,
         shutdown: Shutdown,
     ) -> Result<Self, SetupError> {
-        let doors = Doors::new(&config.room_tokens)?;
+        let terms = Terms::new(config, ice)?;
         descriptors::make_room_for(config.limits.connections);
         let link = Link::open(config).await?;
         let metrics = Metrics::register(registry)?;
         if link.is_some() {
             metrics.register_cluster(registry)?;
         }
-        let hub = Hub::new(config, ice, metrics, link);
+        let hub = Hub::new(config, terms, metrics, link);
         let gate = Gate {
             addresses: Addresses::new(AddressLimits::from(config), hub.salt()),
-            origins: Arc::new(Origins::new(config)),
-            proxies: config.trusted_proxies.clone().into(),
-            log_addresses: config.log_addresses,
             hub: Arc::clone(&hub),
             shutdown: shutdown.clone(),
         };
         let tasks = TaskTracker::new();
-        let context = Context::new(Arc::clone(&hub), doors, config, tasks.clone());
+        let context = Context::new(Arc::clone(&hub), config, tasks.clone());
         let (layer, io) = socket_io::layer(context.clone());
         tasks.spawn(Arc::clone(&hub).keep_time(shutdown.clone()));
-        hub.ice.probe(registry, &shutdown)?;
+        let mut probes = Probes::new(registry, &shutdown);
+        probes.ask(&hub.terms().ice)?;
 
         let foreign = [
             peerjs::routes(context.clone(), &config.peerjs),
@@ -136,11 +136,16 @@ impl Signaling {
             .route("/ws", get(web_socket::upgrade).with_state(context))
             .merge(foreign)
             .layer(middleware::from_fn_with_state(gate.clone(), gate::admit))
-            .layer(cors(listed(&gate.origins)))
+            .layer(cors(listed(&hub)))
             .merge(endpoints(config, &gate));
         let over = Duration::from_secs(config.drain_seconds);
+        let reloader = Reloader::new(config, Arc::clone(&hub), gate.addresses, probes);
         let drained = Drained(tokio::spawn(drain(hub, io, tasks, over, shutdown)));
-        Ok(Self { router, drained })
+        Ok(Self {
+            router,
+            drained,
+            reloader,
+        })
     }
 }
 
@@ -148,13 +153,10 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
     let state = Endpoints {
         hub: Arc::clone(&gate.hub),
         addresses: Arc::clone(&gate.addresses),
-        proxies: Arc::clone(&gate.proxies),
-        origins: Arc::clone(&gate.origins),
-        keys: Arc::new(Keys::new(&config.credentials)),
     };
     // A key is the caller's right, from whatever page it calls. Without keys only known pages may read.
     let origins = match config.credentials.anonymous {
-        true => listed(&gate.origins),
+        true => listed(&gate.hub),
         false => AllowOrigin::from(Any),
     };
     Router::new()
@@ -178,9 +180,9 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
         .with_state(state)
 }
 
-fn listed(origins: &Arc<Origins>) -> AllowOrigin {
-    let origins = Arc::clone(origins);
-    AllowOrigin::predicate(move |origin, _| origins.lists(origin))
+fn listed(hub: &Arc<Hub>) -> AllowOrigin {
+    let hub = Arc::clone(hub);
+    AllowOrigin::predicate(move |origin, _| hub.terms().origins.lists(origin))
 }
 
 fn cors(origins: AllowOrigin) -> CorsLayer {

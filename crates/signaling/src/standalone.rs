@@ -2,15 +2,17 @@
 
 use std::{net::SocketAddr, pin::pin, process::ExitCode, time::Duration};
 
-use axum::serve::ListenerExt as _;
+use axum::{Router, serve::ListenerExt as _};
 use lifecycle::{Shutdown, Supervisor};
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, MetricsPages, Pages, Program, Server, bind};
+use standalone::{
+    Changeable, Command, End, Listen, MetricsPages, Pages, Program, Refused, Reloads, Server, bind,
+};
 use telemetry::LogConfig;
 use tokio::{net::TcpListener, runtime::Builder, time::timeout};
 
-use crate::{Config, IceServers, NodeConfig, Signaling, tune};
+use crate::{Config, Drained, IceServers, NodeConfig, Signaling, WHILE_RUNNING, tune};
 
 /// The configuration file with every key at its default.
 const DEFAULT_FILE: &str = include_str!("../../../config/signaling.toml");
@@ -53,6 +55,16 @@ impl Check for Settings {
     }
 }
 
+impl Changeable for Settings {
+    fn while_running() -> Vec<&'static str> {
+        WHILE_RUNNING.to_vec()
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
+    }
+}
+
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "signaling",
@@ -64,25 +76,39 @@ impl Server for Settings {
         built_with: None,
     };
 
-    fn log(&self) -> &LogConfig {
-        &self.log
-    }
-
-    async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
+    async fn serve(&self, shutdown: Shutdown, mut reloads: Reloads) -> Result<(), End> {
         let config = &self.signaling;
         let ice = IceServers::from_config(&config.ice).map_err(End::config)?;
         let listener = bind(config.listen, "signaling.listen").await?;
         let pages = Pages::bind(&self.metrics).await?;
         let signaling = Signaling::start(config, ice, &pages.registry, shutdown.clone()).await;
-        let signaling = signaling.map_err(End::failure)?;
+        let Signaling {
+            router,
+            drained,
+            reloader,
+        } = signaling.map_err(End::failure)?;
+        reloads
+            .register("signaling", &pages.registry)
+            .map_err(End::failure)?;
         announce(&listener);
         pages.announce();
 
         let mut parts = Supervisor::new(shutdown.clone());
-        parts.task("signaling", serve_router(listener, signaling, shutdown.clone()));
+        parts.task(
+            "signaling",
+            serve_router(listener, router, drained, shutdown.clone()),
+        );
         pages.health.set_ready("signaling", true);
         let grace = GRACE + Duration::from_secs(config.drain_seconds);
-        pages.serve_beside(parts.run(grace), shutdown).await
+        let apply = async |settings: &Self| {
+            let config = &settings.signaling;
+            let ice = IceServers::from_config(&config.ice).map_err(|error| Refused::new([error]))?;
+            let prepared = reloader.prepare(config, ice);
+            prepared.map_err(|error| Refused::new([error]))?.apply();
+            Ok(())
+        };
+        let serving = pages.serve_beside(parts.run(grace), shutdown);
+        reloads.beside(serving, apply).await
     }
 
     fn runtime() -> Builder {
@@ -92,10 +118,10 @@ impl Server for Settings {
 
 async fn serve_router(
     listener: TcpListener,
-    signaling: Signaling,
+    router: Router,
+    drained: Drained,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let Signaling { router, drained } = signaling;
     let listener = listener.tap_io(tune);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.wait_owned());

@@ -10,14 +10,13 @@ mod arguments;
 mod end;
 mod pages;
 mod program;
+mod reloads;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use lifecycle::{Shutdown, exit};
-use serde::de::DeserializeOwned;
-use settings::Check;
-use telemetry::LogConfig;
+use settings::{Loaded, Source};
 use tokio::runtime::Builder;
 
 use arguments::Arguments;
@@ -26,20 +25,18 @@ pub use arguments::{Command, Listen};
 pub use end::{End, bind};
 pub use pages::{MetricsPages, Pages};
 pub use program::Program;
+pub use reloads::{Changeable, LOG_FILTER, Refused, Reloads};
 
 /// The whole settings file of a server, and how to serve by it.
-pub trait Server: DeserializeOwned + Check {
+pub trait Server: Changeable {
     /// What the command is called and what it says about itself.
     const COMMAND: Command;
 
-    /// Says how to log.
-    fn log(&self) -> &LogConfig;
-
-    /// Serves until `shutdown` is requested or something fails.
+    /// Serves until `shutdown` is requested or something fails, and meanwhile by settings that `reloads` reads.
     ///
     /// # Errors
     /// What there is to say about a failure, with the exit code for it.
-    fn serve(&self, shutdown: Shutdown) -> impl Future<Output = Result<(), End>>;
+    fn serve(&self, shutdown: Shutdown, reloads: Reloads) -> impl Future<Output = Result<(), End>>;
 
     /// Chooses the runtime that [`serve`](Self::serve) is run by; one thread unless a server asks for more.
     fn runtime() -> Builder {
@@ -71,7 +68,8 @@ pub fn main<S: Server>() -> ExitCode {
         print!("{}", command.default_file);
         return ExitCode::from(exit::OK);
     }
-    let settings: S = match settings::load(&arguments.source(&command)) {
+    let source = arguments.source(&command);
+    let settings: Loaded<S> = match settings::load_with_keys(&source) {
         Ok(settings) => settings,
         Err(mistakes) => {
             eprintln!("{mistakes}");
@@ -82,7 +80,7 @@ pub fn main<S: Server>() -> ExitCode {
         println!("the configuration is fine");
         return ExitCode::from(exit::OK);
     }
-    match serve(&settings) {
+    match serve(settings, source) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(end) => {
             eprintln!("{}: {end}", command.name);
@@ -91,11 +89,13 @@ pub fn main<S: Server>() -> ExitCode {
     }
 }
 
-fn serve<S: Server>(settings: &S) -> Result<(), End> {
-    telemetry::init_logging(settings.log()).map_err(End::config)?;
+fn serve<S: Server>(settings: Loaded<S>, source: Source) -> Result<(), End> {
+    let Loaded { value, keys } = settings;
+    let logging = telemetry::init_logging(value.log()).map_err(End::config)?;
     let runtime = S::runtime().enable_all().build().map_err(End::failure)?;
     runtime.block_on(async {
         let shutdown = lifecycle::on_signals().map_err(End::failure)?;
-        settings.serve(shutdown).await
+        let reloads = Reloads::listen(source, keys, logging, &shutdown).map_err(End::failure)?;
+        value.serve(shutdown, reloads).await
     })
 }

@@ -6,7 +6,7 @@ use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, MetricsPages, Pages, Program, Server};
+use standalone::{Changeable, Command, End, Listen, MetricsPages, Pages, Program, Refused, Reloads, Server};
 use telemetry::LogConfig;
 use tracing::info;
 
@@ -35,6 +35,17 @@ impl Check for Settings {
     }
 }
 
+impl Changeable for Settings {
+    /// What is in its certificates' files changes, under whatever keys.
+    fn while_running() -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
+    }
+}
+
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "stun-server",
@@ -46,11 +57,7 @@ impl Server for Settings {
         built_with: None,
     };
 
-    fn log(&self) -> &LogConfig {
-        &self.log
-    }
-
-    async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
+    async fn serve(&self, shutdown: Shutdown, mut reloads: Reloads) -> Result<(), End> {
         let pages = Pages::bind(&self.metrics).await?;
         let certificates = Certificates::load(&self.stun.tls.certificates).map_err(|mistakes| {
             let first = mistakes.first().map(ToString::to_string);
@@ -62,12 +69,15 @@ impl Server for Settings {
         certificates
             .register_as("stun", &pages.registry)
             .map_err(End::failure)?;
+        reloads.register("stun", &pages.registry).map_err(End::failure)?;
         let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone())
-            .with_certificates(certificates);
+            .with_certificates(certificates.clone());
         let running = start(&self.stun, surroundings).map_err(start_end)?;
         announce(&running);
         pages.announce();
-        pages.serve_beside(running.finished(), shutdown).await
+        let apply = async |_: &Self| certificates.look_again().map_err(Refused::new);
+        let serving = pages.serve_beside(running.finished(), shutdown);
+        reloads.beside(serving, apply).await
     }
 }
 

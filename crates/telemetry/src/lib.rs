@@ -15,9 +15,9 @@ pub use tracing;
 
 pub use binding::BindingRequests;
 pub use health::Health;
-pub use logging::{Format, LogConfig, LogFilter, LoggingError, init_logging};
+pub use logging::{Format, LogConfig, LogFilter, Logging, LoggingError, init_logging};
 pub use pages::{router, serve};
-pub use service_manager::keep_service_manager_informed;
+pub use service_manager::{keep_service_manager_informed, tell_reloaded, tell_reloading};
 pub use sparing::OncePerMinute;
 
 /// Makes a registry that already holds the `process_*` metrics (on Linux, where the system tells them).

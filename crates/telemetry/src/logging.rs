@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt as _};
 
 /// How to log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,18 +74,43 @@ pub enum LoggingError {
     AlreadySet,
 }
 
+/// What is logged, while it is.
+pub struct Logging(Box<dyn Fn(EnvFilter) + Send + Sync>);
+
+impl Logging {
+    /// Logs by another filter from here on.
+    pub fn set_filter(&self, filter: &LogFilter) {
+        // It was built once already, when it was read.
+        if let Ok(filter) = filter.build() {
+            (self.0)(filter);
+        }
+    }
+}
+
 /// Sends logs to standard error as asked.
-pub fn init_logging(config: &LogConfig) -> Result<(), LoggingError> {
+pub fn init_logging(config: &LogConfig) -> Result<Logging, LoggingError> {
     let builder = fmt()
         .with_env_filter(config.filter.build()?)
         .with_writer(io::stderr)
         // Complaining about a closed standard error on standard error would panic.
         .log_internal_errors(false);
-    let done = match config.format {
-        Format::Text => builder.with_ansi(wants_colour()).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+    // A filter cannot be set once its subscriber is gone, and this one stays for ever.
+    let (done, logging) = match config.format {
+        Format::Text => {
+            let builder = builder.with_ansi(wants_colour()).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| drop(handle.reload(filter));
+            (builder.finish().try_init(), Logging(Box::new(set)))
+        }
+        Format::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let set = move |filter| drop(handle.reload(filter));
+            (builder.finish().try_init(), Logging(Box::new(set)))
+        }
     };
-    done.map_err(|_| LoggingError::AlreadySet)
+    done.map_err(|_| LoggingError::AlreadySet)?;
+    Ok(logging)
 }
 
 fn wants_colour() -> bool {
@@ -95,6 +120,22 @@ fn wants_colour() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The only test of this crate that sets up logging.
+    #[test]
+    fn a_filter_is_changed_while_logs_are_written() {
+        let filter = |text: &str| LogFilter::try_from(text.to_owned()).unwrap();
+        let config = LogConfig {
+            filter: filter("warn"),
+            ..LogConfig::default()
+        };
+        let logging = init_logging(&config).unwrap();
+        assert!(!tracing::enabled!(tracing::Level::INFO));
+        logging.set_filter(&filter("debug"));
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+        logging.set_filter(&filter("error"));
+        assert!(!tracing::enabled!(tracing::Level::WARN));
+    }
 
     #[test]
     fn a_filter_is_parsed_once_and_refused_with_an_example() {

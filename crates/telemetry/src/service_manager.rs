@@ -39,9 +39,30 @@ pub async fn keep_service_manager_informed<T>(
     done
 }
 
+/// Tells systemd, where it runs us, that settings are being read again.
+pub fn tell_reloading() {
+    // Without the time, systemd cannot tell this from an earlier one, and one that has no clock has no systemd.
+    if let Ok(time) = NotifyState::monotonic_usec_now() {
+        say(&[NotifyState::Reloading, time]);
+    }
+}
+
+/// Tells it that they have been read, and what its users are to see.
+pub fn tell_reloaded(status: &str) {
+    say(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+fn say(words: &[NotifyState<'_>]) {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
 /// Who has started us, if it wants to be told.
 struct ServiceManager {
-    is_there: bool,
     /// Runs where there is a watchdog.
     watched: Option<Interval>,
     told: Told,
@@ -56,7 +77,6 @@ impl ServiceManager {
             beat
         });
         Self {
-            is_there: std::env::var_os("NOTIFY_SOCKET").is_some(),
             watched,
             told: Told::default(),
         }
@@ -72,11 +92,8 @@ impl ServiceManager {
 
     fn tell(&mut self, health: &Health) {
         let words = self.told.words(health, self.watched.is_some());
-        if !self.is_there || words.is_empty() {
-            return;
-        }
-        if let Err(error) = sd_notify::notify(&words) {
-            tracing::debug!(%error, "the service manager was not told");
+        if !words.is_empty() {
+            say(&words);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State, rejection::JsonRejection},
@@ -23,10 +24,25 @@ const MAX_BODY: usize = 4096;
 const GUESSES: usize = 8;
 const GUESS: Duration = Duration::from_millis(250);
 
-/// Routes that take only requests with `token`.
-pub(crate) fn router(token: &str, revoker: Revoker) -> Router {
+/// What opens the routes, while they are served; clones share it.
+#[derive(Clone)]
+pub(crate) struct Token(Arc<ArcSwapOption<[u8; 32]>>);
+
+impl Token {
+    pub(crate) fn new(text: Option<&str>) -> Self {
+        Self(Arc::new(ArcSwapOption::new(text.map(digest).map(Arc::new))))
+    }
+
+    /// Takes another one from here on, or none.
+    pub(crate) fn set(&self, text: Option<&str>) {
+        self.0.store(text.map(digest).map(Arc::new));
+    }
+}
+
+/// Routes that take only requests with the token; while there is none, they are not there.
+pub(crate) fn router(token: Token, revoker: Revoker) -> Router {
     let guard = Guard {
-        digest: digest(token),
+        token,
         guesses: Arc::new(Semaphore::new(GUESSES)),
     };
     Router::new()
@@ -39,7 +55,7 @@ pub(crate) fn router(token: &str, revoker: Revoker) -> Router {
 #[derive(Clone)]
 struct Guard {
     /// Comparing digests takes the same time for any token.
-    digest: [u8; 32],
+    token: Token,
     guesses: Arc<Semaphore>,
 }
 
@@ -48,8 +64,11 @@ fn digest(token: &str) -> [u8; 32] {
 }
 
 async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let Some(known) = guard.token.0.load_full() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let token = bearer(request.headers()).unwrap_or_default();
-    if bool::from(digest(token).ct_eq(&guard.digest)) {
+    if bool::from(digest(token).ct_eq(&*known)) {
         return next.run(request).await;
     }
     let Ok(_guess) = guard.guesses.try_acquire() else {
@@ -128,7 +147,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_without_the_token_is_listened_to() {
         // No worker is there, so whoever is listened to is told that the server stops.
-        let router = router(TOKEN, Revoker::new(Letterboxes::of(&mail([])), None));
+        let router = router(
+            Token::new(Some(TOKEN)),
+            Revoker::new(Letterboxes::of(&mail([])), None),
+        );
         let body = r#"{"username":"1:a"}"#;
         for wrong in [
             None,
@@ -155,7 +177,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn other_paths_beside_it_need_no_token() {
-        let admin = router(TOKEN, Revoker::new(Letterboxes::of(&mail([])), None));
+        let admin = router(
+            Token::new(Some(TOKEN)),
+            Revoker::new(Letterboxes::of(&mail([])), None),
+        );
         let pages = telemetry::router(prometheus::Registry::new(), telemetry::Health::new()).merge(admin);
         for (path, expected) in [
             ("/healthz", StatusCode::OK),
@@ -171,7 +196,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_guesses_faster_than_guesses_are_looked_at_is_told_so() {
-        let router = router(TOKEN, Revoker::new(Letterboxes::of(&mail([])), None));
+        let router = router(
+            Token::new(Some(TOKEN)),
+            Revoker::new(Letterboxes::of(&mail([])), None),
+        );
         let guesses = (0..=GUESSES).map(|_| {
             let router = router.clone();
             tokio::spawn(async move { ask(&router, Some("Bearer wrong"), "{}").await })
@@ -181,5 +209,20 @@ mod tests {
             refused += usize::from(guess.await.unwrap() == StatusCode::TOO_MANY_REQUESTS);
         }
         assert_eq!(refused, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_token_changes_comes_and_goes_while_the_routes_are_served() {
+        let token = Token::new(None);
+        let router = router(token.clone(), Revoker::new(Letterboxes::of(&mail([])), None));
+        let (old, new) = (Some("Bearer 0123456789abcdef"), Some("Bearer fedcba9876543210"));
+        assert_eq!(ask(&router, old, "{}").await, StatusCode::NOT_FOUND);
+        token.set(Some(TOKEN));
+        assert_eq!(ask(&router, old, "{}").await, StatusCode::UNPROCESSABLE_ENTITY);
+        token.set(Some("fedcba9876543210"));
+        assert_eq!(ask(&router, old, "{}").await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(&router, new, "{}").await, StatusCode::UNPROCESSABLE_ENTITY);
+        token.set(None);
+        assert_eq!(ask(&router, new, "{}").await, StatusCode::NOT_FOUND);
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod alternate;
+mod changing;
 mod coalesce;
 mod dtls;
 mod hidden;
@@ -23,6 +24,7 @@ use settings::{Check, Report};
 
 pub use admin::Admin;
 pub use alternate::{Alternate, AlternateMode, AlternateServer, AlternateTransport};
+pub use changing::WHILE_RUNNING;
 pub use coalesce::{Coalesce, CoalesceError};
 pub use dtls::Dtls;
 pub use hidden::Hidden;

@@ -16,6 +16,11 @@ impl SharedQuota {
         Self(Arc::new(Mutex::new(Quota::new(limits))))
     }
 
+    /// Counts within other limits from here on.
+    pub(crate) fn set_limits(&self, limits: QuotaLimits) {
+        self.quota().set_limits(limits);
+    }
+
     fn quota(&self) -> MutexGuard<'_, Quota> {
         // A worker that panicked ends the process soon; until then the others go on counting.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -27,6 +27,7 @@ mod hosts;
 mod ledger;
 mod metrics;
 mod plan;
+mod reloader;
 mod revoker;
 mod running;
 mod standalone;
@@ -38,9 +39,10 @@ pub use config::{
     Admin, Alternate, AlternateMode, AlternateServer, AlternateTransport, Channels, Coalesce, CoalesceError,
     Config, DEFAULT_FILE, Destination, Dtls, HeaderFields, Hidden, Lifetimes, Limits, Mobility, Oauth,
     OauthAlgorithm, OauthKey, PeerRange, PeerRangeError, Peers, ProxyProtocol, Relay, RelayAddress,
-    SharedPort, Streams, TcpRelay,
+    SharedPort, Streams, TcpRelay, WHILE_RUNNING,
 };
 pub use error::{RunError, StartError};
+pub use reloader::{Prepared, Reloader};
 pub use revoker::{RevokeError, Revoker};
 pub use running::{Running, Surroundings, start};
 pub use stream_io::{Door, Visitor};

@@ -2,7 +2,14 @@
 
 mod oauth;
 
-use std::{fs, net::IpAddr, num::NonZeroU32, ops::RangeInclusive, path::Path, time::Duration};
+use std::{
+    fs,
+    net::IpAddr,
+    num::{NonZero, NonZeroU32},
+    ops::RangeInclusive,
+    path::Path,
+    time::Duration,
+};
 
 use datagram_io::{CAN_PIN, Reported, host_addresses};
 use ipnet::IpNet;
@@ -355,6 +362,16 @@ impl Reader {
     }
 }
 
+/// What one of several workers may do of what the server may, rounded up. The kernel spreads the clients of a
+/// network over all workers by address and port.
+pub(crate) fn part_of(limit: UnauthorizedLimit, workers: NonZero<u16>) -> UnauthorizedLimit {
+    let workers = NonZeroU32::from(workers);
+    UnauthorizedLimit {
+        per_second: limit.per_second.div_ceil(workers),
+        burst: limit.burst.div_ceil(workers),
+    }
+}
+
 fn reported(kept: HeaderFields) -> Reported {
     Reported {
         hop_limit: kept == HeaderFields::All,
@@ -384,4 +401,21 @@ fn networks(ranges: &[PeerRange]) -> Vec<IpNet> {
         .iter()
         .flat_map(|range| range.networks().iter().copied())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_the_limit_of_challenges_and_each_has_some() {
+        let limit = |per_second, burst| UnauthorizedLimit {
+            per_second: NonZeroU32::new(per_second).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+        };
+        for (workers, per_second, burst) in [(1, 100, 1000), (3, 34, 334), (4, 25, 250), (128, 1, 8)] {
+            let part = part_of(limit(100, 1000), NonZero::new(workers).unwrap());
+            assert_eq!(part, limit(per_second, burst), "{workers} workers");
+        }
+    }
 }

@@ -16,8 +16,13 @@ use tokio::task::spawn_blocking;
 use tracing::{debug, warn};
 
 use crate::{
-    Config, Revoker, StartError, admin, alternates::Checks, drain::Draining, hosts::Watch,
-    upstream::Upstream, worker::Worker,
+    Config, Reloader, Revoker, StartError,
+    admin::{self, Token},
+    alternates::Checks,
+    drain::Draining,
+    hosts::Watch,
+    upstream::Upstream,
+    worker::Worker,
 };
 
 /// The component this server is called in [`Health`].
@@ -74,7 +79,7 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
     if token.is_some() && config.admin.revoked_file.is_none() {
         warn!("turn.admin.revoked_file is not set: a restart forgets which credentials were revoked");
     }
-    let built = build::build(config, &surroundings)?;
+    let built = build::build(config, &surroundings, Token::new(token.as_deref()))?;
     let has_certificate = surroundings.certificates.is_some();
     let could_speak_dtls = config.dtls.enabled && has_certificate;
     let speaks_dtls = cfg!(feature = "dtls") && config.wants_dtls() && has_certificate;
@@ -118,7 +123,8 @@ pub fn start(config: &Config, surroundings: Surroundings<'_>) -> Result<Running,
         _checks: checks,
         draining: built.draining,
         revoker: built.revoker,
-        token,
+        reloader: built.reloader,
+        token: built.token,
         health: health.clone(),
         shutdown,
     })
@@ -149,7 +155,8 @@ pub struct Running {
     _checks: Checks,
     draining: Draining,
     revoker: Revoker,
-    token: Option<String>,
+    reloader: Reloader,
+    token: Token,
     health: Health,
     shutdown: Shutdown,
 }
@@ -180,10 +187,14 @@ impl Running {
         self.revoker.clone()
     }
 
-    /// The administrative routes, to be served beside metrics; none without a token in the [configuration](crate::Admin).
+    /// Gives the server another configuration while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// The administrative routes, to be served beside metrics; 404 without a token in the [configuration](crate::Admin).
     pub fn admin(&self) -> Router {
-        let token = self.token.as_ref();
-        token.map_or_else(Router::new, |token| admin::router(token, self.revoker()))
+        admin::router(self.token.clone(), self.revoker())
     }
 
     /// How many worker threads there are.

@@ -6,11 +6,11 @@ use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
 use serde::Deserialize;
 use settings::{Check, Report};
-use standalone::{Command, End, Listen, MetricsPages, Pages, Program, Server};
+use standalone::{Changeable, Command, End, Listen, MetricsPages, Pages, Program, Refused, Reloads, Server};
 use telemetry::LogConfig;
 use tracing::info;
 
-use crate::{Config, DEFAULT_FILE, Running, StartError, Surroundings, start};
+use crate::{Config, DEFAULT_FILE, Running, StartError, Surroundings, WHILE_RUNNING, start};
 
 /// The command as others know it: its flags, and what it says of a configuration.
 pub const PROGRAM: Program = Program::of::<Settings>();
@@ -43,6 +43,16 @@ impl Check for Settings {
     }
 }
 
+impl Changeable for Settings {
+    fn while_running() -> Vec<&'static str> {
+        WHILE_RUNNING.to_vec()
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
+    }
+}
+
 impl Server for Settings {
     const COMMAND: Command = Command {
         name: "turn-server",
@@ -54,11 +64,7 @@ impl Server for Settings {
         built_with: Some(crate::built_with),
     };
 
-    fn log(&self) -> &LogConfig {
-        &self.log
-    }
-
-    async fn serve(&self, shutdown: Shutdown) -> Result<(), End> {
+    async fn serve(&self, shutdown: Shutdown, mut reloads: Reloads) -> Result<(), End> {
         let mut pages = Pages::bind(&self.metrics).await?;
         let certificates = Certificates::load(&self.turn.tls.certificates).map_err(|mistakes| {
             let first = mistakes.first().map(ToString::to_string);
@@ -68,13 +74,22 @@ impl Server for Settings {
         let watch = (!certificates.is_empty()).then(|| certificates.watch());
         let _watch = watch.transpose().map_err(End::failure)?;
         certificates.register(&pages.registry).map_err(End::failure)?;
+        reloads.register("turn", &pages.registry).map_err(End::failure)?;
         let surroundings = Surroundings::new(&pages.registry, &pages.health, shutdown.clone())
-            .with_certificates(certificates);
+            .with_certificates(certificates.clone());
         let running = start(&self.turn, surroundings).map_err(start_end)?;
         announce(&running, &self.turn);
         pages.add(running.admin());
         pages.announce();
-        pages.serve_beside(running.finished(), shutdown).await
+        let reloader = running.reloader();
+        let apply = async |settings: &Self| {
+            let prepared = reloader.prepare(&settings.turn).map_err(Refused::new)?;
+            certificates.look_again().map_err(Refused::new)?;
+            prepared.apply().await;
+            Ok(())
+        };
+        let serving = pages.serve_beside(running.finished(), shutdown);
+        reloads.beside(serving, apply).await
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use certificates::PairConfig;
 use serde::Deserialize;
 use settings::{Check, Report};
+use standalone::Changeable;
 use telemetry::LogConfig;
 
 mod tls;
@@ -24,7 +25,7 @@ const TURNS_PORT: u16 = 5349;
 pub(crate) const SAMPLE: &str = include_str!("../../../config/watari.toml");
 
 /// The settings of the suite.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Suite {
     pub(crate) turn: turn_server::Config,
@@ -147,6 +148,16 @@ impl Check for Suite {
                 "needs a certificate: set tls.certificates, tls.acme.domains, or tls.local_authority (the flag --https)",
             );
         }
+    }
+}
+
+impl Changeable for Suite {
+    fn while_running() -> Vec<&'static str> {
+        [turn_server::WHILE_RUNNING, signaling::WHILE_RUNNING].concat()
+    }
+
+    fn log(&self) -> &LogConfig {
+        &self.log
     }
 }
 

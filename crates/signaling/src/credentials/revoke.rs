@@ -23,7 +23,7 @@ pub(crate) async fn revoke(
     if let Err(refusal) = endpoints.admit_revocation(&request, &username) {
         return endpoints.refuse(refusal);
     }
-    let untold = endpoints.hub.ice.revoke(&username).await;
+    let untold = endpoints.hub.terms().ice.revoke(&username).await;
     if untold.is_empty() {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -33,17 +33,19 @@ pub(crate) async fn revoke(
 
 impl Endpoints {
     fn admit_revocation(&self, request: &Request, username: &str) -> Result<(), Refusal> {
-        let address = client_address(peer_of(request), request.headers(), &self.proxies);
+        let terms = self.hub.terms();
+        let address = client_address(peer_of(request), request.headers(), &terms.proxies);
         let admitted = self.addresses.request(address, Instant::now());
         admitted.map_err(Refusal::TooFast)?;
         // What is open to everyone is to be given a credential, not to take others' away.
         let keys = header_keys(request.headers());
-        self.keys
+        terms
+            .keys
             .admit_holder(keys.iter().map(String::as_str), Refusal::NoKeys)?;
-        if !self.hub.ice.can_revoke() {
+        if !terms.ice.can_revoke() {
             return Err(Refusal::NoAdmin);
         }
-        match self.hub.ice.is_ours(username) {
+        match terms.ice.is_ours(username) {
             true => Ok(()),
             false => Err(Refusal::NotOurs),
         }

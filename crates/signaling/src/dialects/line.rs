@@ -79,7 +79,7 @@ where
     B: Future<Output = Option<T>> + Send + 'static,
 {
     // A message over the limit is told so; one that is twice as large ends the connection.
-    let most = context.messages.bytes * 2;
+    let most = context.message_bytes * 2;
     let guard = context.tasks.token();
     let (sender, queue) = queue(context.queue);
     let ping = context.ping;

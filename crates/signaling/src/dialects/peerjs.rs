@@ -136,7 +136,7 @@ impl Peers {
             return Err(Problem::BadRoom);
         }
         let name = peer_name(id).ok_or(Problem::BadName)?;
-        let (permissions, holder) = hold(&self.context.doors, &self.room.name, &name, token)?;
+        let (permissions, holder) = hold(&self.context.hub.terms().doors, &self.room.name, &name, token)?;
         let join = Join {
             room: self.room.clone(),
             // Connections are counted already.

@@ -73,11 +73,12 @@ impl Session {
         let place = context
             .hub
             .connect(id, Kind::Connection, Arc::clone(&visit), outbox);
+        let terms = context.hub.terms();
         let mut session = Self {
             context: context.clone(),
             visit,
-            meter: Meter::new(context.messages),
-            token: context.doors.brought(token),
+            meter: Meter::new(terms.messages),
+            token: terms.doors.brought(token),
             standing: Mutex::new(Standing {
                 place,
                 permissions: Permissions::ALL,
@@ -215,7 +216,7 @@ impl Session {
         Standing {
             place,
             permissions: Permissions {
-                ice: !self.context.doors.need_token(),
+                ice: !self.context.hub.terms().doors.need_token(),
                 ..Permissions::ALL
             },
             returns: false,

@@ -48,7 +48,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Makes the layer that answers `/socket.io/`, and the handle that closes its sockets.
 pub(crate) fn layer(context: Context) -> (SocketIoLayer, SocketIo) {
     // A message over the limit is told so; one that is twice as large ends the connection.
-    let most = context.messages.bytes * 2;
+    let most = context.message_bytes * 2;
     let (layer, io) = SocketIo::builder()
         .ping_interval(context.ping)
         .ping_timeout(context.ping)

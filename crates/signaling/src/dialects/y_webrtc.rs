@@ -77,9 +77,10 @@ async fn connect(
             visit_here,
             Arc::clone(&outbox) as Arc<dyn Outbox>,
         );
+        let terms = hub.terms();
         Some(Subscriptions {
-            meter: Meter::new(topics.context.messages),
-            token: topics.context.doors.brought(handshake.token),
+            meter: Meter::new(terms.messages),
+            token: terms.doors.brought(handshake.token),
             topics,
             visit,
             outbox,
@@ -190,8 +191,8 @@ impl Subscriptions {
         if self.places().len() >= self.topics.config.topics {
             return Err(Problem::ServerFull);
         }
-        let Context { hub, doors, .. } = &self.topics.context;
-        let pass = doors.open(self.token.as_deref(), &topic)?;
+        let hub = &self.topics.context.hub;
+        let pass = hub.terms().doors.open(self.token.as_deref(), &topic)?;
         let join = Join {
             room: RoomKey {
                 space: Space::Topics,

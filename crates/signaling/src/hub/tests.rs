@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::{
-    config::{Hidden, RoomTokensConfig},
+    config::Hidden,
     dialects::{Context, Envelope, Event, Session, Sink},
-    doors::Doors,
     gate::Visit,
+    ice::IceServers,
     names::{RoomName, Space},
     rooms::{Holder, Join, Permissions, Signal},
 };
@@ -66,7 +66,7 @@ fn hub() -> Arc<Hub> {
     config.ice.secret = Some(Hidden("north".into()));
     let ice = IceServers::from_config(&config.ice).unwrap();
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    Hub::new(&config, ice, metrics, None)
+    Hub::new(&config, Terms::new(&config, ice).unwrap(), metrics, None)
 }
 
 /// Connects a member with room for `space` events in its queue, and joins it to the one room.
@@ -227,8 +227,7 @@ impl Outbox for Ending {
 async fn a_session_that_ends_while_it_is_being_told_something_does_not_stop_the_hub() {
     let hub = hub();
     let ending = Arc::new(Ending::default());
-    let doors = Doors::new(&RoomTokensConfig::default()).unwrap();
-    let context = Context::new(Arc::clone(&hub), doors, &Config::default(), TaskTracker::new());
+    let context = Context::new(Arc::clone(&hub), &Config::default(), TaskTracker::new());
     let session = Session::open(&context, Arc::new(Visit::local()), None, Arc::clone(&ending));
     let reply: Arc<dyn Sink> = Arc::new(Ending::default());
     session.receive(10, || envelope("join", r#"{"room":"north"}"#), &reply);

@@ -50,6 +50,16 @@ impl Nodes {
         chosen.into_iter().map(|place| &self.all[place])
     }
 
+    /// Takes those that others have, too, for as healthy as they are known to be there.
+    pub(super) fn go_on_after(&self, former: &Self) {
+        for node in &self.all {
+            let is_same = |other: &&Node| other.name == node.name && other.probe == node.probe;
+            if let Some(known) = former.all.iter().find(is_same) {
+                node.set_healthy(known.is_healthy());
+            }
+        }
+    }
+
     /// Tells whether a node is there.
     pub(super) fn has_region(&self, region: &str) -> bool {
         self.all.iter().any(|node| node.region.as_deref() == Some(region))
@@ -82,12 +92,16 @@ impl Node {
         self.is_healthy.store(is_healthy, Relaxed);
     }
 
+    pub(super) fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Relaxed)
+    }
+
     fn candidate(&self) -> Candidate<'_> {
         Candidate {
             name: &self.name,
             region: self.region.as_deref(),
             weight: self.weight,
-            is_healthy: self.is_healthy.load(Relaxed),
+            is_healthy: self.is_healthy(),
         }
     }
 }

@@ -14,8 +14,12 @@ use tokio::{
     net::{UdpSocket, lookup_host},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::nodes::{Node, Nodes};
+use super::{
+    IceServers,
+    nodes::{Node, Nodes},
+};
 
 /// A node is left out after as many unanswered requests in a row: one datagram may get lost, and so may its answer.
 const FAILURES: u8 = 3;
@@ -24,45 +28,86 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Room for any answer.
 const ROOM: usize = 1500;
 
-/// Asks every node now and `every` so often, until the shutdown; `registry` shows what comes of it.
-///
-/// # Panics
-/// Outside a tokio runtime.
-pub(super) fn start(
-    nodes: &Arc<Nodes>,
-    every: Duration,
-    registry: &Registry,
-    shutdown: &Shutdown,
-) -> Result<(), prometheus::Error> {
-    let healthy = IntGaugeVec::new(
-        Opts::new(
-            "signaling_turn_node_healthy",
-            "1 while a TURN node answers Binding requests.",
-        ),
-        &["node"],
-    )?;
-    let latency = GaugeVec::new(
-        Opts::new(
-            "signaling_turn_node_probe_seconds",
-            "How long the last answer of a TURN node took.",
-        ),
-        &["node"],
-    )?;
-    registry.register(Box::new(healthy.clone()))?;
-    registry.register(Box::new(latency.clone()))?;
-    for place in 0..nodes.all.len() {
-        let name = &nodes.all[place].name;
-        let watch = Watch {
-            nodes: Arc::clone(nodes),
-            place,
-            health: Health::default(),
-            healthy: healthy.with_label_values(&[name]),
-            latency: latency.with_label_values(&[name]),
-        };
-        watch.healthy.set(1);
-        tokio::spawn(watch.run(every, shutdown.clone()));
+/// Asks the nodes that there are, until others take their place.
+pub(crate) struct Probes {
+    registry: Registry,
+    shutdown: Shutdown,
+    /// From when there are nodes for the first time.
+    figures: Option<Figures>,
+    /// Ends with the nodes that are asked now.
+    asking: DropGuard,
+}
+
+#[derive(Clone)]
+struct Figures {
+    healthy: IntGaugeVec,
+    latency: GaugeVec,
+}
+
+impl Figures {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let healthy = IntGaugeVec::new(
+            Opts::new(
+                "signaling_turn_node_healthy",
+                "1 while a TURN node answers Binding requests.",
+            ),
+            &["node"],
+        )?;
+        let latency = GaugeVec::new(
+            Opts::new(
+                "signaling_turn_node_probe_seconds",
+                "How long the last answer of a TURN node took.",
+            ),
+            &["node"],
+        )?;
+        registry.register(Box::new(healthy.clone()))?;
+        registry.register(Box::new(latency.clone()))?;
+        Ok(Self { healthy, latency })
     }
-    Ok(())
+}
+
+impl Probes {
+    /// Asks nobody yet; `registry` will show what comes of it, and all ends with the shutdown.
+    pub(crate) fn new(registry: &Registry, shutdown: &Shutdown) -> Self {
+        Self {
+            registry: registry.clone(),
+            shutdown: shutdown.clone(),
+            figures: None,
+            asking: CancellationToken::new().drop_guard(),
+        }
+    }
+
+    /// Asks every node of `ice`, if there are any, now and again and again, in place of those that were asked before.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(crate) fn ask(&mut self, ice: &IceServers) -> Result<(), prometheus::Error> {
+        let asking = CancellationToken::new();
+        self.asking = asking.clone().drop_guard();
+        if let Some(figures) = &self.figures {
+            figures.healthy.reset();
+            figures.latency.reset();
+        }
+        let Some(nodes) = ice.nodes() else { return Ok(()) };
+        let figures = match &self.figures {
+            Some(figures) => figures.clone(),
+            None => Figures::register(&self.registry)?,
+        };
+        for place in 0..nodes.all.len() {
+            let watch = Watch::new(nodes, place, &figures);
+            let (shutdown, replaced) = (self.shutdown.wait_owned(), asking.clone().cancelled_owned());
+            let every = ice.probe_every;
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = shutdown => {}
+                    () = replaced => {}
+                    () = watch.run(every) => {}
+                }
+            });
+        }
+        self.figures = Some(figures);
+        Ok(())
+    }
 }
 
 struct Watch {
@@ -74,14 +119,24 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(mut self, every: Duration, shutdown: Shutdown) {
+    fn new(nodes: &Arc<Nodes>, place: usize, figures: &Figures) -> Self {
+        let node = &nodes.all[place];
+        let healthy = figures.healthy.with_label_values(&[&node.name]);
+        healthy.set(node.is_healthy().into());
+        Self {
+            nodes: Arc::clone(nodes),
+            place,
+            health: Health::of(node),
+            healthy,
+            latency: figures.latency.with_label_values(&[&node.name]),
+        }
+    }
+
+    async fn run(mut self, every: Duration) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = shutdown.wait() => return,
-                _ = ticks.tick() => {}
-            }
+            ticks.tick().await;
             let patience = PATIENCE.min(every);
             let asked = timeout(patience, answers(&self.node().probe, patience)).await;
             let answered = asked.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
@@ -120,6 +175,11 @@ struct Health {
 }
 
 impl Health {
+    fn of(node: &Node) -> Self {
+        let failures = if node.is_healthy() { 0 } else { FAILURES };
+        Self { failures }
+    }
+
     /// Takes what came of a request; tells what the node is from now on if that is something else than before.
     fn note(&mut self, answered: bool) -> Option<bool> {
         let was_healthy = self.failures < FAILURES;

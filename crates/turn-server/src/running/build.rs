@@ -1,13 +1,6 @@
 //! Opens sockets and puts workers together.
 
-use std::{
-    io,
-    net::SocketAddr,
-    num::{NonZero, NonZeroU32},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
 use certificates::Certificates;
 use datagram_io::{
@@ -20,14 +13,15 @@ use prometheus::Registry;
 use stream_io::{Census, Reception, Rules, Streams, TURN_PROTOCOLS};
 use telemetry::BindingRequests;
 use tracing::{info, warn};
-use turn_core::{Server, Share, Transport, UnauthorizedLimit};
+use turn_core::{Server, Share, Transport};
 
 use super::{
     Surroundings,
     listening::{self, Listeners},
 };
 use crate::{
-    Config, Revoker, StartError,
+    Config, Reloader, Revoker, StartError,
+    admin::Token,
     alternates::Alternates,
     clock::Clock,
     config,
@@ -37,7 +31,7 @@ use crate::{
     hosts::Hosts,
     ledger::SharedQuota,
     metrics::Metrics,
-    plan::Plan,
+    plan::{self, Plan},
     revoker::Kept,
     upstream::Upstream,
     worker::{
@@ -65,9 +59,15 @@ pub(super) struct Built {
     pub(super) alternates: Alternates,
     pub(super) draining: Draining,
     pub(super) revoker: Revoker,
+    pub(super) reloader: Reloader,
+    pub(super) token: Token,
 }
 
-pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<Built, StartError> {
+pub(super) fn build(
+    config: &Config,
+    surroundings: &Surroundings<'_>,
+    token: Token,
+) -> Result<Built, StartError> {
     let registry = surroundings.registry;
     let mut plan = Plan::new(config, random()?).map_err(|mut mistakes| {
         let first = mistakes.swap_remove(0);
@@ -92,7 +92,7 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     })?;
     let kept = kept(config)?;
     let revoked: Vec<_> = kept.iter().flat_map(Kept::usernames).cloned().collect();
-    let revoker = Revoker::new(boxes, kept);
+    let revoker = Revoker::new(boxes.clone(), kept);
     registry.register(Box::new(Metrics::new(published.clone())?))?;
     let binding_requests = binding_requests(registry)?;
     let hosts = Hosts::new(plan.core.host_addresses.clone());
@@ -100,9 +100,12 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
     let most = Duration::from_secs(config.drain_seconds.into());
     let draining = Draining::new(most, published.clone(), registry)?;
     let (reception, upstream) = reception(config, surroundings)?;
+    let ledger = SharedQuota::new(plan.quota);
+    let workers = NonZero::new(count as u16).unwrap_or(NonZero::<u16>::MIN);
+    let reloader = Reloader::new(config, boxes, workers, ledger.clone(), token.clone());
     let shared = Shared {
-        ledger: SharedQuota::new(plan.quota),
-        directory: directory(&plan, count)?,
+        ledger,
+        directory: directory(config, &plan, count)?,
         census: Census::new(&reception.limits),
         reception,
         news: News::new(hosts.clone(), alternates.clone(), draining.word()),
@@ -126,6 +129,8 @@ pub(super) fn build(config: &Config, surroundings: &Surroundings<'_>) -> Result<
         alternates,
         draining,
         revoker,
+        reloader,
+        token,
     })
 }
 
@@ -312,7 +317,7 @@ fn furnish(
     let count = rooms.len() as u16;
     let workers_there = NonZero::new(count).unwrap_or(NonZero::<u16>::MIN);
     let limit = plan.core.unauthorized_limit;
-    let unauthorized_limit = limit.map(|limit| part_of(limit, count));
+    let unauthorized_limit = limit.map(|limit| plan::part_of(limit, workers_there));
     let mut workers = Vec::new();
     for (index, (room, listeners)) in rooms.into_iter().zip(listeners).enumerate() {
         let mut core = plan.core.clone();
@@ -360,21 +365,14 @@ fn furnish(
     Ok(workers)
 }
 
-/// What one of several workers may do of what the server may, rounded up. The kernel spreads the clients of a
-/// network over all workers by address and port.
-fn part_of(limit: UnauthorizedLimit, workers: u16) -> UnauthorizedLimit {
-    let workers = NonZeroU32::new(workers.into()).unwrap_or(NonZeroU32::MIN);
-    UnauthorizedLimit {
-        per_second: limit.per_second.div_ceil(workers),
-        burst: limit.burst.div_ceil(workers),
-    }
-}
-
-fn directory(plan: &Plan, workers: usize) -> Result<Option<SharedDirectory>, StartError> {
+fn directory(config: &Config, plan: &Plan, workers: usize) -> Result<Option<SharedDirectory>, StartError> {
     if workers == 1 {
         return Ok(None);
     }
-    let allocations = plan.quota.total.get();
+    // The quota may be raised while we run; there are no more allocations than ports in any case.
+    let ports = u32::from(config.relay.max_port.saturating_sub(config.relay.min_port)) + 1;
+    let addresses = config.relay.addresses.len().max(1) as u32;
+    let allocations = plan.quota.total.get().max(ports.saturating_mul(addresses));
     Ok(Some(SharedDirectory::new(allocations, random()?)))
 }
 
@@ -419,21 +417,4 @@ fn random() -> Result<[u8; 32], StartError> {
         source: error.into(),
     })?;
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workers_share_the_limit_of_challenges_and_each_has_some() {
-        let limit = |per_second, burst| UnauthorizedLimit {
-            per_second: NonZeroU32::new(per_second).unwrap(),
-            burst: NonZeroU32::new(burst).unwrap(),
-        };
-        for (workers, per_second, burst) in [(1, 100, 1000), (3, 34, 334), (4, 25, 250), (128, 1, 8)] {
-            let part = part_of(limit(100, 1000), workers);
-            assert_eq!(part, limit(per_second, burst), "{workers} workers");
-        }
-    }
 }

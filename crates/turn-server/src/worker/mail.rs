@@ -1,4 +1,5 @@
-//! What workers are handed beside datagrams: connections by each other, and revocations. It is rare, so a channel does.
+//! What workers are handed beside datagrams: connections by each other, revocations, other settings. It is rare, so a
+//! channel does.
 
 use std::{
     net::SocketAddr,
@@ -13,6 +14,8 @@ use peer_io::Stream;
 use stream_io::Taken;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turn_core::{PeerConnectionId, RevokeError};
+
+use crate::reloader::Terms;
 
 /// One thing that is handed over.
 pub(super) enum Parcel {
@@ -31,6 +34,11 @@ pub(super) enum Parcel {
     Revoke {
         username: Arc<str>,
         answer: UnboundedSender<Result<(), RevokeError>>,
+    },
+    /// Settings have changed; whoever changed them waits.
+    Change {
+        terms: Box<Terms>,
+        answer: UnboundedSender<()>,
     },
 }
 
@@ -72,6 +80,18 @@ impl Letterboxes {
         for worker in self.0.iter() {
             worker.put(Parcel::Revoke {
                 username: Arc::clone(username),
+                answer: answer.clone(),
+            });
+        }
+        answers
+    }
+
+    /// Has each worker go by other settings. The answers are theirs; it closes when none is outstanding.
+    pub(crate) fn change(&self, terms: &Terms) -> UnboundedReceiver<()> {
+        let (answer, answers) = unbounded_channel();
+        for worker in self.0.iter() {
+            worker.put(Parcel::Change {
+                terms: Box::new(terms.clone()),
                 answer: answer.clone(),
             });
         }

@@ -76,6 +76,11 @@ impl Worker {
                 // Whoever asked may have lost patience.
                 let _ = answer.send(self.core.revoke(now, &username));
             }
+            Parcel::Change { terms, answer } => {
+                terms.apply(now, &mut self.core);
+                // Likewise.
+                let _ = answer.send(());
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 //! `watari up`: the whole suite in this process.
 
 mod announcement;
+mod changing;
 mod companion;
 mod connections;
+mod ice;
 mod limited;
 mod redirect;
 mod secured;
@@ -14,7 +16,9 @@ mod web;
 
 use std::{io, time::Duration};
 
-use lifecycle::Supervisor;
+use lifecycle::{Shutdown, Supervisor};
+use settings::Loaded;
+use standalone::Reloads;
 use telemetry::Health;
 use tokio::runtime;
 
@@ -37,14 +41,29 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts everything, says where it listens, and serves until asked to end.
 pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
-    let suite: Suite = settings::load(&arguments.source())?;
-    telemetry::init_logging(&suite.log).map_err(io::Error::other)?;
+    let source = arguments.source();
+    let settings: Loaded<Suite> = settings::load_with_keys(&source)?;
+    let suite = &settings.value;
+    let logging = telemetry::init_logging(&suite.log).map_err(io::Error::other)?;
     let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
     let secrets = state::load_or_mint(&folder)?;
-    let secured = Secured::load(&suite, &folder)?;
+    let secured = Secured::load(suite, &folder)?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let announcement = Announcement::new(folder);
-    let done = runtime.block_on(serve(&suite, &secrets, secured, announcement, arguments));
+    let done = runtime.block_on(async {
+        let shutdown = lifecycle::on_signals()?;
+        let reloads = Reloads::listen(source, settings.keys.clone(), logging, &shutdown)?;
+        serve(
+            suite,
+            &secrets,
+            secured,
+            announcement,
+            arguments,
+            reloads,
+            shutdown,
+        )
+        .await
+    });
     // What is still running now had its time to drain.
     runtime.shutdown_background();
     done
@@ -56,8 +75,9 @@ async fn serve(
     secured: Secured,
     announcement: Announcement,
     arguments: &UpArgs,
+    mut reloads: Reloads,
+    shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let shutdown = lifecycle::on_signals()?;
     let health = Health::new();
     let mut start = Start {
         suite,
@@ -71,12 +91,17 @@ async fn serve(
         shutdown: shutdown.clone(),
         announcement,
     };
-    start.everything().await?;
+    reloads
+        .register("watari", &start.registry)
+        .map_err(io::Error::other)?;
+    let changing = start.everything().await?;
     announce(&start.announcement, suite, arguments)?;
     let drain = u64::from(suite.turn.drain_seconds).max(suite.signaling.drain_seconds);
     let grace = GRACE + Duration::from_secs(drain);
     let parts = start.supervisor.run(grace);
-    let drained = telemetry::keep_service_manager_informed(&health, shutdown.wait(), parts).await;
+    let serving = telemetry::keep_service_manager_informed(&health, shutdown.wait(), parts);
+    let apply = async |suite: &Suite| changing.apply(suite).await;
+    let drained = reloads.beside(serving, apply).await;
     start.pages.end().await?;
     drained?;
     tracing::info!("ended");

@@ -61,7 +61,7 @@ impl PeerTalk {
             place,
             peers: peers.clone(),
             name: name.clone(),
-            meter: Meter::new(peers.context.messages),
+            meter: Meter::new(peers.context.hub.terms().messages),
             line: Arc::clone(line),
             farewell: false,
         })

@@ -26,7 +26,8 @@ impl Session {
         reply: &Arc<dyn Sink>,
     ) -> Result<(), Refused> {
         let token = token.as_ref().or(self.token.as_ref());
-        let pass = self.context.doors.open(token.map(String::as_str), &room.name)?;
+        let terms = self.context.hub.terms();
+        let pass = terms.doors.open(token.map(String::as_str), &room.name)?;
         let returns = resume && self.context.resume_seconds > 0;
         let is_classic = room.space == Space::Classic;
         let permissions = pass.permissions;
@@ -187,9 +188,10 @@ impl Giving {
     /// How long all of it will be good.
     pub(super) fn ttl(&self) -> Duration {
         let hub = &self.context.hub;
+        let ttl = hub.terms().ice.ttl();
         match self.returns_to {
-            Some(_) => hub.ice.ttl().min(hub.session_token_lifetime()),
-            None => hub.ice.ttl(),
+            Some(_) => ttl.min(hub.session_token_lifetime()),
+            None => ttl,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -24,21 +24,46 @@ use tokio::{
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     all: Arc<Semaphore>,
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    open: HashMap<IpAddr, usize>,
+    /// The most that there were ever to be in all.
+    most: usize,
     per_address: usize,
-    proxies: Arc<[IpNet]>,
+    proxies: Box<[IpNet]>,
 }
 
 impl Limits {
     /// `all` connections, `per_address` of them from one IPv4 address or IPv6 /64; `proxies` may use up all.
     pub(crate) fn new(all: usize, per_address: usize, proxies: &[IpNet]) -> Self {
-        let all = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
+        let most = all.min(Semaphore::MAX_PERMITS);
         Self {
-            all,
-            open: Arc::default(),
-            per_address,
-            proxies: proxies.into(),
+            all: Arc::new(Semaphore::new(most)),
+            counts: Arc::new(Mutex::new(Counts {
+                open: HashMap::new(),
+                most,
+                per_address,
+                proxies: proxies.into(),
+            })),
         }
+    }
+
+    /// Counts within other limits from here on. Places that there were once stay: they keep strangers from all descriptors,
+    /// and signaling knows a lower limit of its own.
+    pub(crate) fn set(&self, all: usize, per_address: usize, proxies: &[IpNet]) {
+        let mut counts = self.counts();
+        let all = all.min(Semaphore::MAX_PERMITS);
+        self.all.add_permits(all.saturating_sub(counts.most));
+        counts.most = counts.most.max(all);
+        counts.per_address = per_address;
+        counts.proxies = proxies.into();
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a connection that was accepted elsewhere, or refuses one too many.
@@ -54,16 +79,17 @@ impl Limits {
     /// Counts a connection, or refuses one too many of the same address.
     fn admit(&self, ip: IpAddr) -> Option<Admitted> {
         let ip = ip.to_canonical();
-        if self.proxies.iter().any(|network| network.contains(&ip)) {
+        let mut counts = self.counts();
+        if counts.proxies.iter().any(|network| network.contains(&ip)) {
             return Some(Admitted {
                 address: None,
                 limits: self.clone(),
             });
         }
         let address = network_of(ip);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
-        if *count >= self.per_address {
+        let per_address = counts.per_address;
+        let count = counts.open.entry(address).or_default();
+        if *count >= per_address {
             return None;
         }
         *count += 1;
@@ -92,11 +118,11 @@ struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
-        let mut open = self.limits.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&address) {
+        let mut counts = self.limits.counts();
+        if let Some(count) = counts.open.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&address);
+                counts.open.remove(&address);
             }
         }
     }
@@ -229,7 +255,7 @@ mod tests {
         let held: Vec<_> = (0..5).map(|_| limits.admit(ip("10.0.0.1")).unwrap()).collect();
         assert_eq!(held.len(), 5);
         assert!(
-            limits.open.lock().unwrap().is_empty(),
+            limits.counts().open.is_empty(),
             "and nothing is kept of it"
         );
     }

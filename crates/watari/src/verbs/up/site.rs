@@ -13,6 +13,8 @@ use signaling::Signaling;
 use tokio::net::TcpListener;
 
 use super::{
+    changing::{self, Site},
+    ice::IceMaker,
     limited::Limits,
     redirect, secured,
     service::Service,
@@ -37,13 +39,17 @@ const AUTHORITY_TYPE: &str = "application/x-x509-ca-cert";
 
 impl Start<'_> {
     /// Serves the page to all who come to its listeners or through the door of the relay, and beside it signaling,
-    /// which hands out credentials for `relay`.
-    pub(super) async fn site(&mut self, relay: &Relay, visitors: Option<Visitors>) -> Result<(), Failure> {
+    /// which hands out credentials for `relay`. Without any such place there is none of it.
+    pub(super) async fn site(
+        &mut self,
+        relay: &Relay,
+        visitors: Option<Visitors>,
+    ) -> Result<Option<Site>, Failure> {
         let plain = web::bind("web", &self.suite.web.listen)?;
         let secure = web::bind("https", self.suite.listen_https())?;
         let proving = web::bind("acme", self.listen_acme())?;
         if plain.is_empty() && secure.is_empty() && proving.is_empty() && visitors.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let (plain_at, secure_at) = (web::addresses(&plain)?, web::addresses(&secure)?);
         self.announcement.dialects(&self.suite.signaling);
@@ -53,7 +59,7 @@ impl Start<'_> {
         if visitors.is_some() {
             self.announcement.https(&relay.tls, &pairs);
         }
-        let router = self.routes(relay).await?;
+        let (router, site) = self.routes(relay).await?;
         let limits = self.limits.clone();
         self.serve_site(plain, &limits, &Service::plain(self.provable(router.clone())));
         let https = secure_at.first().or(relay.tls.first());
@@ -69,7 +75,7 @@ impl Start<'_> {
         }
         self.serve_site(secure, &limits, &self.secure(router, elsewhere));
         self.health.set_ready("web", true);
-        Ok(())
+        Ok(Some(site))
     }
 
     /// Where a directory looks for its page.
@@ -102,24 +108,30 @@ impl Start<'_> {
     }
 
     /// Page, signaling and credential endpoints; nothing here administers anything.
-    async fn routes(&mut self, relay: &Relay) -> Result<Router, Failure> {
+    async fn routes(&mut self, relay: &Relay) -> Result<(Router, Site), Failure> {
         let page = demo_web::Config {
             signaling: self.suite.web.signaling.clone(),
             ..Default::default()
         };
-        let mut config = self.suite.signaling.clone();
-        let key = signaling::Hidden(self.secrets.api_key.clone());
-        config.credentials.api_keys.push(key);
-        let ice = self.ice_servers(relay)?;
-        let Signaling { router, drained } =
-            Signaling::start(&config, ice, &self.registry, self.shutdown.clone()).await?;
+        let config = changing::of_signaling(self.suite, self.secrets);
+        let ice = IceMaker::of(self, relay);
+        let servers = ice.servers(self.suite)?;
+        let Signaling {
+            router,
+            drained,
+            reloader,
+        } = Signaling::start(&config, servers, &self.registry, self.shutdown.clone()).await?;
+        let site = Site {
+            signaling: reloader,
+            ice,
+        };
         let shutdown = self.shutdown.clone();
         self.supervisor.task("signaling", async move {
             shutdown.wait().await;
             drained.wait().await;
             Ok::<(), Infallible>(())
         });
-        Ok(demo_web::router(&page).merge(router))
+        Ok((demo_web::router(&page).merge(router), site))
     }
 
     /// The site over TLS; who comes without is answered by `plain`.
@@ -149,6 +161,15 @@ pub(super) fn limits(config: &signaling::Config) -> Limits {
         config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
         &config.trusted_proxies,
     )
+}
+
+/// Has them have other numbers from here on.
+pub(super) fn set_limits(limits: &Limits, config: &signaling::Config) {
+    limits.set(
+        config.limits.connections + SPARE_CONNECTIONS,
+        config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
+        &config.trusted_proxies,
+    );
 }
 
 /// Answers a directory that looks whether a domain leads here (RFC 8555 §8.3).

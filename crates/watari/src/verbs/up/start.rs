@@ -1,19 +1,15 @@
 //! Starts the parts of the suite, each where its table says.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::{io, net::SocketAddr};
 
 use axum::Router;
 use lifecycle::{Shutdown, Supervisor};
-use signaling::{IceConfig, IceServers};
 use telemetry::{Health, prometheus::Registry};
-use turn_credentials::Secret;
 use turn_server::Revoker;
 
 use super::{
     announcement::Announcement,
+    changing::{self, Changing},
     limited::Limits,
     secured::{self, Secured},
     service::Service,
@@ -21,7 +17,6 @@ use super::{
     web,
 };
 use crate::{
-    addresses,
     failure::Failure,
     state::{self, Secrets},
     suite::Suite,
@@ -68,38 +63,35 @@ impl Pages {
     }
 }
 
-/// Where the suite's own relay listens.
+/// Where the suite's own relay listens, and how it is told things.
 pub(super) struct Relay {
     pub(super) udp: Vec<SocketAddr>,
     pub(super) tcp: Vec<SocketAddr>,
     pub(super) tls: Vec<SocketAddr>,
-    revoker: Revoker,
+    pub(super) revoker: Revoker,
+    reloader: turn_server::Reloader,
     /// What its administrators may ask for, beside the metrics.
     admin: Router,
 }
 
-impl Relay {
-    /// Has it told which credentials are revoked.
-    fn told_by(&self, servers: IceServers) -> IceServers {
-        let revoker = self.revoker.clone();
-        servers.with_revoker(move |username| {
-            let revoker = revoker.clone();
-            async move { revoker.revoke(&username).await.map_err(|error| error.to_string()) }
-        })
-    }
-}
-
 impl Start<'_> {
-    /// Starts every part; returns once all of them listen.
-    pub(super) async fn everything(&mut self) -> Result<(), Failure> {
+    /// Starts every part; returns once all of them listen, with what changes them then.
+    pub(super) async fn everything(&mut self) -> Result<Changing, Failure> {
         self.secured()?;
         let (entrance, visitors) = Entrance::new(self.limits.clone());
         let relay = self.turn(entrance)?;
         self.stun()?;
-        self.site(&relay, self.suite.has_door().then_some(visitors))
-            .await?;
+        let visitors = self.suite.has_door().then_some(visitors);
+        let site = self.site(&relay, visitors).await?;
         self.acme();
-        self.metrics(relay.admin)
+        self.metrics(relay.admin)?;
+        Ok(Changing {
+            secrets: self.secrets.clone(),
+            turn: relay.reloader,
+            site,
+            limits: self.limits.clone(),
+            certificates: self.secured.certificates.clone(),
+        })
     }
 
     /// Shows and keeps the certificates that were loaded.
@@ -124,10 +116,7 @@ impl Start<'_> {
     }
 
     fn turn(&mut self, entrance: Entrance) -> Result<Relay, Failure> {
-        let mut config = self.suite.turn.clone();
-        config
-            .shared_secrets
-            .push(self.secrets.turn_secret.as_str().into());
+        let mut config = changing::of_turn(self.suite, self.secrets);
         config.tls.min_version = config.tls.min_version.max(self.suite.tls.min_version);
         let revoked_file = &mut config.admin.revoked_file;
         revoked_file.get_or_insert_with(|| self.announcement.state.join(state::REVOKED));
@@ -145,6 +134,7 @@ impl Start<'_> {
             tcp: running.tcp_listeners().to_vec(),
             tls: running.tls_listeners().to_vec(),
             revoker: running.revoker(),
+            reloader: running.reloader(),
             admin: running.admin(),
         };
         self.announcement.turn(&relay.udp);
@@ -169,66 +159,6 @@ impl Start<'_> {
         self.announcement.stun(running.listeners());
         self.supervisor.task("stun", running.finished());
         Ok(())
-    }
-
-    /// What joining members are told: the suite's own relay unless the settings name others.
-    pub(super) fn ice_servers(&self, relay: &Relay) -> Result<IceServers, Failure> {
-        let config = &self.suite.signaling.ice;
-        if self.suite.has_foreign_secret() {
-            return Ok(IceServers::from_config(config)?);
-        }
-        let secret = Secret::new(&self.secrets.turn_secret);
-        if !config.nodes.is_empty() {
-            return self.nodes(relay, secret);
-        }
-        let is_there = |ip: IpAddr| {
-            let any = |at: &SocketAddr| at.ip().is_unspecified() && at.is_ipv4() == ip.is_ipv4();
-            relay.udp.iter().any(|at| at.ip() == ip || any(at))
-        };
-        // A page asked for under localhost would be sent to a relay that does not listen there.
-        let elsewhere = if is_there(Ipv4Addr::LOCALHOST.into()) {
-            Vec::new()
-        } else {
-            let urls = [self.announcement.stun.clone(), self.announcement.turn.clone()].concat();
-            // No browser speaks TURN over DTLS.
-            let is_dtls = |url: &String| url.starts_with("turns:") && url.ends_with("=udp");
-            urls.into_iter().filter(|url| !is_dtls(url)).collect()
-        };
-        let lan = addresses::on_the_network_v4().filter(|address| is_there(*address));
-        // A port that was set is the one that the world sees in front of a NAT.
-        let is_set = config.port != IceConfig::default().port;
-        let port = |at: &SocketAddr| if is_set { config.port } else { at.port() };
-        let certificates = self.secured.of_turn.clone();
-        let servers = IceServers::new(secret, config)
-            .with_username_separator(self.suite.turn.username_separator)
-            .with_port(relay.udp.first().map_or(config.port, port))
-            .with_tcp_port(relay.tcp.first().map(port))
-            .with_tls_port(relay.tls.first().map(SocketAddr::port))
-            .with_tls_for(move |host| certificates.pairs().iter().any(|pair| pair.covers(host)))
-            .with_lan_address(lan)
-            .with_urls_on_this_machine(elsewhere);
-        Ok(relay.told_by(servers))
-    }
-
-    /// The nodes that the settings name in place of the suite's own relay, which takes what is minted for those that
-    /// have no secret.
-    fn nodes(&self, relay: &Relay, secret: Secret) -> Result<IceServers, Failure> {
-        for node in self.suite.nodes_without_secret() {
-            let secrets = self.announcement.state.join(state::FILE);
-            tracing::warn!(
-                node,
-                "signaling.ice.nodes gives it no secret, so it has to know turn_secret of {}",
-                secrets.display()
-            );
-        }
-        let config = &self.suite.signaling.ice;
-        let servers = IceServers::from_config_or(config, Some(secret))?
-            .with_username_separator(self.suite.turn.username_separator);
-        // Where the nodes cannot be told, nothing is revoked by telling this relay alone.
-        Ok(match config.nodes.iter().any(|node| node.admin.is_some()) {
-            true => relay.told_by(servers),
-            false => servers,
-        })
     }
 
     fn metrics(&mut self, admin: Router) -> Result<(), Failure> {

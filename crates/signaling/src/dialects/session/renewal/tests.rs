@@ -8,13 +8,13 @@ use super::*;
 use crate::{
     config::{Config, Hidden},
     dialects::{Context, Envelope, Event, Sink},
-    doors::Doors,
     gate::Visit,
     hub::{Clogged, Hub, Outbox},
     ice::IceServers,
     metrics::Metrics,
     problem::Problem,
     rooms::Output,
+    terms::Terms,
 };
 
 const TTL: u64 = 1000;
@@ -72,9 +72,8 @@ fn session(client: &Arc<Client>, change: impl FnOnce(&mut Config)) -> Arc<Sessio
     change(&mut config);
     let ice = IceServers::from_config(&config.ice).unwrap();
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    let hub = Hub::new(&config, ice, metrics, None);
-    let doors = Doors::new(&config.room_tokens).unwrap();
-    let context = Context::new(hub, doors, &config, TaskTracker::new());
+    let hub = Hub::new(&config, Terms::new(&config, ice).unwrap(), metrics, None);
+    let context = Context::new(hub, &config, TaskTracker::new());
     Session::open(&context, Arc::new(Visit::local()), None, Arc::clone(client))
 }
 

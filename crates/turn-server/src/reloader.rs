@@ -1,0 +1,129 @@
+//! Changes what can change of a running server, in all workers.
+
+use std::{num::NonZero, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tracing::warn;
+use turn_core::{Credentials, Lifetimes, Limits, Now, PeerPolicy, QuotaLimits, Server, UnauthorizedLimit};
+
+use crate::{
+    Config,
+    admin::Token,
+    ledger::SharedQuota,
+    plan::{self, Plan},
+    worker::mail::Letterboxes,
+};
+
+/// How long the workers may take; they take a round of their loop.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Gives a running server another configuration, as far as [that can change](crate::WHILE_RUNNING). Clones speak to the same
+/// server.
+#[derive(Clone)]
+pub struct Reloader {
+    /// What the server was started with.
+    config: Arc<Config>,
+    boxes: Letterboxes,
+    workers: NonZero<u16>,
+    ledger: SharedQuota,
+    token: Token,
+}
+
+/// A configuration that can be used. Dropped, it changes nothing.
+pub struct Prepared<'a> {
+    reloader: &'a Reloader,
+    terms: Terms,
+    quota: QuotaLimits,
+    token: Option<String>,
+}
+
+/// What a worker is told.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    credentials: Credentials,
+    refresh_after_expiry: bool,
+    policy: PeerPolicy,
+    lifetimes: Lifetimes,
+    nonce_lifetime: Duration,
+    limits: Limits,
+    unauthorized_limit: Option<UnauthorizedLimit>,
+}
+
+impl Terms {
+    /// Has a worker's core go by these from its next datagram on.
+    pub(crate) fn apply(self, now: Now, core: &mut Server) {
+        core.set_credentials(self.credentials, self.refresh_after_expiry);
+        core.set_lifetimes(self.lifetimes, self.nonce_lifetime);
+        core.set_limits(self.limits, self.unauthorized_limit);
+        core.set_policy(now, self.policy);
+    }
+}
+
+impl Reloader {
+    pub(crate) fn new(
+        config: &Config,
+        boxes: Letterboxes,
+        workers: NonZero<u16>,
+        ledger: SharedQuota,
+        token: Token,
+    ) -> Self {
+        Self {
+            config: Arc::new(config.clone()),
+            boxes,
+            workers,
+            ledger,
+            token,
+        }
+    }
+
+    /// Reads what a configuration names, and makes of it whatever the workers need.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by its dotted key.
+    pub fn prepare(&self, wanted: &Config) -> Result<Prepared<'_>, Vec<String>> {
+        let config = self.config.changed_to(wanted);
+        let plan = Plan::new(&config, [0; 32]).map_err(|mistakes| {
+            let named = mistakes
+                .into_iter()
+                .map(|plan::Mistake { key, what }| format!("turn.{key}: {what}"));
+            named.collect::<Vec<_>>()
+        })?;
+        let token = config.admin.token();
+        let token = token.map_err(|(key, what)| vec![format!("turn.admin.{key}: {what}")])?;
+        let limit = plan.core.unauthorized_limit;
+        Ok(Prepared {
+            reloader: self,
+            terms: Terms {
+                credentials: plan.core.credentials,
+                refresh_after_expiry: plan.core.refresh_after_expiry,
+                policy: plan.core.policy,
+                lifetimes: plan.core.lifetimes,
+                nonce_lifetime: plan.core.nonce_lifetime,
+                limits: plan.core.limits,
+                unauthorized_limit: limit.map(|limit| plan::part_of(limit, self.workers)),
+            },
+            quota: plan.quota,
+            token,
+        })
+    }
+}
+
+impl Prepared<'_> {
+    /// Has the server go by it. When this returns, every worker does.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn apply(self) {
+        let Reloader {
+            boxes, ledger, token, ..
+        } = self.reloader;
+        ledger.set_limits(self.quota);
+        token.set(self.token.as_deref());
+        let mut answers = boxes.change(&self.terms);
+        // The channel closes when each worker has answered, or is gone with all it had.
+        let all = async { while answers.recv().await.is_some() {} };
+        if timeout(PATIENCE, all).await.is_err() {
+            warn!("a worker goes by the new settings later than the others");
+        }
+    }
+}
