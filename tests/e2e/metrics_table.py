@@ -18,7 +18,7 @@ for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", page, re.M):
 
 table = {}
 with open(readme) as file:
-    for row in re.findall(r"^\| `(?:turn|stun|signaling)_.*", file.read(), re.M):
+    for row in re.findall(r"^\| `(?:turn|stun|signaling|watari)_.*", file.read(), re.M):
         names, labels = row.split("|")[1:3]
         for name in re.findall(r"`(\w+)`", names):
             table[name] = set(re.findall(r"`(\w+)`", labels))

@@ -1,6 +1,7 @@
 """What a program tells its service manager: notified.py SOCKET COMMAND...
 
-Is the service manager, as far as sd_notify(3) goes: waits for READY=1, for signs of life, and after SIGTERM for the end.
+Is the service manager, as far as sd_notify(3) goes: waits for READY=1, for a reload after SIGHUP, for signs of life, and after SIGTERM for the
+end.
 """
 
 import os
@@ -32,6 +33,12 @@ def listen(until, seconds):
 
 ready = listen(lambda: "READY=1" in said, 10)
 print(f"{'passed' if ready else 'failed'}: {name} says when it is ready")
+said.clear()
+program.send_signal(signal.SIGHUP)
+reloaded = listen(lambda: "RELOADING=1" in said and "READY=1" in said[said.index("RELOADING=1") :], 5)
+when = [int(word.split("=")[1]) for word in said if word.startswith("MONOTONIC_USEC=")]
+lately = len(when) == 1 and 0 <= time.monotonic_ns() // 1000 - when[0] < 10_000_000
+print(f"{'passed' if reloaded and lately else 'failed'}: {name} says that it reads its settings again, and when it has")
 said.clear()
 alive = listen(lambda: said.count("WATCHDOG=1") >= 4, 5)
 print(f"{'passed' if alive else 'failed'}: {name} says again and again that it lives")

@@ -194,6 +194,14 @@ impl IceServers {
         self
     }
 
+    #[cfg(test)]
+    pub(crate) fn set_healthy(&self, node: &str, is_healthy: bool) {
+        let mut all = self.nodes().into_iter().flat_map(|nodes| &nodes.all);
+        all.find(|other| other.name == node)
+            .unwrap()
+            .set_healthy(is_healthy);
+    }
+
     /// Takes over what is known of the nodes that were there before.
     pub(crate) fn go_on_after(&self, former: &Self) {
         if let (Some(nodes), Some(former)) = (self.nodes(), former.nodes()) {

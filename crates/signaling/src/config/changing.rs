@@ -67,12 +67,14 @@ impl LimitsConfig {
             outgoing_bytes: _,
             ping_seconds: _,
         } = *wanted;
+        // As the check of a whole configuration has it: no burst disconnects its receiver.
+        let most = u32::try_from(self.outgoing_messages).unwrap_or(u32::MAX);
         Self {
             connections,
             connections_per_address,
             arrivals_per_second,
             messages_per_second,
-            message_burst,
+            message_burst: message_burst.min(most),
             ..self.clone()
         }
     }
@@ -144,7 +146,7 @@ limits.connections_per_address = 9
 limits.arrivals_per_second = 9
 limits.message_bytes = 5000
 limits.messages_per_second = 9
-limits.message_burst = 9
+limits.message_burst = 99
 limits.outgoing_messages = 400
 limits.outgoing_bytes = 4000000
 limits.ping_seconds = 9
@@ -156,6 +158,13 @@ credentials.anonymous = true
 credentials.requests_per_second = 9
 credentials.request_burst = 9
 "#;
+
+    #[test]
+    fn a_burst_is_no_larger_than_the_queues_there_are() {
+        let wanted = load("limits.message_burst = 900\nlimits.outgoing_messages = 1000");
+        let limits = load("").changed_to(&wanted).limits;
+        assert_eq!((limits.message_burst, limits.outgoing_messages), (320, 320));
+    }
 
     #[test]
     fn a_key_changes_while_the_server_runs_exactly_if_it_is_said_to() {

@@ -1,3 +1,4 @@
+mod reloading;
 mod revoking;
 
 use std::net::SocketAddr;

@@ -156,7 +156,7 @@ shared_port.default = "web"
     fn a_key_changes_while_the_server_runs_exactly_if_it_is_said_to() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secrets");
-        std::fs::write(&file, "a secret of a test\n").unwrap();
+        std::fs::write(&file, "a-secret-of-this-test\n").unwrap();
         let running = load("");
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for example in EXAMPLES.lines().filter(|line| !line.is_empty()) {

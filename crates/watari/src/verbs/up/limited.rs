@@ -254,10 +254,7 @@ mod tests {
         let limits = Limits::new(100, 1, &["10.0.0.0/8".parse().unwrap()]);
         let held: Vec<_> = (0..5).map(|_| limits.admit(ip("10.0.0.1")).unwrap()).collect();
         assert_eq!(held.len(), 5);
-        assert!(
-            limits.counts().open.is_empty(),
-            "and nothing is kept of it"
-        );
+        assert!(limits.counts().open.is_empty(), "and nothing is kept of it");
     }
 
     #[tokio::test]
@@ -281,5 +278,23 @@ mod tests {
         drop(accepted);
         let third = TcpStream::connect(address).await.unwrap();
         assert_eq!(waiting.await.unwrap(), third.local_addr().unwrap());
+    }
+
+    #[test]
+    fn limits_are_raised_and_lowered_while_connections_are_open() {
+        let limits = Limits::new(2, 1, &[]);
+        let first = limits.admit_now(ip("192.0.2.1")).unwrap();
+        assert!(limits.admit_now(ip("192.0.2.1")).is_none());
+        limits.set(3, 2, &[]);
+        let second = limits.admit_now(ip("192.0.2.1")).unwrap();
+        let third = limits.admit_now(ip("192.0.2.2")).unwrap();
+        assert!(limits.admit_now(ip("192.0.2.3")).is_none(), "three in all");
+        limits.set(2, 1, &["192.0.2.0/24".parse().unwrap()]);
+        drop((first, second, third));
+        let held: Vec<_> = (0..3).map(|_| limits.admit_now(ip("192.0.2.1"))).collect();
+        assert!(
+            held.iter().all(Option::is_some),
+            "of a proxy as many as there are"
+        );
     }
 }
