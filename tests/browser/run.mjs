@@ -76,7 +76,7 @@ try {
   await relays({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
-  await mesh({ ...stage, folder });
+  await mesh({ ...stage, watari, folder });
   await pictures({ ...stage, folder });
 
   const gate = await openGate();

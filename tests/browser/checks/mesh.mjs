@@ -10,14 +10,15 @@ import { launch, open } from "../lib/browser.mjs";
 import { connections, flows, streams, whole } from "../lib/mesh.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { film, SCENES } from "../lib/scene.mjs";
+import { up } from "../lib/suite.mjs";
 import { openTcpGate } from "../lib/tcp-gate.mjs";
 import { label } from "./chat.mjs";
 import { standIn } from "./screens.mjs";
 
 /** @typedef {import("../lib/browser.mjs").Person} Person */
 
-/** @param {import("../run.mjs").Stage & { folder: string }} stage */
-export async function mesh({ chromium, suite, keep, folder }) {
+/** @param {import("../run.mjs").Stage & { watari: string, folder: string }} stage */
+export async function mesh({ chromium, watari, suite, keep, folder }) {
   const films = await mkdtemp(join(tmpdir(), "watari-films-"));
   const path = join(films, "small.y4m");
   await film(path, SCENES.evening, 4);
@@ -35,6 +36,7 @@ export async function mesh({ chromium, suite, keep, folder }) {
     await returned({ aoi, sora, chie, ben, link });
     await relayedAll({ aoi, sora, chie, suite });
     for (const one of [aoi, sora, chie, ben]) await one.close();
+    await crowded(await person(), watari);
   } finally {
     gate.close();
     await close();
@@ -128,13 +130,11 @@ async function four({ aoi, sora, chie, ben, link }) {
  */
 async function looked({ aoi, ben, folder }) {
   await mkdir(folder, { recursive: true });
-  for (const language of ["ja", "en"]) {
-    await check(`four fit from 320 to 1440 pixels, dark and light, and axe finds nothing serious (${language})`, async () => {
+  for (const [language, scheme] of [["ja", "dark"], ["en", "light"]]) {
+    await check(`four fit from 320 to 1440 pixels, and axe finds nothing serious (${language}, ${scheme})`, async () => {
       await ben.page.click(`[data-language=${language}]`);
-      for (const scheme of ["dark", "light"]) {
-        await ben.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-        assert.deepEqual(await graveFindings(ben.page), []);
-      }
+      await ben.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+      assert.deepEqual(await graveFindings(ben.page), []);
       for (const width of [320, 390, 768, 980, 1440]) await fits(ben, width, join(folder, `mesh-${language}-${width}.png`));
     });
   }
@@ -212,6 +212,48 @@ async function relayedAll({ aoi, sora, chie, suite }) {
     const relayed = () => suite.metric("turn_relay_bytes_total");
     await eventually("relayed bytes", relayed, (bytes) => bytes > before + 10_000);
   });
+}
+
+/**
+ * @param {Person} person
+ * @param {string} watari
+ */
+export async function crowded(person, watari) {
+  const suite = await up(watari, ["signaling.rooms.capacity=8"]);
+  const done = check("where the server admits more than a page can call, the page goes by itself and says that the room is full", async () => {
+    await person.visit(suite.page);
+    await person.page.evaluate(crowd, "crowd", 4);
+    await person.enter({ name: "Eve", room: "crowd", camera: false, microphone: false });
+    await person.says(/^Could not enter the room/);
+    assert.match(await person.text("#notice"), /room is full/);
+    const told = () => person.page.evaluate(() => /** @type {any} */ (window).told);
+    await eventually("the others know", told, (types) => types.includes("peer-left"));
+    await person.close();
+  });
+  await done.finally(() => suite.down());
+}
+
+/**
+ * Runs in the page: so many members of a room that speak plain JSON; `told` are the types of what the first is told.
+ * @param {string} room
+ * @param {number} members
+ */
+async function crowd(room, members) {
+  /** @type {string[]} */
+  const told = [];
+  Object.assign(window, { told, sockets: [] });
+  for (let n = 0; n < members; n += 1) {
+    const socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws`);
+    /** @type {any} */ (window).sockets.push(socket);
+    await new Promise((entered) => {
+      socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "join", room })));
+      socket.addEventListener("message", ({ data }) => {
+        const { type } = JSON.parse(data);
+        if (n === 0) told.push(type);
+        if (type === "joined") entered(undefined);
+      });
+    });
+  }
 }
 
 /**
