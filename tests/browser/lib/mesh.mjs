@@ -19,8 +19,8 @@ export async function whole(person, names, before = /^/) {
     const [, list = ""] = /^Connected to ([^.]*)\.$/.exec(text) ?? [];
     return { text, names: list.split(/,? and |, /).sort().join() };
   };
-  await eventually(`connected to ${wanted}`, said, (now) => now.names === wanted, 30_000);
-  const shown = await eventually("their pictures", () => tiles(person), (all) => all.every(({ plays }) => plays), 30_000);
+  await eventually(`connected to ${wanted}`, said, (now) => now.names === wanted, 60_000);
+  const shown = await eventually("their pictures", () => tiles(person), (all) => all.every(({ plays }) => plays), 60_000);
   assert.deepEqual(shown.map(({ name }) => name).sort().join(), wanted);
   assert.equal(await person.page.$eval("#play", (button) => /** @type {HTMLElement} */ (button).hidden), true);
 }
@@ -38,7 +38,7 @@ export async function flows(person, others) {
       return frames > then.frames + 5 && samples > then.samples + 1000 && energy > 0;
     });
     return now.length === others && moving.length === others;
-  }, 30_000);
+  }, 60_000);
 }
 
 /** What comes over each connection that stands, and by which pair. @param {Person} person */
