@@ -16,6 +16,7 @@ import { negotiation } from "./checks/negotiation.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { ports } from "./checks/ports.mjs";
+import { quality } from "./checks/quality.mjs";
 import { relayed } from "./checks/relayed.mjs";
 import { relays } from "./checks/relays.mjs";
 import { renewed } from "./checks/renewed.mjs";
@@ -73,6 +74,7 @@ try {
   await chat({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await tabs({ chromium, other: browser, engines: "Chromium", suite, keep });
   await keys({ browsers: [browser, browser], engines: "Chromium", suite, keep });
+  await quality({ browsers: [browser, browser], engines: "Chromium", suite, keep, folder });
   await relays({ browsers: [browser, browser], engines: "Chromium", suite, keep });
   await inspector({ browser, suite, engine: "Chromium", keep, folder });
   await checker({ browser, watari, engine: "Chromium", keep, folder });
@@ -131,6 +133,7 @@ async function inFirefox(suite, other) {
     await tabs({ chromium, other: browser, engines: "Chromium to Firefox", suite, keep });
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await quality({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await mixed({ browsers: [browser, other, browser], suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });

@@ -14,6 +14,12 @@ test("every module belongs to a page", () => {
   assert.deepEqual(scripts.filter((name) => !loaded.has(`js/${name}`)), []);
 });
 
+test("what a module loads later is there", () => {
+  const later = scripts.flatMap((name) => [...read(`js/${name}`).matchAll(/\simport\("\/([^"]+)"\);/g)].map(([, path]) => path));
+  assert.ok(later.length > 0);
+  for (const path of later) assert.ok(read(path).length > 0, path);
+});
+
 for (const { name, html, entry, modules } of pages) {
   test(`every module is fetched at once, not one after the other (${name})`, () => {
     const named = [...html.matchAll(/(?:href|src)="\/([\w./-]+\.js)"/g)].map(([, path]) => path);

@@ -44,7 +44,7 @@ test("switched off they do nothing, and the key is nobody's", () => {
   const done = [];
   const act = (/** @type {string} */ what) => () => void done.push(what);
   const shortcuts = new Shortcuts(
-    { microphone: act("microphone"), camera: act("camera"), screen: act("screen"), chat: act("chat"), full: act("full"), help: act("help") },
+    { microphone: act("microphone"), camera: act("camera"), screen: act("screen"), chat: act("chat"), quality: act("quality"), full: act("full"), help: act("help") },
     page,
   );
   const type = () => {

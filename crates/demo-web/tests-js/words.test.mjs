@@ -30,7 +30,7 @@ for (const { name, words } of dictionaries) {
 
   test(`the Japanese texts are Japanese and the English ones are not (${name})`, () => {
     /** Figures and names that are written alike. */
-    const alike = /^path\.kbit$|\.(kbit|mbit|percent)$/;
+    const alike = /^path\.kbit$|^quality\.path\.is$|\.(kbit|mbit|percent)$/;
     for (const key of Object.keys(words.en)) {
       if (!alike.test(key)) assert.match(words.ja[key], /[\u3040-\u30ff\u4e00-\u9fff]/, key);
       assert.doesNotMatch(words.en[key], /[\u3040-\u30ff\u4e00-\u9fff]/, key);

@@ -37,7 +37,7 @@ async function pressed(person) {
   await keyboard.press("?");
   assert.equal(await person.page.$eval("dialog#help", (help) => help.open), true);
   assert.deepEqual(await graveFindings(person.page), []);
-  assert.equal((await person.page.$$("#help-keys kbd")).length, 6);
+  assert.equal((await person.page.$$("#help-keys kbd")).length, 7);
   await keyboard.press("m");
   await keyboard.press("Escape");
   assert.equal(await person.page.$eval("dialog#help", (help) => help.open), false);
@@ -49,8 +49,8 @@ async function typed(person) {
   const { keyboard } = person.page;
   await keyboard.press("c");
   assert.equal(await focused(person), "chat-text");
-  await keyboard.type("mvscf?");
-  assert.equal(await person.page.$eval("input#chat-text", (field) => field.value), "mvscf?");
+  await keyboard.type("mvscqf?");
+  assert.equal(await person.page.$eval("input#chat-text", (field) => field.value), "mvscqf?");
   await keyboard.press("Escape");
   assert.equal(await label(person, "#toggle-microphone"), "Mute the microphone");
   for (const on of [false, true]) {
@@ -71,13 +71,15 @@ async function filled(person) {
   await eventually("full screen", () => label(person, "#full-screen"), (now) => now === "Leave full screen");
   assert.equal(await page.evaluate(() => document.fullscreenElement?.id), "call");
   await page.click("#toggle-chat");
-  const outside = await page.$$eval("#stage, .controls, #chat", (all) =>
+  await page.click("#toggle-quality");
+  const outside = await page.$$eval("#stage, .controls, #chat, #quality", (all) =>
     all.filter((element) => {
       const { bottom, right } = element.getBoundingClientRect();
       return bottom > innerHeight + 1 || right > innerWidth + 1;
     }).map(({ id, className }) => id || className),
   );
   assert.deepEqual(outside, []);
+  await page.click("#quality-close");
   await page.keyboard.press("Escape");
   if (await page.evaluate(() => document.fullscreenElement !== null)) await page.keyboard.press("f");
   await eventually("the page", () => page.evaluate(() => document.fullscreenElement === null), (left) => left);

@@ -12,6 +12,7 @@ import { unavailable } from "./media.js";
 import { PathView } from "./path-view.js";
 import { People } from "./people.js";
 import { PreviewView } from "./preview-view.js";
+import { QualityView } from "./quality-view.js";
 import { linkTo, takeTokens } from "./room.js";
 import { Session } from "./session.js";
 import { StageView } from "./stage-view.js";
@@ -38,6 +39,7 @@ const choice = new ChoiceView(session, people);
 const windows = new WindowView(i18n, session, people, stage, () => choice.call);
 new HelpView(i18n, () => session.phase !== "lobby");
 const path = new PathView(i18n);
+const quality = new QualityView(i18n);
 const candidates = new CandidatesView(i18n);
 /** @type {HTMLInputElement} */
 const relayOnly = byId("relay-only");
@@ -95,6 +97,7 @@ function begin(call) {
   call.addEventListener("reading", () => {
     candidates.select(call);
     if (call === choice.call) path.read(call);
+    quality.read(call);
     render();
   });
 }
@@ -117,6 +120,7 @@ function render() {
 function renderChosen(chosen) {
   state.render(chosen);
   path.render(chosen);
+  quality.render(chosen);
   candidates.show(chosen);
 }
 

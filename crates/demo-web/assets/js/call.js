@@ -38,6 +38,8 @@ export class Call extends EventTarget {
   path = null;
   /** @type {import("./path.js").Received | null} */
   received = null;
+  /** @type {import("./quality.js").Counts | null} */
+  counts = null;
   progress = { offer: false, answer: false, candidates: false };
   /** Whether the other side has lost signaling and is waited for. */
   away = false;
@@ -261,10 +263,11 @@ export class Call extends EventTarget {
 
   async #read() {
     const connection = this.#connection;
-    const { path, received } = await connection.read();
+    const { path, received, counts } = await connection.read();
     if (this.#closed || connection !== this.#connection) return;
     this.path = path && recognise(path, this.#announced);
     this.received = received;
+    this.counts = counts;
     this.dispatchEvent(new Event("reading"));
   }
 

@@ -2,6 +2,7 @@
 
 import { Negotiation } from "./negotiation.js";
 import { received, selectedPath } from "./path.js";
+import { counts } from "./quality.js";
 
 const KINDS = /** @type {const} */ (["audio", "video"]);
 
@@ -100,10 +101,14 @@ export class Connection extends EventTarget {
     this.#pc.restartIce();
   }
 
-  /** Reads which path is in use and what arrived by it. */
+  /** Reads which path is in use, what arrived by it, and what there is to tell how well. */
   async read() {
     const report = /** @type {ReadonlyMap<string, any>} */ (/** @type {unknown} */ (await this.#pc.getStats()));
-    return { path: this.state === "connected" ? selectedPath(report) : null, received: received(report) };
+    return {
+      path: this.state === "connected" ? selectedPath(report) : null,
+      received: received(report),
+      counts: counts(report, performance.now()),
+    };
   }
 
   close() {

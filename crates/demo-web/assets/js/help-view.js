@@ -11,6 +11,7 @@ const BUTTONS = {
   camera: "toggle-camera",
   screen: "toggle-screen",
   chat: "toggle-chat",
+  quality: "toggle-quality",
   full: "full-screen",
   help: "open-help",
 };

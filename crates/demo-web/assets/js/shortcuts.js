@@ -8,6 +8,7 @@ export const KEYS = /** @type {const} */ ({
   v: "camera",
   s: "screen",
   c: "chat",
+  q: "quality",
   f: "full",
   "?": "help",
 });
