@@ -13,6 +13,7 @@ import { inspector } from "./checks/inspector.mjs";
 import { keys } from "./checks/keys.mjs";
 import { mesh, mixed } from "./checks/mesh.mjs";
 import { negotiation } from "./checks/negotiation.mjs";
+import { moved, told } from "./checks/network.mjs";
 import { page, pictures } from "./checks/page.mjs";
 import { broken, switched } from "./checks/paths.mjs";
 import { ports } from "./checks/ports.mjs";
@@ -66,6 +67,8 @@ try {
   await relayed(stage);
   await switched(stage);
   await resumed(stage);
+  await told({ browser, engine: "Chromium", suite, keep });
+  await moved({ ...stage, watari });
   await foreign({ ...stage, watari });
   await tokens({ ...stage, watari });
   await cluster({ ...stage, watari });
@@ -134,6 +137,7 @@ async function inFirefox(suite, other) {
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await quality({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await told({ browser, engine: "Firefox", suite, keep });
     await mixed({ browsers: [browser, other, browser], suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });
     await checker({ browser, watari, engine: "Firefox", keep });

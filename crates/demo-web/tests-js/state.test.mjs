@@ -46,6 +46,10 @@ test("the line follows the session from the form to the call and back", () => {
   assert.equal(key({ linked: false, ...among(call({ away: true })) }), "state.signalingLost");
   assert.equal(key({ left: "Sora" }), "state.left");
   assert.equal(key({ linked: false, ...among(call({})) }), "state.signalingLost");
+  assert.equal(key({ phase: "signaling", linked: false, offline: true }), "state.offline");
+  assert.equal(key({ linked: false, offline: true, ...among(call({})) }), "state.offline");
+  assert.equal(key({ offline: true, ...among(call({})) }), "state.connected", "at localhost nothing is missing");
+  assert.equal(key({ phase: "lobby", offline: true }), "state.lobby");
   assert.equal(key({ phase: "lobby", why: "ended" }), "state.ended");
   assert.equal(key({ phase: "lobby", why: "refused" }), "state.refused");
 });

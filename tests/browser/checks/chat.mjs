@@ -96,8 +96,8 @@ export function label(person, selector) {
   return person.page.$eval(selector, (element) => element.getAttribute("aria-label"));
 }
 
-/** @param {import("../lib/browser.mjs").Person} person */
-function ufrag(person) {
+/** Names the search for a path that is under way. @param {import("../lib/browser.mjs").Person} person */
+export function ufrag(person) {
   return person.page.evaluate(() => {
     const { currentRemoteDescription } = /** @type {any} */ (window).connections.at(-1);
     return /a=ice-ufrag:(\S+)/.exec(currentRemoteDescription?.sdp ?? "")?.[1];

@@ -16,14 +16,17 @@ export const INSECURE_HOST = "watari.test";
  * @param {import("./authority.mjs").Trusted} [authority] whose certificates it believes
  * @param {string} [shown] title of the tab that is chosen when a page wants to show a screen; who asks for a camera must
  *   have been permitted it
+ * @param {{ pipe?: boolean, trusted?: string }} [more] `pipe` reaches a browser in another network, `trusted` is an
+ *   origin that counts as secure over HTTP
  */
-export async function launch(executablePath, camera = "fake", film, authority, shown) {
+export async function launch(executablePath, camera = "fake", film, authority, shown, { pipe = false, trusted } = {}) {
   const userDataDir = await mkdtemp(join(tmpdir(), "watari-chromium-"));
   // The user's NSS database is where Chromium looks for authorities of one's own.
   if (authority) await authority.trustedIn(join(userDataDir, ".pki/nssdb"));
   const browser = await puppeteer.launch({
     executablePath,
     headless: true,
+    pipe,
     userDataDir,
     protocolTimeout: 60_000,
     ...(authority ? { env: { ...process.env, HOME: userDataDir } } : {}),
@@ -41,6 +44,7 @@ export async function launch(executablePath, camera = "fake", film, authority, s
       shown
         ? `--auto-select-tab-capture-source-by-title=${shown}`
         : `--use-fake-ui-for-media-stream${camera === "refused" ? "=deny" : ""}`,
+      ...(trusted ? [`--unsafely-treat-insecure-origin-as-secure=${trusted}`] : []),
       "--allow-loopback-in-peer-connection",
       "--autoplay-policy=user-gesture-required",
       `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,

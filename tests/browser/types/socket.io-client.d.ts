@@ -1,6 +1,7 @@
 // The part of the vendored socket.io-client that the page uses.
 export interface Socket {
   readonly connected: boolean;
+  readonly io: { engine: { close(): void } };
   connect(): this;
   disconnect(): this;
   on(event: string, listener: (...args: any[]) => void): this;

@@ -4,6 +4,7 @@ import { parseCandidate } from "./candidate.js";
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { placeKey, recognise } from "./path.js";
+import { Pulse } from "./pulse.js";
 import { allowed } from "./relay-choice.js";
 import { Showing } from "./showing.js";
 import { SideChannel } from "./side-channel.js";
@@ -12,6 +13,8 @@ import { SideChannel } from "./side-channel.js";
 const GRACE = 3000;
 /** How long a search for a path may take before the next begins (ms); it doubles up to the limit. */
 const PATIENCE = { first: 12_000, limit: 60_000 };
+/** Both ends may be in the network that changed: then one of them searches (ms). */
+const YIELD = 1000;
 const READING_EVERY = 1000;
 
 /**
@@ -29,8 +32,8 @@ const READING_EVERY = 1000;
 /** @template T @typedef {T & { round?: number }} Numbered */
 
 /**
- * Fires `change` (state, remote tracks, progress), `reading` after each look at the statistics, and
- * `candidate` with `{ side, candidate }` or `{ side, error }`.
+ * Fires `change` (state, remote tracks, progress), `reading` after each look at the statistics, `silent` when nothing
+ * comes any more over a path that ICE still thinks well of, and `candidate` with `{ side, candidate }` or `{ side, error }`.
  */
 export class Call extends EventTarget {
   remote = new MediaStream();
@@ -70,6 +73,7 @@ export class Call extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #readings;
+  #pulse = new Pulse();
 
   /** @param {Terms} terms */
   constructor(terms) {
@@ -115,6 +119,8 @@ export class Call extends EventTarget {
     if (round > this.#round) this.#renew(round);
     if (description) {
       this.#progressed(description.type === "offer" ? "offer" : "answer");
+      // The other side searches already.
+      if (description.type === "offer" && this.#connection.state === "connected") clearTimeout(this.#retry);
       for (const line of (description.sdp ?? "").match(/^a=candidate:.*/gm) ?? []) this.#listed("remote", line);
       await this.#connection.describe(description);
     } else {
@@ -134,6 +140,13 @@ export class Call extends EventTarget {
     if (this.#closed || relay !== this.#relay) return;
     this.#patience = PATIENCE.first;
     this.#moveOn();
+  }
+
+  /** Searches for a path from the network that this end is in now, before ICE notices that the old one is gone. */
+  move() {
+    if (this.#closed) return;
+    this.#patience = PATIENCE.first;
+    this.#retryIn(this.#terms.polite ? YIELD : 0);
   }
 
   close() {
@@ -206,7 +219,8 @@ export class Call extends EventTarget {
   /** Searches for a path again, with credentials that are good for a while. */
   async #restart() {
     this.#patience = Math.min(this.#patience * 2, PATIENCE.limit);
-    this.#retryIn(this.#patience);
+    // What is connected says by itself when it needs another search.
+    if (this.#connection.state !== "connected") this.#retryIn(this.#patience);
     await this.#refresh();
     if (this.#closed) return;
     if (this.#worked && this.#connection.settled) this.#connection.restart(this.#configuration());
@@ -269,6 +283,7 @@ export class Call extends EventTarget {
     this.received = received;
     this.counts = counts;
     this.dispatchEvent(new Event("reading"));
+    if (path && this.#pulse.stopped(path.bytesReceived)) this.dispatchEvent(new Event("silent"));
   }
 
   /** @returns {RTCConfiguration} */

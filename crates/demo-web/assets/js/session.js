@@ -3,6 +3,7 @@
 import { Call } from "./call.js";
 import { LocalMedia } from "./local-media.js";
 import { lackingKeys, unavailable } from "./media.js";
+import { Network } from "./network.js";
 import { lacksRelay } from "./relay-choice.js";
 import { Problem, Signaling } from "./signaling.js";
 
@@ -39,6 +40,9 @@ export class Session extends EventTarget {
   relay = "off";
 
   #url;
+  #network = new Network();
+  /** Calls that search for a path once signaling is back. @type {Set<Call>} */
+  #moved = new Set();
   /** @type {Signaling | null} */
   #signaling = null;
   /** @type {Entry | null} */
@@ -56,6 +60,13 @@ export class Session extends EventTarget {
     this.#url = url;
     this.media.addEventListener("change", () => this.#changed());
     this.media.addEventListener("replaced", () => this.#attach());
+    this.#network.addEventListener("change", () => this.#changed());
+    this.#network.addEventListener("moved", () => this.#move(this.calls.values()));
+  }
+
+  /** Whether the browser knows of no network. */
+  get offline() {
+    return this.#network.offline;
   }
 
   /**
@@ -183,11 +194,22 @@ export class Session extends EventTarget {
       this.#ice = await signaling.resume();
       this.#forgetProblems();
       this.#linkIs(true);
+      for (const call of this.#moved) call.move();
+      this.#moved.clear();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       // If the connection was lost again, the next one begins here too.
       if (signaling === this.#signaling && signaling.connected) await this.#join();
     }
+  }
+
+  /**
+   * Comes in over the network there is now, for what went over the old one may hang; the calls follow.
+   * @param {Iterable<Call>} calls
+   */
+  #move(calls) {
+    for (const call of calls) this.#moved.add(call);
+    this.#signaling?.reconnect();
   }
 
   async #join() {
@@ -202,6 +224,7 @@ export class Session extends EventTarget {
       this.#forgetProblems();
       this.#noteRelay();
       this.#hangUpAll();
+      this.#moved.clear();
       this.#become("joined", null);
       this.#linkIs(true);
       for (const peer of joined.peers) {
@@ -234,6 +257,8 @@ export class Session extends EventTarget {
       if (call.state === "connected") this.#forgetProblems();
       this.#changed();
     });
+    // It may be our network, which changed without a word from the browser.
+    call.addEventListener("silent", () => this.#move([call]));
     this.calls.set(peer.id, call);
     this.#leftIs(null);
     media.fit(this.calls.size);

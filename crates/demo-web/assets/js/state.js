@@ -6,6 +6,7 @@ import { isRelayed } from "./path.js";
  * @typedef {object} Facts
  * @property {"lobby" | "media" | "signaling" | "joined"} phase
  * @property {boolean} linked whether signaling is connected
+ * @property {boolean} [offline] whether the browser knows of no network
  * @property {"ended" | "refused" | null} why the session is in the lobby again
  * @property {string | null} left who has left last, null when nobody
  * @property {ReadonlyMap<string, CallFacts>} calls
@@ -29,6 +30,8 @@ import { isRelayed } from "./path.js";
  */
 export function stateLine(facts) {
   if (facts.phase === "lobby") return lobby(facts.why);
+  // At localhost a call goes on without a network, and signaling with it.
+  if (facts.offline && !facts.linked && facts.phase !== "media") return line("warn", sentence("state.offline"));
   if (facts.phase !== "joined") return line("busy", sentence(`state.${facts.phase}`));
   if (!facts.linked) return line("warn", sentence("state.signalingLost"));
   const calls = [...facts.calls.values()];

@@ -128,6 +128,7 @@ export default {
   "state.reconnecting": "The path to {name} broke. Reconnecting…",
   "state.switching": "Looking for a new path to {name}…",
   "state.signalingLost": "Lost the signaling server. Trying again…",
+  "state.offline": "There is no network. It goes on when there is one again.",
   "state.peerReconnecting": "{name} lost the signaling server and is reconnecting. The call goes on.",
   "state.several.left": "{name} has left.",
   "state.several.connected": "Connected to {names}.",

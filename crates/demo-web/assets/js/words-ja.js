@@ -128,6 +128,7 @@ export default {
   "state.reconnecting": "{name} さんとの経路が切れました。つなぎ直しています…",
   "state.switching": "{name} さんへの新しい経路を探しています…",
   "state.signalingLost": "シグナリングサーバーとの接続が切れました。再接続しています…",
+  "state.offline": "ネットワークにつながっていません。つながりしだい続けます。",
   "state.peerReconnecting": "{name} さんがシグナリングサーバーに再接続しています。通話はそのまま続きます。",
   "state.several.left": "{name} さんが退出しました。",
   "state.several.connected": "{names}とつながっています。",
