@@ -5,10 +5,12 @@ import assert from "node:assert/strict";
 import { looks, saidTwice } from "../lib/accessible.mjs";
 import { later, open } from "../lib/browser.mjs";
 import { denyingServer } from "../lib/denying.mjs";
+import { openOddGate } from "../lib/odd-gate.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { freePort, up } from "../lib/suite.mjs";
 
 const PASSWORD = "a-good-password";
+const USERS = [`turn.users={ alice = "${PASSWORD}" }`];
 /** A closed UDP port is asked for fifteen seconds, and a relay call that fails takes about as long. */
 const RUN_WITHIN = 60_000;
 /** How long slow devices take to come (ms). */
@@ -23,7 +25,7 @@ const SLOW = 400;
  * @param {string} [stage.folder] where pictures go
  */
 export async function checker({ browser, watari, engine, keep, folder }) {
-  const suite = await up(watari, [`turn.users={ alice = "${PASSWORD}" }`]);
+  const suite = await up(watari, USERS);
   const denying = await denyingServer("alice", PASSWORD);
   const person = keep(await open(browser));
   const closed = await freePort();
@@ -69,6 +71,9 @@ export async function checker({ browser, watari, engine, keep, folder }) {
       person.errors.splice(0, Infinity, ...person.errors.filter((error) => !/ICE failed/.test(error)));
     });
     await check(`a user whose other allocations leave no room for a call is told so (${engine})`, () => crowded(person, watari));
+    await check(`a server whose relay ports are used up is told so, as far as the browser tells (${engine})`, () => usedUp(person, watari, engine));
+    await check(`two servers behind one address that refuse each other's nonces are told of (${engine})`, () => twofold(person, watari));
+    await check(`a router that gives away ports which are in use is told of (${engine})`, () => narrow(person, watari));
     await check(`what is no server is refused with a word (${engine})`, async () => {
       await paste(person, "https://turn.example.org");
       assert.match(await person.text("#wrong"), /no address of a STUN or TURN server: https:/);
@@ -186,7 +191,7 @@ async function quiet(person) {
  * @param {string} watari
  */
 async function crowded(person, watari) {
-  const suite = await up(watari, [`turn.users={ alice = "${PASSWORD}" }`, "turn.limits.allocations_per_user=1"]);
+  const suite = await up(watari, [...USERS, "turn.limits.allocations_per_user=1"]);
   try {
     const [row] = await runs(person, [`turn:127.0.0.1:${suite.turnPort}?transport=udp alice ${PASSWORD}`]);
     assert.match(`${row.verdict} ${row.text}`, /^bad .*\(486\).*raise its quota/);
@@ -195,6 +200,65 @@ async function crowded(person, watari) {
   } finally {
     await suite.down();
   }
+}
+
+/**
+ * Checks a server that has one relay port, so that the other end of the call gets none.
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} watari
+ * @param {string} engine
+ */
+async function usedUp(person, watari, engine) {
+  const port = await freePort();
+  const suite = await up(watari, [...USERS, `turn.relay.min_port=${port}`, `turn.relay.max_port=${port}`]);
+  try {
+    const row = await refusedBy(person, suite.turnPort);
+    assert.match(row, engine === "Firefox" ? /^bad .*no relay address left .*does not tell which/ : /^bad .*\(508\).*more relay ports/);
+  } finally {
+    await suite.down();
+  }
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} watari
+ */
+async function twofold(person, watari) {
+  const suites = [await up(watari, USERS), await up(watari, USERS)];
+  const gate = await openOddGate(suites.map(({ turnPort }) => turnPort));
+  try {
+    assert.match(await refusedBy(person, gate.port), /^bad .*\(438\).*reach the same one each time/);
+  } finally {
+    gate.close();
+    for (const suite of suites) await suite.down();
+  }
+}
+
+/**
+ * The near end of the call has an allocation, and the far one comes from the same port.
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {string} watari
+ */
+async function narrow(person, watari) {
+  const suite = await up(watari, USERS);
+  const gate = await openOddGate([suite.turnPort], true);
+  try {
+    assert.match(await refusedBy(person, gate.port), /^bad .*\(437\).*reuses ports too soon/);
+  } finally {
+    gate.close();
+    await suite.down();
+  }
+}
+
+/**
+ * @param {import("../lib/browser.mjs").Person} person
+ * @param {number} port
+ */
+async function refusedBy(person, port) {
+  const [{ verdict, text }] = await runs(person, [`turn:127.0.0.1:${port}?transport=udp alice ${PASSWORD}`]);
+  // Firefox says by itself that such a connection failed.
+  person.errors.splice(0, Infinity, ...person.errors.filter((error) => !/ICE failed/.test(error)));
+  return `${verdict} ${text}`;
 }
 
 /**

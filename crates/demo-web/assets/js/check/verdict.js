@@ -40,8 +40,21 @@ const MUCH_LOSS = 0.05;
 /** How long a packet through the relay may be under way, there and back (ms). */
 export const PING_WITHIN = 2000;
 
-/** Codes that have words of their own: 701 is the browser's, the others the server's (RFC 8489, RFC 8656). */
-export const EXPLAINED = [400, 401, 403, 437, 438, 440, 441, 442, 486, 500, 508, 701];
+/** What Firefox makes of every code from 500 on. */
+const SERVERS_OWN = 65535;
+
+/**
+ * Codes that have words of their own: 701 and 65535 are browsers', the others the server's (RFC 8489, RFC 8656).
+ *
+ * Browsers show what a server answers to Allocate, and nothing of what comes later. So of these,
+ * - 403 is what servers say to permissions, where browsers keep it to themselves: then nothing gets through, and that is told.
+ *   To Allocate, servers with rules of their own about clients say it.
+ * - 437 to Allocate means that another client's allocation is at this address and port. Chromium tries two more ports first.
+ * - 438 is shown to who brings the nonce that he got just before; to a Refresh, browsers go on with the new one by themselves.
+ * - 441 belongs to requests about an allocation that others made, which browsers never send. It has words for servers
+ *   that say it to Allocate.
+ */
+export const EXPLAINED = [400, 401, 403, 437, 438, 440, 441, 442, 486, 500, 508, 701, SERVERS_OWN];
 
 /**
  * What is known of a server that has not been asked yet.

@@ -56,6 +56,7 @@ export default {
   "verdict.code.486": "This user has reached the number of allocations it may have (486).",
   "verdict.code.500": "The server had an error of its own (500).",
   "verdict.code.508": "The server has no relay address left to lend (508).",
+  "verdict.code.65535": "The server has an error of its own (500) or no relay address left to lend (508); this browser does not tell which.",
   "verdict.code.701": "The server did not answer (701).",
   "verdict.code.other": "The server refused with {code}: {text}.",
 
@@ -73,6 +74,7 @@ export default {
   "next.442": "Use a server that relays over UDP.",
   "next.486": "Close other calls of this user, or raise its quota on the server.",
   "next.500": "Look into the server's log.",
+  "next.65535": "Look into the server's log, or check in another browser. If its relay ports are used up, give it more, or check again when fewer people call.",
   "next.508": "Give the server more relay ports, or check again when fewer people call.",
   "next.other": "Look the code up in the server's log or manual.",
   "next.denied": "The server may deny relayed traffic to itself or to these peers (403 Forbidden, which browsers do not show), or a firewall closes its relay ports, 49152 to 65535 over UDP with most servers. Behind 1:1 NAT it must know its external address.",
