@@ -137,6 +137,7 @@ async function inFirefox(suite, other) {
     await canvases({ firefox: browser, other, suite, keep });
     await keys({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await quality({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
+    await relays({ browsers: [browser, other], engines: "Firefox and Chromium", suite, keep });
     await told({ browser, engine: "Firefox", suite, keep });
     await mixed({ browsers: [browser, other, browser], suite, keep });
     await inspector({ browser, suite, engine: "Firefox", keep });

@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { authority } from "../lib/authority.mjs";
 import { launch, open } from "../lib/browser.mjs";
 import { launchFirefox } from "../lib/firefox.mjs";
-import { enter } from "../lib/pair.mjs";
+import { enter, meet } from "../lib/pair.mjs";
 import { check, eventually } from "../lib/report.mjs";
 import { freePort, up } from "../lib/suite.mjs";
+import { choose } from "./relays.mjs";
 
 /**
  * @typedef {object} Way
@@ -37,15 +38,9 @@ export async function transports({ watari, chromium, firefox, keep }) {
   const browsers = [];
   try {
     browsers.push(await launch(chromium, "fake", undefined, trusted), await launchFirefox(firefox, trusted));
-    const { chain, key } = trusted;
     for (const { name, protocol, uri, shared } of WAYS) {
       const tls = await freePort();
-      const settings = [
-        `tls.certificates=[{ certificate = "${chain}", key = "${key}" }]`,
-        `turn.listen_tls=["127.0.0.1:${tls}", "[::1]:${tls}"]`,
-        `web.listen_https=["127.0.0.1:0"]`,
-      ];
-      const suite = await up(watari, settings, 0, (turn) => uri({ turn, tls }));
+      const suite = await up(watari, encrypted(trusted, tls), 0, (turn) => uri({ turn, tls }));
       const page = shared ? `https://localhost:${tls}/` : suite.page;
       const [aoi, sora] = [keep(await open(browsers[0].browser)), keep(await open(browsers[1].browser))];
       const place = shared ? ", on the port that the page comes from" : "";
@@ -56,10 +51,43 @@ export async function transports({ watari, chromium, firefox, keep }) {
       await sora.close();
       await suite.down();
     }
+    await everyWay([browsers[0].browser, browsers[1].browser], { watari, trusted, keep });
   } finally {
     for (const { close } of browsers) await close();
     await trusted.close();
   }
+}
+
+/**
+ * A call that moves from one to the other.
+ * @param {[import("puppeteer-core").Browser, import("puppeteer-core").Browser]} browsers
+ * @param {Pick<Parameters<typeof transports>[0], "watari" | "keep"> & { trusted: Awaited<ReturnType<typeof authority>> }} stage
+ */
+async function everyWay(browsers, { watari, trusted, keep }) {
+  const tls = await freePort();
+  const suite = await up(watari, encrypted(trusted, tls), 0, (turn) => WAYS.slice(0, 3).map(({ uri }) => uri({ turn, tls })));
+  const { aoi, sora } = await meet({ browsers, suite, keep });
+  await check("a call between Chromium and Firefox moves to relays over UDP, TCP and TLS, as they are chosen", async () => {
+    for (const person of [aoi, sora]) await person.set("#relay-only", true);
+    for (const over of ["tls", "udp", "tcp", "tls"]) await choose([aoi, sora], over);
+    return aoi.text("#fact-transport");
+  });
+  await aoi.close();
+  await sora.close();
+  await suite.down();
+}
+
+/**
+ * The settings of a suite that speaks TLS.
+ * @param {Awaited<ReturnType<typeof authority>>} trusted
+ * @param {number} tls port for TURN
+ */
+function encrypted({ chain, key }, tls) {
+  return [
+    `tls.certificates=[{ certificate = "${chain}", key = "${key}" }]`,
+    `turn.listen_tls=["127.0.0.1:${tls}", "[::1]:${tls}"]`,
+    `web.listen_https=["127.0.0.1:0"]`,
+  ];
 }
 
 /**

@@ -221,7 +221,9 @@ function rememberConnections() {
 /** Runs in the page. */
 async function readStats() {
   const connection = /** @type {any} */ (window).connections.at(-1);
-  const report = await connection.getStats();
+  // In Firefox, a connection that is closed meanwhile never answers.
+  const gone = new Promise((resolve) => setTimeout(resolve, 3000, new Map()));
+  const report = await Promise.race([connection.getStats(), gone]);
   const all = [...report.values()];
   const transport = all.find((stat) => stat.type === "transport");
   // Firefox marks the pair itself.

@@ -21,7 +21,7 @@ const TAKEN = /Address already in use/;
  * @param {string} binary
  * @param {string[]} [settings] as `--set` takes them
  * @param {number} [webPort] 0 for any
- * @param {(turnPort: number) => string} [iceServer] the one ICE server that pages are told
+ * @param {(turnPort: number) => string | string[]} [iceServer] the one ICE server that pages are told, or several
  * @param {() => Promise<number>} [choose] a port for TURN
  */
 export async function up(binary, settings = [], webPort = 0, iceServer, choose = freePort) {
@@ -39,13 +39,13 @@ export async function up(binary, settings = [], webPort = 0, iceServer, choose =
  * @param {string[]} settings
  * @param {number} webPort
  * @param {number} turnPort
- * @param {(turnPort: number) => string} [iceServer]
+ * @param {(turnPort: number) => string | string[]} [iceServer]
  */
 async function start(binary, settings, webPort, turnPort, iceServer) {
   const state = await mkdtemp(join(tmpdir(), "watari-state-"));
   const argv = ["up", "--json", "--state", state, "--listen-web", `127.0.0.1:${webPort}`];
   argv.push("--listen-metrics", "127.0.0.1:0", "--listen-turn", `127.0.0.1:${turnPort}`);
-  if (iceServer) argv.push("--set", `signaling.ice.urls=["${iceServer(turnPort)}"]`);
+  if (iceServer) argv.push("--set", `signaling.ice.urls=${JSON.stringify([iceServer(turnPort)].flat())}`);
   for (const setting of settings) argv.push("--set", setting);
   const child = spawn(binary, argv, { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
