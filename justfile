@@ -23,6 +23,10 @@ containers:
 deb:
     tests/deploy/deb
 
+# the Helm chart: linted, rendered in each form, and the program run as a pod would run it; needs no cluster
+chart:
+    tests/deploy/kubernetes
+
 # foreign clients against the release build
 e2e:
     tests/e2e/run
