@@ -42,6 +42,8 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether the log names clients' addresses.
     pub log_addresses: bool,
+    /// Whether the log names addresses from where wrong API keys come.
+    pub log_auth_failures: bool,
     /// Rooms and their members.
     pub rooms: RoomsConfig,
     /// Tokens that open rooms.
@@ -73,6 +75,7 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             log_addresses: false,
+            log_auth_failures: false,
             rooms: RoomsConfig::default(),
             room_tokens: RoomTokensConfig::default(),
             resume: ResumeConfig::default(),

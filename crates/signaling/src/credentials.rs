@@ -5,7 +5,11 @@ mod refusal;
 mod revoke;
 mod shapes;
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::Request,
@@ -35,6 +39,7 @@ pub(crate) use shapes::{cloudflare, ice, matrix, turn, twilio};
 pub(crate) struct Endpoints {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) log_auth_failures: bool,
 }
 
 /// Whether `service=turn` has to be there; anything else in its place is wrong in either case.
@@ -81,7 +86,8 @@ impl Endpoints {
         let params = Params::of_request(request).await?;
 
         let keys = header_keys.iter().chain(&params.key).chain(&params.api);
-        terms.keys.admit(keys.map(String::as_str))?;
+        let admitted = terms.keys.admit(keys.clone().map(String::as_str));
+        self.tell_wrong_key(address, admitted, keys.count() > 0)?;
         match (params.service.as_deref(), service) {
             (Some("turn"), _) | (None, Service::Optional) => {}
             (Some(_), _) | (None, Service::Required) => return Err(Refusal::BadService),
@@ -101,6 +107,19 @@ impl Endpoints {
             user: &user,
         };
         Ok(terms.ice.grant(asker, ttl))
+    }
+
+    /// Passes on whether a key was admitted; who brought a wrong one, and not none at all, is written down if that is asked for.
+    fn tell_wrong_key(
+        &self,
+        address: IpAddr,
+        admitted: Result<(), Refusal>,
+        brought_one: bool,
+    ) -> Result<(), Refusal> {
+        if self.log_auth_failures && brought_one && matches!(admitted, Err(Refusal::BadKey)) {
+            telemetry::log_wrong_guess("http", address, "wrong_key");
+        }
+        admitted
     }
 }
 

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 mod binding;
+mod guesses;
 mod health;
 mod logging;
 mod pages;
@@ -14,6 +15,7 @@ pub use prometheus;
 pub use tracing;
 
 pub use binding::BindingRequests;
+pub use guesses::log_wrong_guess;
 pub use health::Health;
 pub use logging::{Format, LogConfig, LogFilter, Logging, LoggingError, init_logging};
 pub use pages::{router, serve};

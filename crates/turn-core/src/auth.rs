@@ -75,6 +75,9 @@ impl Identity<'_> {
 pub(crate) struct Rejected {
     pub(crate) failure: AuthFailure,
     pub(crate) refused: Refused,
+    /// Whether the request brought a nonce that its address was given, and lately. An older one does not tell who has the
+    /// address now.
+    pub(crate) with_fresh_nonce: bool,
 }
 
 impl Rejected {
@@ -82,6 +85,7 @@ impl Rejected {
         Self {
             failure,
             refused: Refused::unsigned(refusal, standing),
+            with_fresh_nonce: false,
         }
     }
 }
@@ -127,7 +131,10 @@ impl Server {
         } else {
             Standing::Proven
         };
-        let rejected = |failure, refusal| Rejected::new(failure, refusal, standing);
+        let rejected = |failure, refusal| Rejected {
+            with_fresh_nonce: nonce == NonceCheck::Fresh,
+            ..Rejected::new(failure, refusal, standing)
+        };
 
         let scheme = presented::scheme(message, offer, self.config.credentials.algorithms());
         let scheme = scheme.ok_or_else(|| match presented::scheme(message, offer, self.offered_before) {
@@ -189,6 +196,7 @@ impl Server {
             return Err(Rejected {
                 failure: AuthFailure::OtherUser,
                 refused: Refused::signed(refusal, key),
+                with_fresh_nonce: true,
             });
         }
         Ok(Identity {

@@ -71,6 +71,8 @@ pub struct Config {
     pub redirect: RedirectWhen,
     /// Whether clients may keep their allocation when their address changes (RFC 8016).
     pub mobility: bool,
+    /// Whether [`Output::GuessedWrong`](crate::Output::GuessedWrong) tells who fails to authenticate.
+    pub tell_wrong_guesses: bool,
 }
 
 impl Config {
@@ -100,6 +102,7 @@ impl Config {
             tcp_relay: None,
             redirect: RedirectWhen::default(),
             mobility: false,
+            tell_wrong_guesses: false,
         }
     }
 }

@@ -248,6 +248,23 @@ labels! {
     }
 }
 
+impl AuthFailure {
+    /// Tells whether it is one of whoever tries names, passwords or tokens, and not of whoever is late or begins.
+    pub(crate) fn is_wrong_guess(self) -> bool {
+        match self {
+            Self::UnknownUser | Self::BadToken | Self::WrongPassword => true,
+            Self::Missing
+            | Self::Incomplete
+            | Self::AlgorithmMismatch
+            | Self::WrongRealm
+            | Self::Expired
+            | Self::Revoked
+            | Self::StaleNonce
+            | Self::OtherUser => false,
+        }
+    }
+}
+
 labels! {
     /// Says why the connection of a peer to a TCP relay was closed at once.
     PeerRefusal {

@@ -8,6 +8,7 @@ use std::{
 use arrayvec::ArrayVec;
 
 use crate::{
+    counters::AuthFailure,
     errand::Errand,
     types::{FiveTuple, PeerConnectionId, RelayId, RelayTransport},
 };
@@ -149,6 +150,14 @@ pub enum Output {
         to: FiveTuple,
         /// The username as sent; it is a stranger's text, so escape it.
         username: Box<str>,
+    },
+    /// Somebody tried a name, a password or a token that is not right. **The address is proven**: it belongs to a connection, or
+    /// the request brought the nonce that was sent there within the nonce's lifetime. Only with `Config::tell_wrong_guesses`.
+    GuessedWrong {
+        /// Where he is.
+        five_tuple: FiveTuple,
+        /// What was wrong.
+        failure: AuthFailure,
     },
     /// An allocation is gone.
     AllocationEnded {

@@ -70,9 +70,10 @@ impl Server {
     ) -> Result<(Done, MacKey), Refused> {
         let identity = match self.authenticate(now, from, message) {
             Ok(identity) => identity,
-            Err(Rejected { failure, refused }) => {
-                self.counters.count_auth_failure(failure);
-                return Err(refused);
+            Err(rejected) => {
+                self.counters.count_auth_failure(rejected.failure);
+                self.tell_wrong_guess(from, &rejected);
+                return Err(rejected.refused);
             }
         };
         if let Some(key) = identity.allocation {
@@ -92,6 +93,17 @@ impl Server {
         match result {
             Ok(done) => Ok((done, identity.key)),
             Err(refusal) => Err(Refused::signed(refusal, identity.key)),
+        }
+    }
+
+    /// Tells of a wrong guess, if it is asked for and certain to come from where it says.
+    fn tell_wrong_guess(&mut self, from: FiveTuple, rejected: &Rejected) {
+        let is_proven = from.is_connected() || rejected.with_fresh_nonce;
+        if self.config.tell_wrong_guesses && is_proven && rejected.failure.is_wrong_guess() {
+            self.outputs.push_back(Output::GuessedWrong {
+                five_tuple: from,
+                failure: rejected.failure,
+            });
         }
     }
 

@@ -12,6 +12,7 @@ mod dying;
 mod elsewhere;
 mod families;
 mod flooding;
+mod guessing;
 mod hairpin;
 mod header_fields;
 mod icmp;

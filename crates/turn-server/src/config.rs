@@ -85,6 +85,8 @@ pub struct Config {
     pub mobility: Mobility,
     /// DTLS on the UDP listeners.
     pub dtls: Dtls,
+    /// Whether the log names addresses from where wrong passwords come.
+    pub log_auth_failures: bool,
     /// Other servers that clients are sent to.
     pub alternate: Alternate,
     /// How long the allocations there are may go on after the end was asked for.
@@ -324,6 +326,7 @@ impl Default for Config {
             tls: TlsConfig::default(),
             mobility: Mobility::default(),
             dtls: Dtls::default(),
+            log_auth_failures: false,
             alternate: Alternate::default(),
             drain_seconds: 0,
             lifetimes: Lifetimes::default(),

@@ -90,6 +90,7 @@ impl Plan {
         core.classic_stun = config.classic_stun;
         core.refresh_after_expiry = config.refresh_after_expiry;
         core.mobility = config.mobility.enabled;
+        core.tell_wrong_guesses = config.log_auth_failures;
         core.redirect = config.alternate.mode.into();
         core.tcp_relay = reader.tcp_relay(config);
         let quota = reader.quota(config);

@@ -33,6 +33,7 @@ impl Config {
             ice,
             credentials,
             listen: _,
+            log_auth_failures: _,
             rooms: _,
             classic: _,
             resume: _,

@@ -39,9 +39,10 @@ impl Endpoints {
         admitted.map_err(Refusal::TooFast)?;
         // What is open to everyone is to be given a credential, not to take others' away.
         let keys = header_keys(request.headers());
-        terms
+        let admitted = terms
             .keys
-            .admit_holder(keys.iter().map(String::as_str), Refusal::NoKeys)?;
+            .admit_holder(keys.iter().map(String::as_str), Refusal::NoKeys);
+        self.tell_wrong_key(address, admitted, !keys.is_empty())?;
         if !terms.ice.can_revoke() {
             return Err(Refusal::NoAdmin);
         }

@@ -267,6 +267,7 @@ impl World {
                 Output::AllocationCreated { .. }
                 | Output::ClientMoved { .. }
                 | Output::HoldConnection { .. }
+                | Output::GuessedWrong { .. }
                 | Output::AllocationEnded { .. } => {}
             }
         }

@@ -201,6 +201,7 @@ impl Driver {
                 | Output::AllocationCreated { .. }
                 | Output::ClientMoved { .. }
                 | Output::HoldConnection { .. }
+                | Output::GuessedWrong { .. }
                 | Output::Tell { .. }
                 | Output::AllocationEnded { .. } => {}
             }

@@ -318,6 +318,7 @@ impl Machine {
             // It was noted when it came.
             Output::ClientMoved { .. } => {}
             Output::HoldConnection { .. } => panic!("nobody has a connection"),
+            Output::GuessedWrong { .. } => panic!("it is not asked for"),
             Output::AllocationCreated { .. } => self.tally.created += 1,
             Output::AllocationEnded {
                 reason: EndReason::NotOpened,

@@ -148,6 +148,7 @@ impl Shell {
                 Output::AllocationCreated { .. }
                 | Output::ClientMoved { .. }
                 | Output::HoldConnection { .. }
+                | Output::GuessedWrong { .. }
                 | Output::AllocationEnded { .. } => {}
             }
         }

@@ -46,6 +46,7 @@ impl Config {
                     connections_per_allocation: _,
                 },
             listen: _,
+            log_auth_failures: _,
             listen_tcp: _,
             listen_tls: _,
             realm: _,

@@ -73,6 +73,10 @@ impl Worker {
                 self.hold(from, false, now);
                 debug!(from = %from.client, to = %to.client, ?username, "client moved");
             }
+            Output::GuessedWrong { five_tuple, failure } => {
+                let over = five_tuple.transport.name();
+                telemetry::log_wrong_guess(over, five_tuple.client.ip(), failure.name());
+            }
             Output::AllocationEnded {
                 five_tuple,
                 username,
