@@ -4,7 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 openssl
 
-need_aioice
+need_python_packages
 
 read -r turn tls metrics < <(free_ports 3)
 mint_certificates

@@ -3,7 +3,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 openssl tshark text2pcap mergecap turnutils_uclient turnutils_peer
-need_aioice
+need_python_packages
 
 read -r turn tls peer metrics < <(free_ports 4)
 mint_certificates

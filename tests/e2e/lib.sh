@@ -55,13 +55,13 @@ need() {
     done
 }
 
-# need_aioice: sets $python to one that has aioice and aiortc, installed if need be.
-need_aioice() {
+# need_python_packages: sets $python to one that has those of requirements.txt, installed if need be.
+need_python_packages() {
     python="$root/.venv/bin/python"
-    "$python" -c 'import aioice, aiortc' 2>/dev/null && return
+    "$python" -c 'import aioice, aiortc, jsonschema' 2>/dev/null && return
     python3 -m venv "$root/.venv" 2>/dev/null || skip "python3 -m venv does not work here"
     "$python" -m pip install --quiet --requirement "$e2e/requirements.txt" >"$scratch/pip.log" 2>&1 ||
-        skip "aioice and aiortc cannot be installed: $(tail -n 1 "$scratch/pip.log")"
+        skip "the packages of requirements.txt cannot be installed: $(tail -n 1 "$scratch/pip.log")"
 }
 
 # need_descriptors COUNT: as many as are allowed, which must do for COUNT sockets here, and for as many in a server.

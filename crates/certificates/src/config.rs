@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
 use crate::Certificates;
 
 /// A certificate and its key, as two PEM files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PairConfig {
     /// The chain: the leaf first, then the certificates that lead to the authority's.
@@ -21,7 +22,7 @@ pub struct PairConfig {
 }
 
 /// The oldest version of TLS that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, JsonSchema)]
 pub enum MinVersion {
     /// RFC 5246; RFC 8996 took everything older away.
     #[default]
@@ -33,7 +34,7 @@ pub enum MinVersion {
 }
 
 /// The table that names certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
     /// Pairs of files; the first one serves clients that ask for no name, or for an unknown one.

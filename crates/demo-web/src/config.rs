@@ -1,16 +1,18 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use axum::http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Where the page is served and where it finds signaling.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Address and port the page is served at. Only the stand-alone server binds it; inside a suite the
     /// routes are merged into the suite's own listener.
     pub listen: SocketAddr,
     /// Where the page finds signaling; none means the page's own origin.
+    #[schemars(with = "Option<String>")]
     pub signaling: Option<SignalingUrl>,
 }
 

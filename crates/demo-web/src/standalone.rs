@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use lifecycle::Shutdown;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use standalone::{Changeable, Command, End, Listen, Program, Reloads, Server, bind};
@@ -23,7 +24,7 @@ pub fn main() -> ExitCode {
 }
 
 /// What the file may hold.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     web: Config,

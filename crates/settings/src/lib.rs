@@ -15,6 +15,7 @@ mod loaded;
 mod mistake;
 mod path;
 mod report;
+mod schema;
 mod tree;
 mod wording;
 
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 pub use loaded::{Changes, Keys, Loaded};
 pub use mistake::{Mistake, Mistakes, Place};
 pub use report::{Check, Report};
+pub use schema::schema;
 
 use tree::{Node, Step};
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
@@ -31,7 +32,7 @@ pub(crate) const MAILBOX: MailboxLimits = MailboxLimits {
 };
 
 /// Says where the server listens, whom it lets in and how much of everything it takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the stand-alone server listens; the suite serves these routes beside its page instead.
@@ -39,6 +40,7 @@ pub struct Config {
     /// Origins of pages on other hosts that may use this server; `"*"` admits every page.
     pub allowed_origins: Vec<String>,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether the log names clients' addresses.
     pub log_addresses: bool,
@@ -92,7 +94,7 @@ impl Default for Config {
 }
 
 /// Bounds rooms of the room protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoomsConfig {
     /// Members a room takes, 2 to 64.
@@ -111,7 +113,7 @@ impl Default for RoomsConfig {
 }
 
 /// Bounds connections and their messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Connections in all.
@@ -151,7 +153,7 @@ impl Default for LimitsConfig {
 }
 
 /// Text that is never printed by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Hidden(pub String);
 

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, pin::pin, process::ExitCode, time::Duration};
 
 use axum::{Router, serve::ListenerExt as _};
 use lifecycle::{Shutdown, Supervisor};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use standalone::{
@@ -32,7 +33,7 @@ pub fn main() -> ExitCode {
 }
 
 /// The whole file of the stand-alone server.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
     signaling: Config,

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use lifecycle::{Shutdown, exit};
+use schemars::JsonSchema;
 use settings::{Loaded, Source};
 use tokio::runtime::Builder;
 
@@ -28,7 +29,7 @@ pub use program::Program;
 pub use reloads::{Changeable, LOG_FILTER, Refused, Reloads};
 
 /// The whole settings file of a server, and how to serve by it.
-pub trait Server: Changeable {
+pub trait Server: Changeable + JsonSchema {
     /// What the command is called and what it says about itself.
     const COMMAND: Command;
 

@@ -1,10 +1,11 @@
 //! The pages beside a server: `/metrics`, `/healthz`, `/readyz`.
 
-use std::{fmt, net::SocketAddr};
+use std::{borrow::Cow, fmt, net::SocketAddr};
 
 use axum::Router;
 use lifecycle::Shutdown;
 use prometheus::Registry;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use telemetry::Health;
 use tokio::net::TcpListener;
@@ -27,11 +28,23 @@ impl<const PORT: u16> Default for MetricsPages<PORT> {
     }
 }
 
-/// As written in the file; serde cannot derive for a type with a number in its parameters.
-#[derive(Deserialize)]
+/// Where `/metrics`, `/healthz` and `/readyz` are served.
+// As written in the file; serde cannot derive for a type with a number in its parameters.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    /// TCP address and port.
     listen: Option<SocketAddr>,
+}
+
+impl<const PORT: u16> JsonSchema for MetricsPages<PORT> {
+    fn schema_name() -> Cow<'static, str> {
+        Table::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Table::json_schema(generator)
+    }
 }
 
 impl<'de, const PORT: u16> Deserialize<'de> for MetricsPages<PORT> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
 use settings::{Mistakes, Source};
 
 use crate::{Server, arguments};
@@ -11,6 +12,9 @@ use crate::{Server, arguments};
 pub struct Program {
     /// The name of the binary.
     pub name: &'static str,
+    /// Its commented settings file, which holds every default.
+    pub default_file: &'static str,
+    schema: fn() -> Value,
     check: fn(&Source) -> Result<(), Mistakes>,
     command_line: fn() -> clap::Command,
 }
@@ -20,6 +24,11 @@ impl Program {
     pub const fn of<S: Server>() -> Self {
         Self {
             name: S::COMMAND.name,
+            default_file: S::COMMAND.default_file,
+            schema: || {
+                let command = S::COMMAND;
+                settings::schema::<S>(&format!("Settings of {}", command.name), command.default_file)
+            },
             check: |source| settings::load::<S>(source).map(drop),
             command_line: || arguments::parser(&S::COMMAND),
         }
@@ -36,6 +45,11 @@ impl Program {
     /// Every mistake there is.
     pub fn check(&self, source: &Source) -> Result<(), Mistakes> {
         (self.check)(source)
+    }
+
+    /// A JSON Schema of its settings file.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
     }
 
     /// Its flags with their help.

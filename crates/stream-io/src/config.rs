@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use stun_wire::stream::MAX_FRAME_LEN;
@@ -12,7 +13,7 @@ use crate::Limits;
 const LONGEST_QUEUE: usize = 64 << 20;
 
 /// A table of bounds on connections over TCP.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamsConfig {
     /// Connections of everybody.

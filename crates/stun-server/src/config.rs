@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use certificates::TlsConfig;
 use datagram_io::overlapping;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use stream_io::StreamsConfig;
@@ -14,7 +15,7 @@ use crate::plan::Plan;
 pub const DEFAULT_FILE: &str = include_str!("../../../config/stun-server.toml");
 
 /// Everything that can be decided about a STUN server. `config/stun-server.toml` documents every key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// UDP addresses to listen on, except for families that have two addresses in [`Behaviour`].
@@ -36,7 +37,7 @@ pub struct Config {
 }
 
 /// What RFC 5780 needs: two addresses of a family, and two ports.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Behaviour {
     /// None, two IPv4 addresses, two IPv6 addresses, or two of each.
@@ -46,7 +47,7 @@ pub struct Behaviour {
 }
 
 /// One of the two addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BehaviourAddress {
     /// What sockets are bound to.

@@ -19,6 +19,7 @@ use std::{
 
 use certificates::{MinVersion, TlsConfig};
 use datagram_io::{LISTENER_BUFFER, RELAY_BUFFER, host_addresses, overlapping};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -40,7 +41,7 @@ use crate::plan;
 pub const DEFAULT_FILE: &str = include_str!("../../../config/turn-server.toml");
 
 /// Everything that can be decided about a TURN server. `config/turn-server.toml` documents every key.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// UDP addresses to listen on.
@@ -108,7 +109,7 @@ pub struct Config {
 }
 
 /// Which channel numbers clients may bind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channels {
     /// 0x4000–0x4FFF.
@@ -119,7 +120,7 @@ pub enum Channels {
 }
 
 /// Ports and addresses of relays.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Relay {
     /// The first port.
@@ -133,11 +134,12 @@ pub struct Relay {
     /// Bytes that may wait at a relay.
     pub buffer: usize,
     /// Whether a busy worker waits a little for more datagrams.
+    #[schemars(with = "String")]
     pub coalesce: Coalesce,
 }
 
 /// What of the IP header of a datagram its relayed form keeps (RFC 8656 §13 and §14).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeaderFields {
     /// Nothing.
@@ -150,7 +152,7 @@ pub enum HeaderFields {
 }
 
 /// One address of relays.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelayAddress {
     /// What sockets are bound to; without it, this machine's address on the default route.
@@ -160,7 +162,7 @@ pub struct RelayAddress {
 }
 
 /// Clients whose address changes (RFC 8016).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mobility {
     /// Whether they may keep their allocation.
@@ -168,7 +170,7 @@ pub struct Mobility {
 }
 
 /// Lifetimes in seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lifetimes {
     /// What a client gets that asks for no lifetime or a shorter one.
@@ -180,17 +182,19 @@ pub struct Lifetimes {
 }
 
 /// Peers beyond or inside the networks denied by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Peers {
     /// Allowed even though the default denies them.
+    #[schemars(with = "Vec<String>")]
     pub allow: Vec<PeerRange>,
     /// Denied; where `allow` overlaps, the smaller network decides, and this one between equals.
+    #[schemars(with = "Vec<String>")]
     pub deny: Vec<PeerRange>,
 }
 
 /// Bounds.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Allocations of one user id.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use certificates::Certificates;
 use lifecycle::{Shutdown, exit};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use standalone::{Changeable, Command, End, Listen, MetricsPages, Pages, Program, Refused, Reloads, Server};
@@ -21,7 +22,7 @@ pub fn main() -> ExitCode {
 }
 
 /// The whole file of the stand-alone server.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     pub(crate) turn: Config,

@@ -72,8 +72,8 @@ pub(crate) enum Verb {
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
     /// Print a settings file that holds every default, explained
-    #[command(after_help = "Example:\n  watari default-config > watari.toml")]
-    DefaultConfig,
+    #[command(after_help = DEFAULT_CONFIG_EXAMPLES)]
+    DefaultConfig(DefaultConfigArgs),
     /// Print completions for a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completions {
@@ -231,6 +231,29 @@ Examples:
   watari health --alive --set metrics.listen=127.0.0.1:9999
 
 It prints what each part says of itself, as JSON.";
+
+/// What to print of a settings file.
+#[derive(Debug, Args)]
+pub(crate) struct DefaultConfigArgs {
+    /// Whose settings file [default: the suite's]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SERVER",
+        default_value = "suite",
+        hide_default_value = true
+    )]
+    pub(crate) server: Kind,
+    /// Print its JSON Schema instead, with which editors complete and check it
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+const DEFAULT_CONFIG_EXAMPLES: &str = "\
+Examples:
+  watari default-config > watari.toml
+  watari default-config --schema > watari.schema.json      beside it, for editors
+  watari default-config --server turn > turn-server.toml";
 
 const COMPLETION_EXAMPLES: &str = "\
 Examples:

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some(Verb::Trust(arguments)) => verbs::trust::run(&arguments),
         Some(Verb::Health(arguments)) => verbs::health::run(&arguments),
         Some(Verb::Check(arguments)) => verbs::check::run(&arguments),
-        Some(Verb::DefaultConfig) => say::lines(suite::SAMPLE).map_err(Failure::from),
+        Some(Verb::DefaultConfig(arguments)) => verbs::default_config::run(&arguments),
         Some(Verb::ManPages { folder }) => verbs::man_pages::run(&folder),
         Some(Verb::Completions { shell }) => cli::completions(shell).map_err(Failure::from),
     };

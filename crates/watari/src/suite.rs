@@ -6,6 +6,7 @@ use std::{
 };
 
 use certificates::PairConfig;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use standalone::Changeable;
@@ -25,7 +26,7 @@ const TURNS_PORT: u16 = 5349;
 pub(crate) const SAMPLE: &str = include_str!("../../../config/watari.toml");
 
 /// The settings of the suite.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Suite {
     pub(crate) turn: turn_server::Config,
@@ -39,17 +40,18 @@ pub(crate) struct Suite {
 }
 
 /// The page and, beside it, signaling.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Web {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) listen_https: Vec<SocketAddr>,
     pub(crate) on_turn_ports: OnTurnPorts,
+    #[schemars(with = "Option<String>")]
     pub(crate) signaling: Option<demo_web::SignalingUrl>,
 }
 
 /// What a browser gets that opens a TCP port of TURN.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnTurnPorts {
     /// Nothing: its connection is closed.
@@ -62,14 +64,15 @@ pub(crate) enum OnTurnPorts {
 }
 
 /// Metrics and health.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
+    /// TCP address and port.
     pub(crate) listen: SocketAddr,
 }
 
 /// What is kept between runs.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct State {
     pub(crate) folder: Option<PathBuf>,
@@ -103,6 +106,16 @@ impl Default for Metrics {
             listen: (Ipv4Addr::LOCALHOST, 9641).into(),
         }
     }
+}
+
+/// A JSON Schema of the suite's settings file.
+pub(crate) fn schema() -> serde_json::Value {
+    let mut schema = settings::schema::<Suite>("Settings of watari", SAMPLE);
+    // It is of the stand-alone server; the suite refuses it.
+    if let Some(serde_json::Value::Object(keys)) = schema.pointer_mut("/properties/signaling/properties") {
+        keys.remove("listen");
+    }
+    schema
 }
 
 impl Check for Suite {

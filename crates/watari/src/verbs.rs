@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod credentials;
+pub(crate) mod default_config;
 pub(crate) mod health;
 pub(crate) mod man_pages;
 pub(crate) mod nat;

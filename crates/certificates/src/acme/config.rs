@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustls_pki_types::{CertificateDer, pem::PemObject};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
@@ -15,7 +16,7 @@ use settings::{Check, Report};
 const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// Which domains are to be certified, by whom, and how they are proved to be ours.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AcmeConfig {
     /// DNS names, and addresses where the directory certifies them; none switches ACME off.
@@ -35,7 +36,7 @@ pub struct AcmeConfig {
 }
 
 /// How a directory makes sure that a domain leads here.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Challenge {
     /// By a page on port 80 (RFC 8555 §8.3).
     #[default]

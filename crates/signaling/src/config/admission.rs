@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
 use super::{Hidden, at_least_one};
 
 /// Says how long a member that lost its connection is waited for, and what is kept for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResumeConfig {
     /// Seconds; 0 turns resuming off.
@@ -54,7 +55,7 @@ impl Check for ResumeConfig {
 }
 
 /// Says which tokens open rooms.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoomTokensConfig {
     /// Nobody enters a room without a token.
@@ -70,7 +71,7 @@ pub struct RoomTokensConfig {
 }
 
 /// One key that signs room tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomKeyConfig {
     /// The `kid` of tokens signed with it; tokens without one are tried with every key.
@@ -90,7 +91,7 @@ pub struct RoomKeyConfig {
 }
 
 /// An algorithm of RFC 7518 or RFC 8037.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum KeyAlgorithm {
     /// HMAC with SHA-256.
     HS256,

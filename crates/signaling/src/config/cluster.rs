@@ -1,12 +1,13 @@
 //! Several nodes that share their rooms.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
 use super::Hidden;
 
 /// Shares the rooms with other nodes through Redis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterConfig {
     /// URL of the Redis or Valkey server, `redis://` or `rediss://`; without it the rooms are this node's own.

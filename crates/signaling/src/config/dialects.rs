@@ -1,12 +1,13 @@
 //! What clients of other projects may use.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 
 use super::{at_least_one, two_to_64};
 
 /// Serves classic samples.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClassicConfig {
     /// Members a room takes, 2 to 64.
@@ -27,7 +28,7 @@ impl Check for ClassicConfig {
 }
 
 /// Serves clients of PeerJS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeerJsConfig {
     /// Whether it is served.
@@ -65,7 +66,7 @@ impl Check for PeerJsConfig {
 }
 
 /// Serves clients of y-webrtc.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct YWebRtcConfig {
     /// Whether it is served.

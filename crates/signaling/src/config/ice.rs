@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::{Check, Report};
 use turn_credentials::MAX_LIFETIME;
@@ -10,7 +11,7 @@ use super::{AdminConfig, Hidden, NodeConfig, at_least_one};
 use crate::ice::check_url;
 
 /// Names the STUN and TURN servers and the secret that makes credentials for them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IceConfig {
     /// URIs (`stun:`, `stuns:`, `turn:`, `turns:`); empty: made from the host name the page was asked for.
@@ -63,7 +64,7 @@ impl Default for IceConfig {
 }
 
 /// Says who may fetch credentials from `/turn`, `/ice` and their like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CredentialsConfig {
     /// Keys that open the endpoints, 16 characters or more each; with `anonymous` only that which revokes needs one.

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use axum::http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use settings::Report;
 
@@ -20,7 +21,7 @@ const MAX_NAME: usize = 32;
 const MAX_NODES: usize = 256;
 
 /// One of several TURN servers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeConfig {
     /// What it is called in logs and metrics.
@@ -48,7 +49,7 @@ pub struct NodeConfig {
 }
 
 /// The administrative endpoint of a TURN server: its `[turn.admin]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdminConfig {
     /// `http://host:port` or `https://…` of its metrics pages.

@@ -2,13 +2,14 @@
 
 use std::{fs, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
 use super::Hidden;
 
 /// What opens the administrative endpoint beside the metrics, which is not there without a token; and what it leaves behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// The bearer token.

@@ -2,12 +2,13 @@
 
 use std::{net::SocketAddr, num::NonZeroU16, sync::Arc};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 use turn_core::{RedirectWhen, Transport};
 
 /// When clients are sent to which other servers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alternate {
     /// When.
@@ -19,7 +20,7 @@ pub struct Alternate {
 }
 
 /// When clients are sent to another server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlternateMode {
     /// Only while this server drains.
@@ -32,7 +33,7 @@ pub enum AlternateMode {
 }
 
 /// One other server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlternateServer {
     /// Its address, which clients are told.
@@ -48,7 +49,7 @@ pub struct AlternateServer {
 }
 
 /// How clients reach a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlternateTransport {
     /// Datagrams.

@@ -1,9 +1,10 @@
 //! The `[turn.dtls]` table.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// DTLS on the UDP listeners.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dtls {
     /// Whether it is spoken, once there is a certificate.

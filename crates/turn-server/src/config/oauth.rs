@@ -1,12 +1,13 @@
 //! The `[turn.oauth]` table: authorization servers whose tokens are believed (RFC 7635).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use turn_core::TokenAlgorithm;
 
 use super::Hidden;
 
 /// What is shared with authorization servers. Without a key, no token is believed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oauth {
     /// What authorization servers call this server; empty takes the realm.
@@ -18,7 +19,7 @@ pub struct Oauth {
 }
 
 /// A key shared with an authorization server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OauthKey {
     /// Its id, which clients send as their username.
@@ -37,7 +38,7 @@ pub struct OauthKey {
 }
 
 /// A cipher, as JSON Web Algorithms and coturn write it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum OauthAlgorithm {
     /// AES-256 in Galois/Counter mode.
     #[default]

@@ -3,19 +3,21 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
 /// Proxies whose PROXY headers are believed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxyProtocol {
     /// Their networks; each of their connections must begin with a header.
+    #[schemars(with = "Vec<String>")]
     pub from: Vec<IpNet>,
 }
 
 /// How TURN and a web server share ports.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SharedPort {
     /// Where TLS connections go that name no protocol and no name below.
@@ -31,7 +33,7 @@ pub struct SharedPort {
 }
 
 /// Who gets a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
     /// The relay.

@@ -1,9 +1,10 @@
 //! `[turn.tcp_relay]`: TCP allocations (RFC 6062).
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Connections between clients and peers over TCP.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TcpRelay {
     /// Whether clients may allocate TCP relays.

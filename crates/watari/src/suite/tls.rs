@@ -1,11 +1,12 @@
 //! The `[tls]` table: certificates of the page over HTTPS and of TURN over TLS and DTLS.
 
 use certificates::{AcmeConfig, MinVersion, PairConfig, TlsConfig};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
 
 /// Where certificates come from.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tls {
     /// Pairs of files.
