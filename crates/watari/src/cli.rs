@@ -1,7 +1,7 @@
 //! The command line.
 
 mod bench;
-mod check;
+mod check_config;
 mod nat;
 
 use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -13,7 +13,7 @@ use settings::Source;
 use crate::{addresses, say, suite};
 
 pub(crate) use bench::{BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs};
-pub(crate) use check::{CheckArgs, Kind};
+pub(crate) use check_config::{CheckConfigArgs, Kind};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
@@ -41,7 +41,7 @@ Examples:
   watari --config watari.toml                the same with your settings
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
-  watari check watari.toml                   every mistake in a settings file, at once
+  watari check-config watari.toml            every mistake in a settings file, at once
   watari nat turn.example.org                what the NAT in front of this machine does
   watari bench turn:turn.example.org --user alice --password secret      what a TURN server can do
   watari bench signaling 127.0.0.1:3001      what a signaling server can do
@@ -66,8 +66,8 @@ pub(crate) enum Verb {
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
     /// Check settings files and list every mistake, without starting anything
-    #[command(alias = "check-config", after_help = check::EXAMPLES)]
-    Check(CheckArgs),
+    #[command(after_help = check_config::EXAMPLES)]
+    CheckConfig(CheckConfigArgs),
     /// Ask a suite that runs on this machine whether it serves
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),

@@ -14,7 +14,7 @@ use settings::Mistakes;
 use crate::{
     say::Colours,
     state::StateError,
-    verbs::{bench, check, nat},
+    verbs::{bench, check_config, nat},
 };
 
 /// Why a verb failed.
@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
-    Wrong(#[from] check::Wrong),
+    Wrong(#[from] check_config::Wrong),
     #[error("{}", .0.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n"))]
     Certificates(Vec<Mistake>),
     #[error(transparent)]

@@ -220,7 +220,7 @@ fn mistakes_in_certificates_stop_the_start_and_name_the_file() {
     assert!(!state.exists(), "nothing is minted for a start that fails");
 
     put_pair(&bad, "turn.example.org");
-    let checked = answer(&["check", "--set", &certificates(&[&bad])]);
+    let checked = answer(&["check-config", "--set", &certificates(&[&bad])]);
     let said = text(&checked.stdout);
     assert_eq!(checked.status.code(), Some(0), "{said}");
     for part in [
@@ -231,7 +231,7 @@ fn mistakes_in_certificates_stop_the_start_and_name_the_file() {
         assert!(said.contains(part), "{part} is missing in: {said}");
     }
 
-    let checked = answer(&["check", "--set", "web.listen_https=[\"127.0.0.1:1\"]"]);
+    let checked = answer(&["check-config", "--set", "web.listen_https=[\"127.0.0.1:1\"]"]);
     assert_eq!(checked.status.code(), Some(78));
     assert!(
         text(&checked.stderr).contains("needs a certificate"),

@@ -1,4 +1,4 @@
-//! `watari check`: every mistake in the settings, without starting anything.
+//! `watari check-config`: every mistake in the settings, without starting anything.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use settings::{Mistake, Mistakes, Place};
 
 use crate::{
-    cli::{CheckArgs, Kind},
+    cli::{CheckConfigArgs, Kind},
     failure::Failure,
     say,
     suite::{self, Suite},
 };
 
 /// Loads the settings and says what is wrong with them, or what they amount to.
-pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &CheckConfigArgs) -> Result<(), Failure> {
     let files: Vec<_> = if arguments.files.is_empty() {
         vec![None]
     } else {
@@ -63,7 +63,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(arguments: &CheckArgs, file: Option<PathBuf>) -> Self {
+    fn new(arguments: &CheckConfigArgs, file: Option<PathBuf>) -> Self {
         let by_name = || file.as_deref().map_or(Kind::Suite, Kind::of);
         let kind = arguments.server.unwrap_or_else(by_name);
         let found = match kind.program() {
@@ -85,7 +85,7 @@ impl Checked {
     }
 }
 
-fn of_suite(arguments: &CheckArgs, file: Option<PathBuf>) -> Result<String, Mistakes> {
+fn of_suite(arguments: &CheckConfigArgs, file: Option<PathBuf>) -> Result<String, Mistakes> {
     let suite: Suite = settings::load(&arguments.settings.source(file))?;
     Ok(format!("{}{}", suite.summary(), certificates(&suite)))
 }

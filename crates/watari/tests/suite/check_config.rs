@@ -1,4 +1,4 @@
-//! `watari check` as people and scripts use it.
+//! `watari check-config` as people and scripts use it.
 
 use std::{fs, path::Path, process::Output};
 
@@ -22,9 +22,7 @@ fn the_default_config_checks_as_fine() {
     let (folder, _) = folder();
     let file = folder.path().join("watari.toml");
     fs::write(&file, answer(&["default-config"]).stdout).unwrap();
-    let output = answer(&["check", file.to_str().unwrap()]);
-    // Scripts may know it by its longer name.
-    assert_eq!(output, answer(&["check-config", file.to_str().unwrap()]));
+    let output = answer(&["check-config", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(
         text(&output.stdout).contains("127.0.0.1:3001, [::1]:3001"),
@@ -38,7 +36,7 @@ fn check_lists_mistakes_for_scripts_too() {
     let (folder, _) = folder();
     let file = folder.path().join("watari.toml");
     fs::write(&file, "[metrics]\nlisten = 5\nlog = 1\n").unwrap();
-    let output = answer(&["check", "--json", file.to_str().unwrap()]);
+    let output = answer(&["check-config", "--json", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(78));
     let answered = json(&output);
     assert_eq!(answered["ok"], false);
@@ -61,7 +59,7 @@ fn mistakes_of_all_files_are_said_at_once_each_with_its_place_and_the_nearest_na
         "[turn]\nshared_secrets = [\"a\"]\nworkers = \"many\"\n",
     );
     let stun = written(folder.path(), "stun-server.toml", "[stun]\nworkers = 1\n");
-    let output = answer(&["check", &suite, &turn, &stun]);
+    let output = answer(&["check-config", &suite, &turn, &stun]);
     assert_eq!(output.status.code(), Some(78));
     let said = text(&output.stderr);
     for part in [
@@ -87,16 +85,20 @@ fn a_file_is_checked_as_the_server_reads_it_that_it_is_for() {
         written(folder.path(), "relay.toml", lines),
     );
     for (arguments, code, server) in [
-        (&["check", "--json", &other][..], 0, "watari"),
-        (&["check", "--json", &named], 78, "turn-server"),
+        (&["check-config", "--json", &other][..], 0, "watari"),
+        (&["check-config", "--json", &named], 78, "turn-server"),
         (
-            &["check", "--json", "--server", "turn", &other],
+            &["check-config", "--json", "--server", "turn", &other],
             78,
             "turn-server",
         ),
-        (&["check", "--json", "--server", "suite", &named], 0, "watari"),
         (
-            &["check", "--json", "--server", "stun", &other],
+            &["check-config", "--json", "--server", "suite", &named],
+            0,
+            "watari",
+        ),
+        (
+            &["check-config", "--json", "--server", "stun", &other],
             78,
             "stun-server",
         ),
@@ -105,7 +107,7 @@ fn a_file_is_checked_as_the_server_reads_it_that_it_is_for() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert_eq!(json(&output)["files"][0]["server"], server, "{arguments:?}");
     }
-    let output = answer(&["check", "--set", "turn.shared_secrets=[\"a\"]", &named]);
+    let output = answer(&["check-config", "--set", "turn.shared_secrets=[\"a\"]", &named]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(said.contains("is fine.\n  checked for turn-server"), "{said}");
@@ -117,7 +119,7 @@ fn files_that_the_settings_name_are_looked_at() {
     let lines = "[turn]\nshared_secrets = [\"a\"]\n[turn.tls]\ncertificates = [{ certificate = \"/nowhere/a\", key = \"/nowhere/b\" }]\n";
     for name in ["turn-server.toml", "watari.toml"] {
         let file = written(folder.path(), name, lines);
-        let output = answer(&["check", "--json", &file]);
+        let output = answer(&["check-config", "--json", &file]);
         assert_eq!(output.status.code(), Some(78), "{name}");
         let found = &json(&output)["mistakes"][0];
         assert_eq!(found["file"], file.as_str());
@@ -133,11 +135,15 @@ fn a_mistake_in_the_environment_is_said_once_and_a_file_named_there_is_checked()
         let output = watari().args(arguments).env(name, value).output().unwrap();
         (output.status.code(), json(&output))
     };
-    let (code, answered) = told(&["check", "--json", &stun, &stun], "WATARI_STUN__WORKRS", "1");
+    let (code, answered) = told(
+        &["check-config", "--json", &stun, &stun],
+        "WATARI_STUN__WORKRS",
+        "1",
+    );
     assert_eq!(code, Some(78));
     assert_eq!(answered["mistakes"].as_array().unwrap().len(), 1, "{answered}");
     assert_eq!(answered["mistakes"][0]["environment"], "WATARI_STUN__WORKRS");
-    let (code, answered) = told(&["check", "--json"], "WATARI_CONFIG", &stun);
+    let (code, answered) = told(&["check-config", "--json"], "WATARI_CONFIG", &stun);
     assert_eq!(code, Some(0), "{answered}");
     assert_eq!(answered["files"][0]["file"], stun.as_str());
 }

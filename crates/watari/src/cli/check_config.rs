@@ -1,4 +1,4 @@
-//! The flags of `watari check`.
+//! The flags of `watari check-config`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use standalone::Program;
 use super::SettingsArgs;
 
 #[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
+pub(crate) struct CheckConfigArgs {
     /// Settings files; without one only the environment and --set are checked
     #[arg(env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
@@ -68,10 +68,10 @@ impl Kind {
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  watari check watari.toml
-  watari check /etc/watari/*.toml            those of single servers among them
-  watari check --server turn relay.toml      for `turn-server --config relay.toml`
-  watari check --json watari.toml | jq '.mistakes[].line'
+  watari check-config watari.toml
+  watari check-config /etc/watari/*.toml          those of single servers among them
+  watari check-config --server turn relay.toml    for `turn-server --config relay.toml`
+  watari check-config --json watari.toml | jq '.mistakes[].line'
 
 Exit code 78 when there is a mistake.";
 
