@@ -16,6 +16,7 @@
 mod backend;
 mod batch;
 mod buffer;
+mod clock;
 mod cores;
 mod handover;
 mod limits;
@@ -32,6 +33,7 @@ mod worker;
 pub use backend::{Backend, Native, Received, Sent};
 pub use batch::{Batch, ConnectionId, HEADROOM, HeaderFields, Icmp, Origin, Outgoing, Reported, Slot};
 pub use buffer::SLOT_CAPACITY;
+pub use clock::clock_is_synchronised;
 pub use cores::{CAN_PIN, pin_to_core};
 pub use handover::{HandoverFull, Inbox, Outbox, handover};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
