@@ -61,6 +61,12 @@ impl Config {
     pub(crate) fn listens_by_default(&self) -> bool {
         self.listen == Self::default().listen
     }
+
+    /// The UDP addresses that are bound: those of `listen`, or of `behaviour` in families that have two; none of a
+    /// configuration with mistakes.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        Plan::new(self).map_or_else(|_| Vec::new(), |plan| plan.listen)
+    }
 }
 
 impl Check for Config {

@@ -6,6 +6,7 @@ mod changing;
 mod coalesce;
 mod dtls;
 mod hidden;
+mod needs;
 mod oauth;
 mod peer_range;
 mod streams;
@@ -246,7 +247,7 @@ impl Config {
     }
 
     /// Whether DTLS is spoken once there is a certificate: in version 1.2 only, so not where that is too old.
-    pub(crate) fn wants_dtls(&self) -> bool {
+    pub fn wants_dtls(&self) -> bool {
         self.dtls.enabled && self.tls.min_version <= MinVersion::Tls12
     }
 }

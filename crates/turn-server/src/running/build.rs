@@ -236,23 +236,7 @@ fn worker_count(config: &Config) -> usize {
 }
 
 fn report_descriptors(config: &Config, workers: usize) {
-    let ports = u64::from(config.relay.max_port.saturating_sub(config.relay.min_port)) + 1;
-    let relays = ports.min(u64::from(config.limits.allocations) * 2);
-    let addresses = |of: &Option<Vec<SocketAddr>>| of.as_ref().unwrap_or(&config.listen).len();
-    let listeners = config.listen.len() + addresses(&config.listen_tcp) + addresses(&config.listen_tls);
-    let peers = match &config.tcp_relay {
-        // A peer's descriptor beside its client's, and pipes between slow ones.
-        relay if relay.enabled => u64::from(relay.connections) + peer_io::PIPE_DESCRIPTORS * workers as u64,
-        _ => 0,
-    };
-    // A web server's end beside a client's, which is given away and counted no more among those below.
-    let web = match &config.shared_port {
-        shared if shared.upstream.is_some() => 2 * u64::from(shared.upstream_connections),
-        _ => 0,
-    };
-    let wanted =
-        relays + u64::from(config.streams.connections) + peers + web + (listeners * workers) as u64 + 128;
-    match raise_descriptor_limit(wanted) {
+    match raise_descriptor_limit(config.descriptors(workers)) {
         Ok(limit) if limit.is_enough() => info!("{limit}"),
         Ok(limit) => warn!("{limit}"),
         Err(error) => warn!(%error, "the limit of open descriptors is not known"),
