@@ -16,6 +16,7 @@ mod mistake;
 mod names;
 mod pair;
 mod tls;
+mod trust;
 mod watch;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use files::FileError;
 pub use live::Certificates;
 pub use mistake::{Mistake, Problem};
 pub use pair::{Pair, for_name};
+pub use trust::Trust;
 pub use watch::Watch;
