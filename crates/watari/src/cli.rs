@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod check;
 mod check_config;
 mod nat;
 
@@ -13,7 +14,8 @@ use settings::Source;
 use crate::{addresses, say, suite};
 
 pub(crate) use bench::{BenchArgs, BenchCommand, LONGEST, LoadArgs, OtherServer, Scenario, SignalingArgs};
-pub(crate) use check_config::{CheckConfigArgs, Kind};
+pub(crate) use check::CheckArgs;
+pub(crate) use check_config::{CheckConfigArgs, Kind, Which};
 pub(crate) use nat::NatArgs;
 
 /// Version and, when it is known, revision.
@@ -42,6 +44,7 @@ Examples:
   watari credentials --format ice-servers    credentials for another application
   watari default-config > watari.toml        every setting, explained
   watari check-config watari.toml            every mistake in a settings file, at once
+  watari check watari.toml                   what keeps calls from working, and what to do
   watari nat turn.example.org                what the NAT in front of this machine does
   watari bench turn:turn.example.org --user alice --password secret      what a TURN server can do
   watari bench signaling 127.0.0.1:3001      what a signaling server can do
@@ -65,6 +68,9 @@ pub(crate) enum Verb {
     /// Tell how devices learn to trust the certificate of `up --https`
     #[command(after_help = TRUST_EXAMPLES)]
     Trust(TrustArgs),
+    /// Find out what keeps calls from working: settings, ports, addresses, certificates, kernel, clock, and the relay itself
+    #[command(after_help = check::EXAMPLES)]
+    Check(CheckArgs),
     /// Check settings files and list every mistake, without starting anything
     #[command(after_help = check_config::EXAMPLES)]
     CheckConfig(CheckConfigArgs),

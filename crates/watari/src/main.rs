@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Some(Verb::Bench(arguments)) => verbs::bench::run(&arguments),
         Some(Verb::Trust(arguments)) => verbs::trust::run(&arguments),
         Some(Verb::Health(arguments)) => verbs::health::run(&arguments),
+        Some(Verb::Check(arguments)) => verbs::check::run(&arguments),
         Some(Verb::CheckConfig(arguments)) => verbs::check_config::run(&arguments),
         Some(Verb::DefaultConfig(arguments)) => verbs::default_config::run(&arguments),
         Some(Verb::ManPages { folder }) => verbs::man_pages::run(&folder),

@@ -32,6 +32,8 @@ pub(crate) struct Colours {
     pub(crate) strong: &'static str,
     pub(crate) link: &'static str,
     pub(crate) faint: &'static str,
+    pub(crate) good: &'static str,
+    pub(crate) warning: &'static str,
     pub(crate) error: &'static str,
     pub(crate) plain: &'static str,
 }
@@ -41,6 +43,8 @@ impl Colours {
         strong: "",
         link: "",
         faint: "",
+        good: "",
+        warning: "",
         error: "",
         plain: "",
     };
@@ -48,6 +52,8 @@ impl Colours {
         strong: "\x1b[1m",
         link: "\x1b[36m",
         faint: "\x1b[2m",
+        good: "\x1b[32m",
+        warning: "\x1b[1;33m",
         error: "\x1b[1;31m",
         plain: "\x1b[0m",
     };

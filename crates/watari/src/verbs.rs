@@ -1,6 +1,7 @@
 //! What `watari` can do, one module a verb.
 
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod check_config;
 pub(crate) mod credentials;
 pub(crate) mod default_config;

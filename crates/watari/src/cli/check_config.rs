@@ -3,12 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
+use settings::Source;
 use standalone::Program;
 
 use super::SettingsArgs;
+use crate::suite;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigArgs {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which settings are checked.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
     /// Settings files; without one only the environment and --set are checked
     #[arg(env = "WATARI_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
@@ -18,9 +30,38 @@ pub(crate) struct CheckConfigArgs {
     pub(crate) server: Option<Kind>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-    /// Answer as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+}
+
+impl Which {
+    /// The files, each with whose settings it holds; without one, the environment alone.
+    pub(crate) fn files(&self) -> Vec<(Option<PathBuf>, Kind)> {
+        let files = if self.files.is_empty() {
+            vec![None]
+        } else {
+            self.files.iter().cloned().map(Some).collect()
+        };
+        let with_kind = |file: Option<PathBuf>| {
+            let by_name = || file.as_deref().map_or(Kind::Suite, Kind::of);
+            let kind = self.server.unwrap_or_else(by_name);
+            (file, kind)
+        };
+        files.into_iter().map(with_kind).collect()
+    }
+
+    /// The layers of settings of one of them.
+    pub(crate) fn source(&self, file: Option<PathBuf>, kind: Kind) -> Source {
+        let Some(program) = kind.program() else {
+            return self.settings.source(file);
+        };
+        let mut source = program.source(file);
+        // They are flags of this command.
+        let own = |name: &str| suite::RESERVED.contains(&name.trim_start_matches(suite::ENV_PREFIX));
+        source.env.retain(|(name, _)| !own(name));
+        for (key, value) in &self.settings.set {
+            source.set(key, value);
+        }
+        source
+    }
 }
 
 /// Whose settings a file holds.

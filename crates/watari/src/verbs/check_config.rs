@@ -5,28 +5,33 @@ use std::{fmt, path::PathBuf};
 use certificates::{Certificates, Pair};
 use lifecycle::exit;
 use serde_json::{Value, json};
-use settings::{Mistake, Mistakes, Place};
+use settings::{Mistake, Mistakes, Place, Source};
 
 use crate::{
-    cli::{CheckConfigArgs, Kind},
+    cli::{CheckConfigArgs, Kind, Which},
     failure::Failure,
     say,
-    suite::{self, Suite},
+    suite::Suite,
 };
 
 /// Loads the settings and says what is wrong with them, or what they amount to.
 pub(crate) fn run(arguments: &CheckConfigArgs) -> Result<(), Failure> {
-    let files: Vec<_> = if arguments.files.is_empty() {
-        vec![None]
-    } else {
-        arguments.files.iter().cloned().map(Some).collect()
-    };
+    tell(look(&arguments.which), arguments.json)
+}
+
+/// Looks at each file.
+pub(crate) fn look(which: &Which) -> Vec<Checked> {
+    let files = which.files().into_iter();
     let mut checked: Vec<_> = files
-        .into_iter()
-        .map(|file| Checked::new(arguments, file))
+        .map(|(file, kind)| Checked::new(which, file, kind))
         .collect();
     say_once(&mut checked);
-    if arguments.json {
+    checked
+}
+
+/// Says what was found, and fails where there is a mistake.
+pub(crate) fn tell(checked: Vec<Checked>, json: bool) -> Result<(), Failure> {
+    if json {
         return answer_json(&checked);
     }
     let mut wrong = Vec::new();
@@ -56,37 +61,42 @@ fn say_once(checked: &mut [Checked]) {
 }
 
 /// One file and what was found in it.
-struct Checked {
+pub(crate) struct Checked {
     file: Option<PathBuf>,
     kind: Kind,
     found: Result<String, Vec<Mistake>>,
 }
 
 impl Checked {
-    fn new(arguments: &CheckConfigArgs, file: Option<PathBuf>) -> Self {
-        let by_name = || file.as_deref().map_or(Kind::Suite, Kind::of);
-        let kind = arguments.server.unwrap_or_else(by_name);
+    fn new(which: &Which, file: Option<PathBuf>, kind: Kind) -> Self {
+        let source = which.source(file.clone(), kind);
         let found = match kind.program() {
-            None => of_suite(arguments, file.clone()),
-            Some(program) => {
-                let mut source = program.source(file.clone());
-                // They are flags of this command.
-                let own = |name: &str| suite::RESERVED.contains(&name.trim_start_matches(suite::ENV_PREFIX));
-                source.env.retain(|(name, _)| !own(name));
-                for (key, value) in &arguments.settings.set {
-                    source.set(key, value);
-                }
-                let found = program.check(&source);
-                found.map(|()| format!("  {:<10} {}\n", "checked for", program.name))
-            }
+            None => of_suite(&source),
+            Some(program) => program
+                .check(&source)
+                .map(|()| format!("  {:<10} {}\n", "checked for", program.name)),
         };
         let found = found.map_err(|mistakes| mistakes.iter().cloned().collect());
         Self { file, kind, found }
     }
+
+    /// Whether there is no mistake.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.found.is_ok()
+    }
+
+    /// What it is called when it is fine: its name, and whose settings it holds.
+    pub(crate) fn title(&self) -> String {
+        let of = self.kind.name();
+        self.file.as_ref().map_or_else(
+            || format!("environment and flags (for {of})"),
+            |file| format!("{} (for {of})", file.display()),
+        )
+    }
 }
 
-fn of_suite(arguments: &CheckConfigArgs, file: Option<PathBuf>) -> Result<String, Mistakes> {
-    let suite: Suite = settings::load(&arguments.settings.source(file))?;
+fn of_suite(source: &Source) -> Result<String, Mistakes> {
+    let suite: Suite = settings::load(source)?;
     Ok(format!("{}{}", suite.summary(), certificates(&suite)))
 }
 

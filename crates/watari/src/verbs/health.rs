@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &HealthArgs) -> Result<(), Failure> {
 }
 
 /// Where to ask a server that listens at `address`.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -46,7 +46,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// Gets a page; tells whether the answer was 200, and its body.
-fn ask(address: SocketAddr, path: &str) -> io::Result<(bool, String)> {
+pub(crate) fn ask(address: SocketAddr, path: &str) -> io::Result<(bool, String)> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

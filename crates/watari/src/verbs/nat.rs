@@ -64,6 +64,59 @@ pub(crate) fn run(arguments: &NatArgs) -> Result<(), Failure> {
     }
 }
 
+/// How one server elsewhere sees this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Outside {
+    pub(crate) public: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// What that means for WebRTC.
+    pub(crate) words: &'static str,
+    /// Whether the NAT maps each destination to another port; nothing is known from a server with one address.
+    pub(crate) is_symmetric: Option<bool>,
+}
+
+/// Asks a server as `watari nat` does.
+pub(crate) fn outside(server: &Target, patience: Duration) -> Result<Outside, Unreachable> {
+    let unable = |error: io::Error| Unreachable::Unresolved {
+        server: server.to_string(),
+        reason: error.to_string(),
+    };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let report = runtime.map_err(unable)?.block_on(discover(&NatArgs {
+        server: server.clone(),
+        ipv4: false,
+        ipv6: false,
+        local: None,
+        timeout: patience.as_secs(),
+        lifetime: None,
+        // Progress is for people who wait for this alone.
+        json: true,
+    }))?;
+    let is_symmetric = match report.mapping {
+        report::Finding::Found(dependence) => Some(dependence != report::Dependence::EndpointIndependent),
+        report::Finding::Unknown(_) => None,
+    };
+    Ok(Outside {
+        public: report.public,
+        local: report.local,
+        words: report.webrtc.words,
+        is_symmetric: is_symmetric.filter(|_| report.nat),
+    })
+}
+
+/// Whether a STUN server answers a Binding request there.
+pub(crate) fn answers(server: SocketAddr, patience: Duration) -> io::Result<bool> {
+    let any: IpAddr = match server {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let probe = probe::Probe::open(any, patience).await?;
+        Ok(probe.ask(binding::Question::plain(server)).await.is_ok())
+    })
+}
+
 async fn discover(arguments: &NatArgs) -> Result<Report, Unreachable> {
     let progress = Progress::new(arguments.json);
     progress.say(&format!("asking {} for this machine's address", arguments.server));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod check;
 mod check_config;
 mod https;
 mod nat;

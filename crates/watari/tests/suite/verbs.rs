@@ -197,6 +197,7 @@ fn wrong_flags_exit_with_64_and_help_with_0() {
         "credentials",
         "nat",
         "bench",
+        "check",
         "check-config",
         "default-config",
         "completions",

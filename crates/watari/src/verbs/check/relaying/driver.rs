@@ -1,0 +1,198 @@
+//! Moves the bytes of a TURN client that nobody here wrote, between its state machine and a socket.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the client's events, of which one is awaited"
+)]
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use stun_wire::{Class, Message};
+use turn_client_proto::{
+    api::{Transmit, TurnClientApi, TurnEvent, TurnPollRet, TurnRecvRet},
+    prelude::DelayedTransmitBuild,
+    stun::Instant as Moment,
+    types::TransportType,
+};
+
+use super::{Trouble, line::Line};
+
+/// The first 401 is the challenge; the second says that what it was answered with is not believed.
+const UNBELIEVED: u32 = 2;
+
+/// RFC 8656 §19: what peers that the rules forbid are refused with.
+const FORBIDDEN: u16 = 403;
+
+/// A client with its socket and its clock.
+pub(super) struct Driver<C> {
+    client: C,
+    line: Line,
+    start: Instant,
+    deadline: Instant,
+    events: Vec<TurnEvent>,
+    data: Vec<(SocketAddr, Vec<u8>)>,
+    /// The code of the last error response, and how many had 401: the client ignores those that nobody signed.
+    refusal: Option<u16>,
+    unauthorized: u32,
+    is_closed: bool,
+}
+
+impl<C: TurnClientApi> Driver<C> {
+    /// Starts a client on this line and waits for its allocation.
+    pub(super) fn allocate(line: Line, client: C, patience: Duration) -> Result<(Self, SocketAddr), Trouble> {
+        let mut driver = Self {
+            client,
+            line,
+            start: Instant::now(),
+            deadline: Instant::now() + patience,
+            events: Vec::new(),
+            data: Vec::new(),
+            refusal: None,
+            unauthorized: 0,
+            is_closed: false,
+        };
+        let allocated = driver.until(|driver| {
+            if driver.unauthorized >= UNBELIEVED {
+                return Some(None);
+            }
+            driver.event(|event| match event {
+                TurnEvent::AllocationCreated(_, relayed) => Some(Some(*relayed)),
+                TurnEvent::AllocationCreateFailed(_) => Some(None),
+                _ => None,
+            })
+        });
+        match allocated {
+            Ok(Some(relayed)) => Ok((driver, relayed)),
+            Ok(None) => Err(Trouble::Refused(driver.refusal)),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Gives itself so much time from now on.
+    pub(super) fn be_patient(&mut self, patience: Duration) {
+        self.deadline = Instant::now() + patience;
+    }
+
+    /// Binds a channel, and so permits the peer. A permission alone would be asked for without a port by this client, and a
+    /// relay of the server's own is known by its port.
+    pub(super) fn bind(&mut self, peer: SocketAddr) -> Result<(), Trouble> {
+        let now = self.now();
+        self.refusal = None;
+        let asked = self.client.bind_channel(TransportType::Udp, peer, now);
+        asked.map_err(|error| Trouble::Broken(error.to_string()))?;
+        let is_bound = self.until(|driver| {
+            driver.event(|event| match event {
+                TurnEvent::ChannelCreated(_, bound) => (*bound == peer).then_some(true),
+                TurnEvent::ChannelCreateFailed(..) => Some(false),
+                _ => None,
+            })
+        });
+        match (is_bound?, self.refusal) {
+            (true, _) => Ok(()),
+            (false, Some(FORBIDDEN)) => Err(Trouble::PeerRefused),
+            (false, code) => Err(Trouble::Refused(code)),
+        }
+    }
+
+    pub(super) fn send(&mut self, peer: SocketAddr, data: &[u8]) -> Result<(), Trouble> {
+        let now = self.now();
+        let sent = self.client.send_to(TransportType::Udp, peer, data, now);
+        if let Some(transmit) = sent.map_err(|error| Trouble::Broken(error.to_string()))? {
+            self.line.send(&transmit.data.build())?;
+        }
+        self.flush()
+    }
+
+    /// Waits for what comes from a peer.
+    pub(super) fn next(&mut self) -> Result<(SocketAddr, Vec<u8>), Trouble> {
+        let next = self.until(|driver| (!driver.data.is_empty()).then(|| driver.data.remove(0)));
+        next.map_err(|trouble| match trouble {
+            Trouble::Silent => Trouble::NotRelayed,
+            other => other,
+        })
+    }
+
+    /// Asks for the end of the allocation; if it gets lost, the allocation ends by itself.
+    pub(super) fn end(mut self) {
+        let now = self.now();
+        let _ = self.client.delete(now);
+        let _ = self.step();
+    }
+
+    fn event<T>(&mut self, is: impl Fn(&TurnEvent) -> Option<T>) -> Option<T> {
+        let mut events = self.events.iter().enumerate();
+        let (place, found) = events.find_map(|(at, event)| Some((at, is(event)?)))?;
+        self.events.remove(place);
+        Some(found)
+    }
+
+    fn until<T>(&mut self, mut is: impl FnMut(&mut Self) -> Option<T>) -> Result<T, Trouble> {
+        loop {
+            if let Some(found) = is(self) {
+                return Ok(found);
+            }
+            if self.is_closed {
+                return Err(Trouble::Broken("the connection was closed".to_owned()));
+            }
+            if Instant::now() >= self.deadline {
+                return Err(Trouble::Silent);
+            }
+            self.step()?;
+        }
+    }
+
+    /// Sends what the client wants sent, and hands it what has come.
+    fn step(&mut self) -> Result<(), Trouble> {
+        let now = self.now();
+        if let TurnPollRet::Closed = self.client.poll(now) {
+            self.is_closed = true;
+        }
+        self.flush()?;
+        let Some(bytes) = self.line.receive()? else {
+            return Ok(());
+        };
+        self.note_refusal(&bytes);
+        let received = Transmit::new(
+            bytes,
+            self.client.transport(),
+            self.client.remote_addr(),
+            self.client.local_addr(),
+        );
+        let now = self.now();
+        if let TurnRecvRet::PeerData(data) = self.client.recv(received, now) {
+            self.data.push((data.peer, data.data().to_vec()));
+        }
+        while let Some(data) = self.client.poll_recv(now) {
+            self.data.push((data.peer, data.data().to_vec()));
+        }
+        self.flush()
+    }
+
+    fn note_refusal(&mut self, bytes: &[u8]) {
+        if let Ok(message) = Message::parse(bytes)
+            && message.class() == Class::Error
+            && let Some(Ok(error)) = message.error_code()
+        {
+            self.refusal = Some(error.code);
+            self.unauthorized += u32::from(error.code == 401);
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Trouble> {
+        let now = self.now();
+        while let Some(transmit) = self.client.poll_transmit(now) {
+            self.line.send(&transmit.data)?;
+        }
+        while let Some(event) = self.client.poll_event() {
+            self.events.push(event);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_std(self.start)
+    }
+}

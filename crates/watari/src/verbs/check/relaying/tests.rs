@@ -1,0 +1,100 @@
+use std::path::PathBuf;
+
+use certificates::PairConfig;
+
+use super::{
+    super::{finding::Grade, sockets::Process},
+    *,
+};
+
+fn relay(pairs: usize, has_dtls: bool) -> Relay {
+    let pair = PairConfig {
+        certificate: PathBuf::from("/c"),
+        key: PathBuf::from("/k"),
+        awaited: false,
+    };
+    Relay {
+        config: turn_server::Config::default(),
+        account: Account::None { why: String::new() },
+        pairs: vec![pair; pairs],
+        has_dtls,
+    }
+}
+
+fn ours(part: Part, address: &str) -> (Listener, Place) {
+    let listener = Listener {
+        part,
+        address: address.parse().unwrap(),
+    };
+    let process = Process {
+        pid: 1,
+        name: "watari".to_owned(),
+    };
+    (listener, Place::Ours(process))
+}
+
+fn tried(relay: &Relay, places: &[(Listener, Place)]) -> Vec<(&'static str, SocketAddr)> {
+    let ways = ways(relay, places);
+    ways.iter()
+        .map(|way| (way.transport.word(), way.server))
+        .collect()
+}
+
+#[test]
+fn every_transport_is_tried_where_it_is_listened_for() {
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let mut places = vec![
+        ours(Part::TurnTcp, "192.0.2.1:3478"),
+        ours(Part::Turn, "192.0.2.1:3478"),
+        ours(Part::Page, "127.0.0.1:3001"),
+    ];
+    let (first, tls) = (address("192.0.2.1:3478"), address("192.0.2.1:5349"));
+    assert_eq!(tried(&relay(0, false), &places), [("UDP", first), ("TCP", first)]);
+    assert_eq!(
+        tried(&relay(1, true), &places),
+        [("UDP", first), ("TCP", first), ("TLS", first), ("DTLS", first)]
+    );
+    places.push(ours(Part::TurnTls, "192.0.2.1:5349"));
+    assert_eq!(
+        tried(&relay(1, false), &places),
+        [("UDP", first), ("TCP", first), ("TLS", tls)]
+    );
+    places[0].1 = Place::Free;
+    assert_eq!(tried(&relay(1, false), &places), [("UDP", first), ("TLS", tls)]);
+}
+
+#[test]
+fn a_relay_of_the_other_family_is_asked_for_where_there_is_no_other() {
+    let mut relay = relay(0, false);
+    assert!(relay_family(&relay, true) && !relay_family(&relay, false));
+    relay.config.relay.addresses.push(turn_server::RelayAddress {
+        local: None,
+        external: Some("203.0.113.7".parse().unwrap()),
+    });
+    assert!(relay_family(&relay, true) && relay_family(&relay, false));
+}
+
+#[test]
+fn each_trouble_says_what_to_do() {
+    let way = Way {
+        transport: Transport::Tcp,
+        server: "192.0.2.1:3478".parse().unwrap(),
+        relay_is_ipv4: true,
+    };
+    let judged = |trouble| judge(way, Err(trouble), "/s/secrets.toml");
+    let wrong = judged(Trouble::Refused(Some(401)));
+    assert_eq!(wrong.grade, Grade::Problem);
+    assert!(
+        wrong.what.contains("TURN over TCP at 192.0.2.1:3478"),
+        "{wrong:?}"
+    );
+    assert!(wrong.what.contains("/s/secrets.toml"), "{wrong:?}");
+    assert!(judged(Trouble::Silent).todo.unwrap().contains("tcp port 3478"));
+    assert!(
+        judged(Trouble::Refused(Some(486)))
+            .todo
+            .unwrap()
+            .contains("allocations_per_user")
+    );
+    assert_eq!(judged(Trouble::PeerRefused).grade, Grade::Warning);
+}

@@ -1,0 +1,198 @@
+//! Which sockets there are on this machine, and whose, as `/proc` tells.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+/// A bound UDP socket or a listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) is_udp: bool,
+    pub(super) address: SocketAddr,
+    inode: u64,
+}
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    pub(super) name: String,
+}
+
+/// All bound sockets, and the processes that hold them, as far as this user may see.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    pub(super) bound: Vec<Bound>,
+    holders: BTreeMap<u64, Process>,
+}
+
+impl Sockets {
+    /// Looks at everything there is; empty where there is no `/proc`.
+    pub(super) fn look() -> Self {
+        let tables = [("udp", true), ("udp6", true), ("tcp", false), ("tcp6", false)];
+        let bound = tables.iter().flat_map(|(name, is_udp)| {
+            let text = fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
+            let found: Vec<_> = text.lines().filter_map(|line| read(line, *is_udp)).collect();
+            found
+        });
+        Self {
+            bound: bound.collect(),
+            holders: holders(),
+        }
+    }
+
+    /// Those that keep others from binding this address.
+    pub(super) fn at(&self, is_udp: bool, address: SocketAddr) -> impl Iterator<Item = &Bound> {
+        self.bound.iter().filter(move |bound| {
+            bound.is_udp == is_udp && bound.address.port() == address.port() && covers(bound.address, address)
+        })
+    }
+
+    /// Who holds a socket.
+    pub(super) fn holder(&self, bound: &Bound) -> Option<&Process> {
+        self.holders.get(&bound.inode)
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(sockets: &[Given<'_>]) -> Self {
+        let mut all = Self::default();
+        for (inode, (is_udp, address, process)) in (1..).zip(sockets) {
+            all.bound.push(Bound {
+                is_udp: *is_udp,
+                address: address.parse().unwrap(),
+                inode,
+            });
+            if let Some((pid, name)) = process {
+                let name = (*name).to_owned();
+                all.holders.insert(inode, Process { pid: *pid, name });
+            }
+        }
+        all
+    }
+}
+
+/// Whether it is of UDP, its address, and who holds it.
+#[cfg(test)]
+pub(super) type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
+
+/// Whether one of them stands in the way of the other: the same address, or the wildcard of its family.
+fn covers(one: SocketAddr, other: SocketAddr) -> bool {
+    let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    same && one.is_ipv4() == other.is_ipv4()
+}
+
+/// A line of `/proc/net/tcp` and its like.
+fn read(line: &str, is_udp: bool) -> Option<Bound> {
+    const LISTENING: &str = "0A";
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let address = address(words.next()?)?;
+    let state = words.nth(1)?;
+    if !is_udp && state != LISTENING {
+        return None;
+    }
+    let inode = words.nth(5)?.parse().ok()?;
+    Some(Bound {
+        is_udp,
+        address,
+        inode,
+    })
+}
+
+/// `0100007F:0D96`: each 32 bits of the address are a number of this machine.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let mut bytes = Vec::with_capacity(16);
+    for at in (0..ip.len()).step_by(8) {
+        let number = u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?;
+        bytes.extend(number.to_ne_bytes());
+    }
+    let ip: IpAddr = if let Ok(v4) = <[u8; 4]>::try_from(&bytes[..]) {
+        Ipv4Addr::from(v4).into()
+    } else {
+        Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[..]).ok()?).into()
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+fn holders() -> BTreeMap<u64, Process> {
+    let mut holders = BTreeMap::new();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    for folder in processes {
+        let pid = folder.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid {
+            add_sockets(&folder.path(), pid, &mut holders);
+        }
+    }
+    holders
+}
+
+fn add_sockets(folder: &Path, pid: u32, holders: &mut BTreeMap<u64, Process>) {
+    // Those of other users are for root alone.
+    let descriptors = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
+    let inodes = descriptors.filter_map(|descriptor| {
+        let target = fs::read_link(descriptor.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+        inode.parse::<u64>().ok()
+    });
+    let mut inodes = inodes.peekable();
+    if inodes.peek().is_none() {
+        return;
+    }
+    let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
+    let process = Process {
+        pid,
+        name: name.trim().to_owned(),
+    };
+    holders.extend(inodes.map(|inode| (inode, process.clone())));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listening_sockets_are_read_and_connections_are_not() {
+        let line = |local: &str, state: &str| {
+            format!(
+                "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  0  0 4711 1 0 100"
+            )
+        };
+        let loopback = if cfg!(target_endian = "little") {
+            "0100007F"
+        } else {
+            "7F000001"
+        };
+        let found = read(&line(&format!("{loopback}:0D96"), "0A"), false).unwrap();
+        assert_eq!(found.address, "127.0.0.1:3478".parse().unwrap());
+        assert_eq!(found.inode, 4711);
+        assert_eq!(read(&line(&format!("{loopback}:0D96"), "01"), false), None);
+        let any = read(&line(&format!("{}:0D96", "0".repeat(32)), "07"), true).unwrap();
+        assert_eq!(any.address, "[::]:3478".parse().unwrap());
+        assert_eq!(
+            read("  sl  local_address rem_address   st tx_queue rx_queue", false),
+            None
+        );
+    }
+
+    #[test]
+    fn a_wildcard_stands_in_the_way_of_each_address_of_its_family() {
+        let sockets = Sockets::of(&[(true, "0.0.0.0:3478", None), (false, "10.0.0.1:3478", None)]);
+        let at = |is_udp, address: &str| sockets.at(is_udp, address.parse().unwrap()).count();
+        assert_eq!(at(true, "192.0.2.1:3478"), 1);
+        assert_eq!(at(true, "[::1]:3478"), 0);
+        assert_eq!(at(false, "192.0.2.1:3478"), 0);
+        assert_eq!(at(false, "0.0.0.0:3478"), 1);
+    }
+
+    #[test]
+    fn a_socket_of_this_process_is_found_and_named() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sockets = Sockets::look();
+        let found = sockets.at(true, socket.local_addr().unwrap()).next().unwrap();
+        assert_eq!(sockets.holder(found).unwrap().pid, std::process::id());
+    }
+}

@@ -1,0 +1,348 @@
+//! What is checked: what the settings of the suite, or of single servers, come to on this machine.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use certificates::{Challenge, MinVersion, PairConfig};
+use serde::Deserialize;
+use settings::{Check, Report};
+use turn_credentials::Secret;
+
+use crate::{
+    cli::{CheckArgs, Kind},
+    failure::Failure,
+    state,
+    suite::Suite,
+};
+
+/// Everything that is looked at.
+#[derive(Default)]
+pub(super) struct Subject {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) relay: Option<Relay>,
+    /// The pairs of files of all listeners.
+    pub(super) pairs: Vec<PairConfig>,
+    /// Files that hold secrets.
+    pub(super) secret_files: Vec<PathBuf>,
+    /// The folder that the suite keeps, and what it minted there.
+    pub(super) state: Option<PathBuf>,
+    /// The certificate of the suite's own authority.
+    pub(super) authority: Option<PathBuf>,
+    /// The names by which clients reach the servers, as far as the settings tell.
+    pub(super) names: Vec<String>,
+    pub(super) redis: Option<String>,
+    /// Descriptors that signaling needs.
+    pub(super) connections: u64,
+}
+
+/// The relay and how it is tried.
+pub(super) struct Relay {
+    pub(super) config: turn_server::Config,
+    pub(super) account: Account,
+    /// The pairs that it shows.
+    pub(super) pairs: Vec<PairConfig>,
+    pub(super) has_dtls: bool,
+}
+
+/// With what an allocation is asked for.
+pub(super) enum Account {
+    Secret { secret: Secret, origin: String },
+    User { name: String, password: String },
+    None { why: String },
+}
+
+/// A place where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listener {
+    pub(super) part: Part,
+    pub(super) address: SocketAddr,
+}
+
+/// What listens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Turn,
+    TurnTcp,
+    TurnTls,
+    Stun,
+    StunTcp,
+    Page,
+    Https,
+    Signaling,
+    Metrics,
+    Acme,
+}
+
+impl Part {
+    /// What people call it, and the key that moves it.
+    pub(super) const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Turn => ("TURN over UDP", "turn.listen"),
+            Self::TurnTcp => ("TURN over TCP", "turn.listen_tcp"),
+            Self::TurnTls => ("TURN over TLS", "turn.listen_tls"),
+            Self::Stun => ("STUN over UDP", "stun.listen"),
+            Self::StunTcp => ("STUN over TCP", "stun.listen_tcp"),
+            Self::Page => ("the page", "web.listen"),
+            Self::Https => ("the page over HTTPS", "web.listen_https"),
+            Self::Signaling => ("signaling", "signaling.listen"),
+            Self::Metrics => ("metrics and health", "metrics.listen"),
+            Self::Acme => ("ACME's questions", "tls.acme.listen"),
+        }
+    }
+
+    pub(super) const fn is_udp(self) -> bool {
+        matches!(self, Self::Turn | Self::Stun)
+    }
+}
+
+impl Subject {
+    /// Reads what has been found to be without mistakes.
+    pub(super) fn read(arguments: &CheckArgs) -> Result<Self, Failure> {
+        let mut subject = Self::default();
+        for (file, kind) in arguments.which.files() {
+            let source = arguments.which.source(file.clone(), kind);
+            if kind == Kind::Suite {
+                subject.suite(&settings::load(&source)?, arguments)?;
+            } else {
+                subject.alone(kind, settings::load(&source)?);
+            }
+            subject
+                .secret_files
+                .extend(file.filter(|file| holds_secrets(file)));
+        }
+        subject.names.extend(arguments.host.iter().cloned());
+        Ok(subject)
+    }
+
+    fn listen(&mut self, part: Part, addresses: &[SocketAddr]) {
+        let new = addresses.iter().map(|address| Listener {
+            part,
+            address: *address,
+        });
+        self.listeners.extend(new);
+    }
+
+    fn suite(&mut self, suite: &Suite, arguments: &CheckArgs) -> Result<(), Failure> {
+        let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
+        let mut common = suite.tls.certificates.clone();
+        if suite.tls.acme.is_on() {
+            common.push(kept_pair(&folder.join("acme")));
+            self.names.extend(suite.tls.acme.domains.iter().cloned());
+            if suite.tls.acme.challenge == Challenge::Http01 {
+                self.listen(Part::Acme, &suite.tls.acme.listen);
+            }
+        }
+        if suite.tls.local_authority {
+            common.push(kept_pair(&folder.join("https")));
+            self.authority = Some(folder.join("https/authority.crt"));
+        }
+        let of_turn = [&suite.turn.tls.certificates[..], &common].concat();
+        self.pairs.extend(of_turn.iter().cloned());
+        self.pairs.extend(suite.stun.tls.certificates.iter().cloned());
+        let mut turn = suite.turn.clone();
+        turn.tls.min_version = turn.tls.min_version.max(suite.tls.min_version);
+        let account = minted(&folder).unwrap_or_else(|| account(&turn));
+        let tls = suite.listen_turn_tls();
+        self.turn(turn, &tls, of_turn, account);
+        if suite.wants_stun() {
+            self.stun(&suite.stun);
+        }
+        self.listen(Part::Page, &suite.web.listen);
+        self.listen(Part::Https, suite.listen_https());
+        self.listen(Part::Metrics, &[suite.metrics.listen]);
+        self.signaling(&suite.signaling);
+        self.state = Some(folder);
+        Ok(())
+    }
+
+    fn alone(&mut self, kind: Kind, alone: Alone) {
+        let metrics = |port: u16| {
+            let default = (Ipv4Addr::LOCALHOST, port).into();
+            [alone.metrics.listen.unwrap_or(default)]
+        };
+        match kind {
+            Kind::Suite => {}
+            Kind::Turn => {
+                let pairs = alone.turn.tls.certificates.clone();
+                let by_default = || {
+                    alone
+                        .turn
+                        .listen
+                        .iter()
+                        .map(|at| (at.ip(), 5349).into())
+                        .collect()
+                };
+                let tls: Vec<SocketAddr> = match (&alone.turn.listen_tls, pairs.is_empty()) {
+                    (_, true) => Vec::new(),
+                    (Some(tls), false) => tls.clone(),
+                    (None, false) => by_default(),
+                };
+                self.listen(Part::Metrics, &metrics(9641));
+                self.pairs.extend(pairs.iter().cloned());
+                let account = account(&alone.turn);
+                self.turn(alone.turn, &tls, pairs, account);
+            }
+            Kind::Stun => {
+                self.listen(Part::Metrics, &metrics(9643));
+                self.pairs.extend(alone.stun.tls.certificates.iter().cloned());
+                self.stun(&alone.stun);
+            }
+            Kind::Signaling => {
+                self.listen(Part::Signaling, &[alone.signaling.listen]);
+                self.listen(Part::Metrics, &metrics(9642));
+                self.signaling(&alone.signaling);
+            }
+            Kind::Web => self.listen(Part::Page, &[alone.web.listen]),
+        }
+    }
+
+    fn turn(
+        &mut self,
+        config: turn_server::Config,
+        tls: &[SocketAddr],
+        pairs: Vec<PairConfig>,
+        account: Account,
+    ) {
+        self.listen(Part::Turn, &config.listen);
+        self.listen(
+            Part::TurnTcp,
+            config.listen_tcp.as_ref().unwrap_or(&config.listen),
+        );
+        self.listen(Part::TurnTls, tls);
+        self.secret_files.extend(config.shared_secret_file.clone());
+        self.relay = Some(Relay {
+            has_dtls: cfg!(feature = "dtls")
+                && config.dtls.enabled
+                && config.tls.min_version <= MinVersion::Tls12
+                && !pairs.is_empty(),
+            config,
+            account,
+            pairs,
+        });
+    }
+
+    fn stun(&mut self, config: &stun_server::Config) {
+        let udp = config.addresses();
+        self.listen(Part::StunTcp, config.listen_tcp.as_ref().unwrap_or(&udp));
+        self.listen(Part::Stun, &udp);
+    }
+
+    fn signaling(&mut self, config: &signaling::Config) {
+        self.connections += config.limits.connections as u64;
+        self.secret_files.extend(config.ice.secret_file.clone());
+        self.redis = config.cluster.redis.as_ref().map(|url| url.0.clone());
+    }
+}
+
+/// The file of a single server, as far as it is looked at; that there is no mistake in it is known.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Alone {
+    turn: turn_server::Config,
+    stun: stun_server::Config,
+    signaling: signaling::Config,
+    web: demo_web::Config,
+    metrics: Pages,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Pages {
+    listen: Option<SocketAddr>,
+}
+
+impl Check for Alone {
+    fn check(&self, _: &mut Report<'_>) {}
+}
+
+/// What ACME and the suite's own authority keep in their folders: chain and key in one file.
+fn kept_pair(folder: &Path) -> PairConfig {
+    let path = folder.join("server.pem");
+    PairConfig {
+        certificate: path.clone(),
+        key: path,
+        awaited: true,
+    }
+}
+
+/// What the suite minted, once it has.
+fn minted(folder: &Path) -> Option<Account> {
+    let secrets = state::load(folder).ok()?;
+    Some(Account::Secret {
+        secret: Secret::new(secrets.turn_secret),
+        origin: folder.join(state::FILE).display().to_string(),
+    })
+}
+
+/// What the settings of a TURN server give.
+fn account(config: &turn_server::Config) -> Account {
+    let of_secret = |secret: &str, origin: String| Account::Secret {
+        secret: Secret::new(secret),
+        origin,
+    };
+    if let Some(secret) = config.shared_secrets.first() {
+        return of_secret(secret.reveal(), "turn.shared_secrets".to_owned());
+    }
+    if let Some(path) = &config.shared_secret_file {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Some(secret) = text.lines().map(str::trim).find(|line| !line.is_empty()) {
+            return of_secret(secret, path.display().to_string());
+        }
+    }
+    match config.user_with_password() {
+        Some((name, password)) => Account::User {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        },
+        None => Account::None {
+            why: "there is no secret yet and no user with a password".to_owned(),
+        },
+    }
+}
+
+/// Whether a settings file says something that others should not read.
+fn holds_secrets(file: &Path) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let names = [
+        "shared_secrets",
+        "[turn.users]",
+        "secret =",
+        "api_keys",
+        "redis =",
+    ];
+    let mut lines = text
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('#'));
+    lines.any(|line| names.iter().any(|name| line.starts_with(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_set_a_secret_hold_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("watari.toml");
+        fs::write(&file, "[turn]\n# shared_secrets = [\"north\"]\nrealm = \"a\"\n").unwrap();
+        assert!(!holds_secrets(&file));
+        fs::write(&file, "[turn]\nshared_secrets = [\"north\"]\n").unwrap();
+        assert!(holds_secrets(&file));
+    }
+
+    #[test]
+    fn the_first_secret_is_tried_and_else_a_user() {
+        let mut config = turn_server::Config::default();
+        assert!(matches!(account(&config), Account::None { .. }));
+        config.users.insert("bob".into(), "secret".into());
+        assert!(matches!(account(&config), Account::User { .. }));
+        config.shared_secrets.push("north".into());
+        assert!(
+            matches!(account(&config), Account::Secret { origin, .. } if origin == "turn.shared_secrets")
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! `watari check` at a suite that runs on this machine, and at one that does not.
+
+use std::net::{TcpListener, UdpSocket};
+
+use serde_json::Value;
+
+use crate::support::{Running, answer, folder, text};
+
+/// A port of loopback that is free over UDP and TCP, as far as anyone can tell.
+fn free_port() -> u16 {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Relays take theirs above.
+        if port < 49_152 && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Settings that name where everything listens: what `up` and `check` have to agree upon.
+fn settings(turn: u16, metrics: u16) -> Vec<String> {
+    [
+        format!("turn.listen=[\"127.0.0.1:{turn}\"]"),
+        format!("metrics.listen=127.0.0.1:{metrics}"),
+        "web.listen=[\"127.0.0.1:0\"]".to_owned(),
+    ]
+    .into_iter()
+    .flat_map(|setting| ["--set".to_owned(), setting])
+    .collect()
+}
+
+/// What `watari check` finds with these arguments, and its exit code.
+fn check(arguments: &[String]) -> (Option<i32>, Value) {
+    let mut all = vec!["check", "--json"];
+    all.extend(arguments.iter().map(String::as_str));
+    let output = answer(&all);
+    let told = serde_json::from_slice(&output.stdout);
+    (
+        output.status.code(),
+        told.unwrap_or_else(|_| panic!("{}", text(&output.stderr))),
+    )
+}
+
+/// The findings of a group, each as its grade and its words.
+fn found<'a>(told: &'a Value, group: &str) -> Vec<(&'a str, &'a str)> {
+    let findings = told["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|finding| finding["group"] == group)
+        .map(|finding| {
+            (
+                finding["grade"].as_str().unwrap(),
+                finding["what"].as_str().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_suite_that_runs_is_allocated_at_and_relays() {
+    let (_folder, state) = folder();
+    let mut arguments = settings(free_port(), free_port());
+    arguments.extend(["--state".to_owned(), state.to_str().unwrap().to_owned()]);
+    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let _running = Running::start_as(&flags);
+    let (code, told) = check(&arguments);
+    assert_eq!(code, Some(0), "{told:#}");
+    let relay = found(&told, "Relay");
+    assert_eq!(relay.len(), 2, "{told:#}");
+    for ((grade, what), transport) in relay.into_iter().zip(["UDP", "TCP"]) {
+        assert_eq!(grade, "fine", "{what}");
+        assert!(
+            what.contains(&format!("TURN over {transport} at 127.0.0.1:")),
+            "{what}"
+        );
+        assert!(what.contains("through and back"), "{what}");
+    }
+    let services = found(&told, "Services");
+    assert!(services[0].1.contains("/readyz: ready"), "{told:#}");
+    arguments.push("--offline".to_owned());
+    let (_, told) = check(&arguments);
+    assert!(
+        found(&told, "Relay").is_empty() && found(&told, "Services").is_empty(),
+        "{told:#}"
+    );
+}
+
+#[test]
+fn a_port_that_another_program_has_is_a_problem_and_the_program_is_named() {
+    let (_folder, state) = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = taken.local_addr().unwrap().port();
+    let mut arguments = settings(free_port(), metrics);
+    arguments.extend(["--state".to_owned(), state.to_str().unwrap().to_owned()]);
+    let (code, told) = check(&arguments);
+    assert_eq!(code, Some(1), "{told:#}");
+    let named = format!("(process {})", std::process::id());
+    let ports = found(&told, "Ports");
+    let problem = ports.iter().find(|(grade, _)| *grade == "problem").unwrap();
+    assert!(problem.1.contains(&format!("127.0.0.1:{metrics}")), "{problem:?}");
+    assert!(problem.1.ends_with(&named), "{problem:?}");
+    assert!(!state.exists(), "nothing is changed");
+}
+
+#[test]
+fn wrong_settings_are_told_as_check_config_tells_them() {
+    let wrong = ["--json", "--set", "turn.relm=a"];
+    let by = |verb: &'static str| answer(&[&[verb][..], &wrong].concat());
+    let told = by("check");
+    assert_eq!(told.status.code(), Some(78));
+    assert_eq!(told, by("check-config"));
+}
