@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-need systemd-analyze python3
+need systemd-analyze systemd-socket-activate python3
 
 for unit in "$root"/deploy/systemd/*.service; do
     name=$(basename "$unit")
@@ -21,8 +21,8 @@ else
     ok "no unit hides what the metrics need"
 fi
 "$bin/watari" man-pages "$scratch/man"
-sed -n 's/^Documentation=man:\(.*\)(\([18]\))$/\1.\2/p' "$root"/deploy/systemd/*.service >"$scratch/pages.txt"
-if [ "$(wc -l <"$scratch/pages.txt")" -eq 5 ] && (cd "$scratch/man" && xargs ls) <"$scratch/pages.txt" >"$scratch/ls.txt" 2>&1; then
+sed -n 's/^Documentation=man:\(.*\)(\([18]\))$/\1.\2/p' "$root"/deploy/systemd/*.{service,socket} >"$scratch/pages.txt"
+if [ "$(wc -l <"$scratch/pages.txt")" -eq 8 ] && (cd "$scratch/man" && xargs ls) <"$scratch/pages.txt" >"$scratch/ls.txt" 2>&1; then
     ok "every unit names a manual page that is there"
 else
     not_ok "every unit names a manual page that is there" "$scratch/pages.txt"
@@ -48,7 +48,8 @@ for unit in "$root"/deploy/systemd/*.service; do
     sed "s#^ExecStart=/usr/[a-z/]*/\([a-z-]*\)#ExecStart=$(realpath "$bin")/\1#; s#^ExecStart=/usr/bin/watari#ExecStart=$(realpath "$bin")/watari#" \
         "$unit" >"$scratch/units/$(basename "$unit")"
 done
-if systemd-analyze verify --man=no "$scratch"/units/*.service >"$scratch/verify.log" 2>&1 && ! [ -s "$scratch/verify.log" ]; then
+cp "$root"/deploy/systemd/*.socket "$scratch/units/"
+if systemd-analyze verify --man=no "$scratch"/units/*.service "$scratch"/units/*.socket >"$scratch/verify.log" 2>&1 && ! [ -s "$scratch/verify.log" ]; then
     ok "systemd finds no mistake in the units"
 else
     not_ok "systemd finds no mistake in the units" "$scratch/verify.log"
@@ -70,6 +71,37 @@ tells turn-server --set "turn.listen=[\"127.0.0.1:${ports[0]}\"]" --set 'turn.sh
 tells stun-server --set "stun.listen=[\"127.0.0.1:${ports[0]}\"]" "${metrics[@]}"
 tells signaling --set "signaling.listen=127.0.0.1:${ports[1]}" --set "signaling.ice.secret=a secret of the tests" "${metrics[@]}"
 tells demo-web --set "web.listen=127.0.0.1:${ports[1]}"
+
+# is_passed PATH PROGRAM ARGUMENT...: whether it serves on a socket that is not its own, and whether that one outlives it.
+is_passed() {
+    local path=$1 program=$2
+    shift 2
+    python3 "$e2e/passed.py" 127.0.0.1 "${ports[1]}" "$path" "$bin/$program" "$@" >"$scratch/passed.txt" 2>"$scratch/passed.log" ||
+        echo "failed: $program takes a socket that was opened for it" >>"$scratch/passed.txt"
+    report "$scratch/passed.txt"
+}
+is_passed / watari up --state "$scratch/state" --listen-turn "127.0.0.1:${ports[0]}" --listen-web "127.0.0.1:${ports[1]}" \
+    --listen-metrics "127.0.0.1:${ports[2]}"
+is_passed /ice signaling --set "signaling.listen=127.0.0.1:${ports[1]}" --set "signaling.ice.secret=a secret of the tests" \
+    --set 'signaling.ice.urls=["turn:127.0.0.1:3478"]' --set signaling.credentials.anonymous=true "${metrics[@]}"
+is_passed / demo-web --set "web.listen=127.0.0.1:${ports[1]}"
+# By systemd's own hand, which starts it with the first connection; the second socket is nobody's.
+systemd-socket-activate -l "127.0.0.1:${ports[1]}" -l "127.0.0.1:${ports[0]}" "$bin/demo-web" --set "web.listen=127.0.0.1:${ports[1]}" \
+    >"$scratch/activated.log" 2>&1 &
+activated=$!
+started+=("$activated")
+if curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 -o "$scratch/page.html" "http://127.0.0.1:${ports[1]}/" && grep -q '<html' "$scratch/page.html"; then
+    ok "systemd-socket-activate starts the page's server with the first who asks"
+else
+    not_ok "systemd-socket-activate starts the page's server with the first who asks" "$scratch/activated.log"
+fi
+if grep -q "127.0.0.1:${ports[0]}.*no setting listens\|no setting listens.*127.0.0.1:${ports[0]}" "$scratch/activated.log"; then
+    ok "a socket at which nothing listens is told in the log"
+else
+    not_ok "a socket at which nothing listens is told in the log" "$scratch/activated.log"
+fi
+kill "$activated"
+wait "$activated" || true
 
 start suite "$bin/watari" up --state "$scratch/state" --listen-turn "127.0.0.1:${ports[0]}" \
     --listen-web "127.0.0.1:${ports[1]}" --listen-metrics "127.0.0.1:${ports[2]}"

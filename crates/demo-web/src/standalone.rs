@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lifecycle::Shutdown;
+use lifecycle::{Shutdown, warn_of_idle_listeners};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
@@ -62,6 +62,7 @@ impl Server for Settings {
         let address = listener.local_addr().map_err(End::failure)?;
         info!("the page at http://{address}");
         let health = Health::new();
+        warn_of_idle_listeners();
         health.set_ready("page", true);
         let page = axum::serve(listener, router(&self.web)).with_graceful_shutdown(shutdown.wait_owned());
         let serving = telemetry::keep_service_manager_informed(&health, shutdown.wait(), page.into_future());

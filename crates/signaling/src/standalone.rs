@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, pin::pin, process::ExitCode, time::Duration};
 
 use axum::{Router, serve::ListenerExt as _};
-use lifecycle::{Shutdown, Supervisor};
+use lifecycle::{Shutdown, Supervisor, warn_of_idle_listeners};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use settings::{Check, Report};
@@ -99,6 +99,7 @@ impl Server for Settings {
             "signaling",
             serve_router(listener, router, drained, shutdown.clone()),
         );
+        warn_of_idle_listeners();
         pages.health.set_ready("signaling", true);
         let grace = GRACE + Duration::from_secs(config.drain_seconds);
         let apply = async |settings: &Self| {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use lifecycle::exit;
+use lifecycle::{exit, passed_listener};
 use tokio::net::TcpListener;
 
 /// What the command says in the end, and its exit code.
@@ -42,12 +42,17 @@ impl fmt::Display for End {
     }
 }
 
-/// Listens on TCP `address`, which the user chose by `key`.
+/// Listens on TCP `address`, which the user chose by `key`, by the service manager's socket where it has opened one there.
 ///
 /// # Errors
 /// [`exit::UNAVAILABLE`] with advice if the address cannot be had.
 pub async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, End> {
-    TcpListener::bind(address).await.map_err(|error| {
+    let bound = match passed_listener(address) {
+        Ok(Some(listener)) => TcpListener::from_std(listener),
+        Ok(None) => TcpListener::bind(address).await,
+        Err(error) => Err(error),
+    };
+    bound.map_err(|error| {
         let what = format!("cannot listen on TCP {address}: {error}. Change {key}, or see `ss -ltnp`");
         End::new(exit::UNAVAILABLE, what)
     })

@@ -16,7 +16,7 @@ mod web;
 
 use std::{io, time::Duration};
 
-use lifecycle::{Shutdown, Supervisor};
+use lifecycle::{Shutdown, Supervisor, warn_of_idle_listeners};
 use settings::Loaded;
 use standalone::Reloads;
 use telemetry::Health;
@@ -95,6 +95,7 @@ async fn serve(
         .register("watari", &start.registry)
         .map_err(io::Error::other)?;
     let changing = start.everything().await?;
+    warn_of_idle_listeners();
     announce(&start.announcement, suite, arguments)?;
     let drain = u64::from(suite.turn.drain_seconds).max(suite.signaling.drain_seconds);
     let grace = GRACE + Duration::from_secs(drain);

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use lifecycle::{Shutdown, Supervisor};
+use lifecycle::{Shutdown, Supervisor, passed_listener};
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
@@ -43,8 +43,11 @@ pub(crate) fn bind(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<T
     Ok(listeners)
 }
 
-/// Listens on this address alone: `[::]` leaves IPv4 to `0.0.0.0`.
+/// Listens on this address alone, by the service manager's socket where it has opened one: `[::]` leaves IPv4 to `0.0.0.0`.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    if let Some(listener) = passed_listener(address)? {
+        return TcpListener::from_std(listener);
+    }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
