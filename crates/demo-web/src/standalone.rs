@@ -94,7 +94,7 @@ mod tests {
             .lines()
             .map(|line| {
                 line.strip_prefix("#")
-                    .filter(|rest| !rest.starts_with(' '))
+                    .filter(|rest| !rest.starts_with([' ', ':']))
                     .unwrap_or(line)
             })
             .flat_map(|line| [line, "\n"])

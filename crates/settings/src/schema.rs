@@ -71,6 +71,9 @@ fn read(sample: &str) -> Vec<Said> {
             }
             join(&mut words, comment);
         } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            if std::mem::take(&mut told) {
+                words.clear();
+            }
             table = name.split('.').map(str::to_owned).collect();
             let (path, words) = (table.clone(), std::mem::take(&mut words));
             all.push(Said {
