@@ -375,7 +375,7 @@ impl Default for Limits {
     /// ones live: 40 let one person do that on two devices and leave 99.7 % of the ports to others.
     fn default() -> Self {
         Self {
-            allocations_per_user: 40,
+            allocations_per_user: 80,
             allocations: 16_384,
             permissions_per_allocation: 128,
             channels_per_allocation: 128,
