@@ -97,10 +97,10 @@ class Pod:
         return environment
 
     def check(self):
-        """Asks `watari check`; returns its status and words."""
+        """Asks `watari check-config`; returns its status and words."""
         with tempfile.TemporaryDirectory() as folder:
             environment = self.lay_out(folder)
-            command = [self.program, "check", environment["WATARI_CONFIG"]]
+            command = [self.program, "check-config", environment["WATARI_CONFIG"]]
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 

@@ -182,7 +182,7 @@ kill -TERM "$local_pid"
 wait "$local_pid" || true
 
 status=0
-"$bin/watari" check --set "tls.certificates=[{ certificate = \"$scratch/first/key.pem\", key = \"/nowhere\" }]" \
+"$bin/watari" check-config --set "tls.certificates=[{ certificate = \"$scratch/first/key.pem\", key = \"/nowhere\" }]" \
     >"$scratch/check.txt" 2>&1 || status=$?
 is "check ends with 78 for a bad pair" "$status" 78
 if grep -q 'swapped' "$scratch/check.txt"; then

@@ -38,11 +38,11 @@ def refused_by_schema(validator, text):
 
 
 def refused_by_program(server, text):
-    """The dotted keys that `watari check` has something against."""
+    """The dotted keys that `watari check-config` has something against."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(text)
         file.flush()
-        asked = [program, "check", "--json", "--server", server, file.name]
+        asked = [program, "check-config", "--json", "--server", server, file.name]
         answer = subprocess.run(asked, capture_output=True, text=True).stdout
     return {PLACE.sub("", mistake["key"]) for mistake in json.loads(answer)["mistakes"]}
 
