@@ -73,7 +73,10 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   const errors = [];
   /** @type {Set<string>} */
   const origins = new Set();
-  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("pageerror", (error) => {
+    // Firefox says so of a page that is left or closed while a socket opens; nothing on the page has failed.
+    if (!/^Error: The connection to wss?:\S+ was interrupted while the page was loading\.$/.test(String(error))) errors.push(String(error));
+  });
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("request", (request) => {
     // Firefox draws the buttons of its own players with a font out of a data: address.
