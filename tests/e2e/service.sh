@@ -21,7 +21,7 @@ else
     ok "no unit hides what the metrics need"
 fi
 "$bin/watari" man-pages "$scratch/man"
-sed -n 's/^Documentation=man:\(.*\)(\([18]\))$/\1.\2/p' "$root"/deploy/systemd/*.{service,socket} >"$scratch/pages.txt"
+sed -n 's/^Documentation=man:\(.*\)(\([18]\))$/\1.\2/p' "$root"/deploy/systemd/*.service "$root"/deploy/systemd/sockets/*.socket >"$scratch/pages.txt"
 if [ "$(wc -l <"$scratch/pages.txt")" -eq 8 ] && (cd "$scratch/man" && xargs ls) <"$scratch/pages.txt" >"$scratch/ls.txt" 2>&1; then
     ok "every unit names a manual page that is there"
 else
@@ -48,7 +48,7 @@ for unit in "$root"/deploy/systemd/*.service; do
     sed "s#^ExecStart=/usr/[a-z/]*/\([a-z-]*\)#ExecStart=$(realpath "$bin")/\1#; s#^ExecStart=/usr/bin/watari#ExecStart=$(realpath "$bin")/watari#" \
         "$unit" >"$scratch/units/$(basename "$unit")"
 done
-cp "$root"/deploy/systemd/*.socket "$scratch/units/"
+cp "$root"/deploy/systemd/sockets/*.socket "$scratch/units/"
 if systemd-analyze verify --man=no "$scratch"/units/*.service "$scratch"/units/*.socket >"$scratch/verify.log" 2>&1 && ! [ -s "$scratch/verify.log" ]; then
     ok "systemd finds no mistake in the units"
 else
