@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from verdict import check
+
 path, *command = sys.argv[1:]
 name = os.path.basename(command[0])
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -32,18 +34,18 @@ def listen(until, seconds):
 
 
 ready = listen(lambda: "READY=1" in said, 10)
-print(f"{'passed' if ready else 'failed'}: {name} says when it is ready")
+check(f"{name} says when it is ready", ready)
 said.clear()
 program.send_signal(signal.SIGHUP)
 reloaded = listen(lambda: "RELOADING=1" in said and "READY=1" in said[said.index("RELOADING=1") :], 5)
 when = [int(word.split("=")[1]) for word in said if word.startswith("MONOTONIC_USEC=")]
 lately = len(when) == 1 and 0 <= time.monotonic_ns() // 1000 - when[0] < 10_000_000
-print(f"{'passed' if reloaded and lately else 'failed'}: {name} says that it reads its settings again, and when it has")
+check(f"{name} says that it reads its settings again, and when it has", reloaded and lately)
 said.clear()
 alive = listen(lambda: said.count("WATCHDOG=1") >= 4, 5)
-print(f"{'passed' if alive else 'failed'}: {name} says again and again that it lives")
+check(f"{name} says again and again that it lives", alive)
 program.send_signal(signal.SIGTERM)
 ended = program.wait(10) == 0
 stopping = listen(lambda: "STOPPING=1" in said, 1)
-print(f"{'passed' if stopping else 'failed'}: {name} says that it stops, when it is told to")
-print(f"{'passed' if ended and 'READY=1' not in said else 'failed'}: {name} ends then")
+check(f"{name} says that it stops, when it is told to", stopping)
+check(f"{name} ends then", ended and 'READY=1' not in said)

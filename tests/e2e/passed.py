@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 
+from verdict import check
+
 PATIENCE = 20
 FIRST_PASSED = 3
 
@@ -43,20 +45,15 @@ def main():
     if listener.fileno() != FIRST_PASSED:
         os.dup2(listener.fileno(), FIRST_PASSED)
 
-    def tell(is_so, sentence, why):
-        print(f"{'passed' if is_so else 'failed'}: {sentence}")
-        if not is_so:
-            print(why)
-
     first = start(command)
     heard = status(ask(address, path))
-    tell(heard.endswith("200 OK"), f"{name} serves on a socket that was opened for it", heard)
+    check(f"{name} serves on a socket that was opened for it", heard.endswith("200 OK"), heard)
     code = end(first)
-    tell(code == 0, "and ends in order", f"exit code {code}")
+    check("and ends in order", code == 0, f"exit code {code}")
     early = ask(address, path)
     second = start(command)
     heard = status(early)
-    tell(heard.endswith("200 OK"), "who connects while it starts again waits, and is served", heard)
+    check("who connects while it starts again waits, and is served", heard.endswith("200 OK"), heard)
     end(second)
 
 

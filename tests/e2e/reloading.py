@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.request
 
-from turn_client import Client, Refused
+from turn_client import Client, code
+from verdict import check
 
 pid, metrics, turn = (int(sys.argv[at]) for at in (1, 4, 5))
 file, log = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
@@ -54,20 +55,6 @@ def hears(peer, number, word):
         return peer.recvfrom(2048) == (word, alice.relayed)
     except TimeoutError:
         return False
-
-
-def code(act):
-    try:
-        act()
-        return 0
-    except Refused as refusal:
-        return refusal.code
-
-
-def check(sentence, holds, why=""):
-    print(f"{'passed' if holds else 'failed'}: {sentence}")
-    if not holds:
-        print(why)
 
 
 near, far = peer("127.0.0.1"), peer("127.0.0.2")

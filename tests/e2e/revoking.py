@@ -10,7 +10,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from turn_client import Client, Refused
+from turn_client import Client, code
+from verdict import check
 
 
 def post(path, body=None, key=None):
@@ -57,20 +58,6 @@ def relays(client, word):
         except TimeoutError:
             pass
     return False
-
-
-def code(act):
-    try:
-        act()
-        return 0
-    except Refused as refusal:
-        return refusal.code
-
-
-def check(sentence, holds, why=""):
-    print(f"{'passed' if holds else 'failed'}: {sentence}")
-    if not holds:
-        print(why)
 
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -9,6 +9,8 @@ import signal
 import sys
 import time
 
+from verdict import check
+
 command = sys.argv[1:]
 
 
@@ -31,12 +33,6 @@ def started(*words):
     while b"http://" not in said:
         said += os.read(terminal, 4096)
     return pid, terminal
-
-
-def check(sentence, holds, why=""):
-    print(f"{'passed' if holds else 'failed'}: {sentence}")
-    if not holds:
-        print(why)
 
 
 pid, terminal = started(*command)

@@ -28,6 +28,15 @@ class Refused(Exception):
         self.code = code
 
 
+def code(act):
+    """The code that an act is refused with, 0 if it is not."""
+    try:
+        act()
+        return 0
+    except Refused as refusal:
+        return refusal.code
+
+
 class NoAnswer(Exception):
     """No response within the time of all retransmissions."""
 
