@@ -8,6 +8,7 @@
 
 mod acme;
 mod authority;
+mod believer;
 mod config;
 mod files;
 mod live;
@@ -24,6 +25,7 @@ mod testing;
 
 pub use acme::{Acme, AcmeConfig, AcmeError, Challenge, Challenges};
 pub use authority::{Authority, AuthorityError, Host};
+pub use believer::Believer;
 pub use config::{MinVersion, PairConfig, TlsConfig};
 pub use files::FileError;
 pub use live::Certificates;

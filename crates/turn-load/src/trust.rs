@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use certificates::Believer;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    ClientConfig, Error as TlsError, RootCertStore,
+    crypto::aws_lc_rs,
     pki_types::{
-        CertificateDer, ServerName, UnixTime,
+        CertificateDer, ServerName,
         pem::{Error as PemError, PemObject},
     },
 };
@@ -58,24 +58,25 @@ impl Tls {
     /// If there is nobody to trust, or the name is none.
     pub fn new(host: &str, trusted: &Trusted) -> Result<Self, TrustError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TrustError::Name(host.to_owned()))?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         let config = match trusted {
-            Trusted::Anyone => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-                .with_no_client_auth(),
-            Trusted::System => builder.with_root_certificates(system()?).with_no_client_auth(),
-            Trusted::File(file) => builder
-                .with_root_certificates(of_file(file)?)
-                .with_no_client_auth(),
+            Trusted::Anyone => Believer::client(None)?,
+            Trusted::System => authorized(system()?)?,
+            Trusted::File(file) => authorized(of_file(file)?)?,
         };
         Ok(Self {
             config: Arc::new(config),
             name,
         })
     }
+}
+
+fn authorized(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
 }
 
 fn system() -> Result<RootCertStore, TrustError> {
@@ -104,53 +105,4 @@ fn of_file(file: &Path) -> Result<RootCertStore, TrustError> {
         return Err(wrong("there is none in it".to_owned()));
     }
     Ok(roots)
-}
-
-/// Believes any certificate, but checks that the server has its key.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
