@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/uclient.sh"
-need python3 openssl turnutils_uclient turnutils_peer
+need curl python3 openssl turnutils_uclient turnutils_peer
 
 read -r turn peer metrics signaling signaling_metrics suite web suite_metrics page < <(free_ports 9)
 mint_certificates

@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-need systemd-analyze systemd-socket-activate python3
+need curl systemd-analyze systemd-socket-activate python3
 
 for unit in "$root"/deploy/systemd/*.service; do
     name=$(basename "$unit")

@@ -100,15 +100,14 @@ fn join(words: &mut String, more: &str) {
     words.push_str(more);
 }
 
-/// `key = value`, unlike a sentence.
+/// `key = value`, unlike a sentence. A key in quotes is a name of the operator's.
 fn setting(line: &str) -> Option<(String, Value)> {
-    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let (key, _) = line
-        .split_once(" = ")
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.@\"".contains(c);
+    line.split_once(" = ")
         .filter(|(key, _)| key.chars().all(is_name))?;
     let table: toml::Table = toml::from_str(line).ok()?;
-    let value = serde_json::to_value(table.get(key)?).ok()?;
-    Some((key.to_owned(), value))
+    let (key, value) = table.into_iter().next()?;
+    Some((key, serde_json::to_value(value).ok()?))
 }
 
 /// Leaves out what TOML cannot say (`null`) and what says nothing to its readers (`uint16`).
@@ -206,7 +205,7 @@ max = 9
 # host = \"there\"
 # colour = \"blue\"
 [web.users]
-# anna = \"x\"
+# \"anna@example.org\" = \"x\"
 ";
 
     #[test]

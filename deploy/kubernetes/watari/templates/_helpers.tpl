@@ -91,8 +91,9 @@ certificates = [{ certificate = "/etc/watari/tls/tls.crt", key = "/etc/watari/tl
 [web]
 {{- if .Values.web.enabled }}
 listen = {{ include "watari.everywhere" (dict "port" .Values.ports.web "ipv6" .Values.ipv6) }}
-{{- if not (include "watari.isHost" .) }}
 listen_https = []
+{{- if .Values.ingress.enabled }}
+on_turn_ports = "nothing"
 {{- end }}
 [signaling.ice]
 secret_file = "/etc/watari/secrets/turn-secret"
@@ -123,7 +124,7 @@ listen = "{{ $host }}:{{ int .Values.ports.metrics }}"
 {{- $theirs := dict -}}
 {{- if .Values.settings }}{{ $theirs = fromToml .Values.settings }}{{ end -}}
 {{- if and (hasKey $theirs "Error") (kindIs "string" $theirs.Error) }}{{ fail (printf "settings: %s" $theirs.Error) }}{{ end -}}
-{{- include "watari.refuseSettings" (dict "theirs" $theirs) -}}
+{{- include "watari.refuseSettings" (dict "theirs" $theirs "Values" .Values) -}}
 {{- toToml (mustMergeOverwrite (deepCopy $theirs) $own) -}}
 {{- end -}}
 
@@ -133,9 +134,12 @@ listen = "{{ $host }}:{{ int .Values.ports.metrics }}"
   "turn.realm" "realm" "turn.drain_seconds" "drainSeconds" "turn.shared_secret_file" "secret.existing"
   "turn.listen" "ports.turn" "turn.listen_tls" "ports.turnTls" "turn.relay.min_port" "relay.minPort"
   "turn.relay.max_port" "relay.maxPort" "turn.relay.addresses" "externalAddress" "tls.certificates" "tls.existingSecret"
-  "web.listen" "ports.web" "web.listen_https" "form" "signaling.ice.urls" "turnHost"
+  "web.listen" "ports.web" "web.listen_https" "web.enabled" "signaling.ice.urls" "turnHost"
   "signaling.ice.secret_file" "secret.existing" "signaling.cluster.prefix" "redis.prefix" "metrics.listen" "metrics.enabled"
   "state.folder" "state.existingClaim" -}}
+{{- if or .Values.ingress.enabled (not .Values.web.enabled) -}}
+{{- $decided = set $decided "web.on_turn_ports" (ternary "ingress.enabled" "web.enabled" .Values.web.enabled) -}}
+{{- end -}}
 {{- range $key, $value := $decided -}}
 {{- if include "watari.has" (dict "in" $theirs "key" $key) }}{{ fail (printf "settings: %s is decided by the value %s" $key $value) }}{{ end -}}
 {{- end -}}

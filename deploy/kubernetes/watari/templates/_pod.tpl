@@ -8,7 +8,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # Settings are read at the start, so others need another pod.
+    # Nobody sends a pod SIGHUP, so other settings need another one.
     checksum/settings: {{ include "watari.settings" . | sha256sum }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -29,7 +29,7 @@ spec:
   {{- end }}
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
-    {{- if and (not $isHost) (lt (min (int .Values.ports.turn) (int .Values.ports.turnTls) (int .Values.ports.web)) 1024) }}
+    {{- if and (not $isHost) (lt (min (int .Values.ports.turn) (int .Values.ports.turnTls) (int .Values.ports.web) (int .Values.ports.metrics)) 1024) }}
     sysctls:
       - {name: net.ipv4.ip_unprivileged_port_start, value: "0"}
     {{- end }}
