@@ -28,3 +28,14 @@ test("what comes now and then is not missed", () => {
 test("it is told of again after it has come steadily again, from another connection too", () => {
   assert.deepEqual(told([1, 2, 3, 4, 5, 5, 5, 5, 1, 2, 3, 4, 5, 5, 5, 5]), [7, 15]);
 });
+
+test("what is known to have stopped is not told of before it has come steadily again", () => {
+  const pulse = new Pulse();
+  for (const count of [1, 2, 3, 4, 5]) pulse.stopped(count);
+  assert.equal(pulse.beats, true);
+  pulse.forget();
+  assert.equal(pulse.beats, false);
+  assert.deepEqual([5, 5, 5, 5].map((count) => pulse.stopped(count)), [false, false, false, false]);
+  assert.equal(pulse.beats, false);
+  assert.deepEqual([1, 2, 3, 4, 5, 5, 5].map((count) => pulse.stopped(count)).indexOf(true), 6);
+});

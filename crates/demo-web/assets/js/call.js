@@ -95,6 +95,11 @@ export class Call extends EventTarget {
     return this.#showing.remote;
   }
 
+  /** Whether the other side is heard: the last reading had something new. */
+  get hears() {
+    return this.path !== null && this.#pulse.beats;
+  }
+
   /** @returns {CallState} */
   get state() {
     if (this.#connection.state === "connected") return "connected";
@@ -145,6 +150,7 @@ export class Call extends EventTarget {
   /** Searches for a path from the network that this end is in now, before ICE notices that the old one is gone. */
   move() {
     if (this.#closed) return;
+    this.#pulse.forget();
     this.#patience = PATIENCE.first;
     this.#retryIn(this.#terms.polite ? YIELD : 0);
   }

@@ -6,6 +6,8 @@ const STILL = 2;
 const STEADY = 5;
 
 export class Pulse {
+  /** Whether the last reading had something new. */
+  beats = false;
   #last = 0;
   #grown = 0;
   #still = 0;
@@ -17,6 +19,7 @@ export class Pulse {
    */
   stopped(count) {
     const grows = count !== this.#last;
+    this.beats = grows;
     this.#last = count;
     this.#still = grows ? 0 : this.#still + 1;
     if (grows) this.#grown += 1;
@@ -24,5 +27,11 @@ export class Pulse {
     const steady = this.#grown >= STEADY;
     this.#grown = 0;
     return steady;
+  }
+
+  /** Lets what came so far be forgotten: that it comes no more is known, and not told of. */
+  forget() {
+    this.beats = false;
+    this.#grown = this.#still = 0;
   }
 }

@@ -61,7 +61,7 @@ export class Session extends EventTarget {
     this.media.addEventListener("change", () => this.#changed());
     this.media.addEventListener("replaced", () => this.#attach());
     this.#network.addEventListener("change", () => this.#changed());
-    this.#network.addEventListener("moved", () => this.#move(this.calls.values()));
+    this.#network.addEventListener("moved", () => this.#move());
   }
 
   /** Whether the browser knows of no network. */
@@ -203,13 +203,20 @@ export class Session extends EventTarget {
     }
   }
 
-  /**
-   * Comes in over the network there is now, for what went over the old one may hang; the calls follow.
-   * @param {Iterable<Call>} calls
-   */
-  #move(calls) {
-    for (const call of calls) this.#moved.add(call);
+  /** Comes in over the network there is now, for what went over the old one may hang; the calls follow. */
+  #move() {
+    for (const call of this.calls.values()) this.#moved.add(call);
     this.#signaling?.reconnect();
+  }
+
+  /**
+   * It is our network, changed without a word from the browser, only if nobody is heard.
+   * @param {Call} call
+   */
+  #missed(call) {
+    if (this.#moved.has(call)) return;
+    if ([...this.calls.values()].some(({ hears }) => hears)) call.move();
+    else this.#move();
   }
 
   async #join() {
@@ -257,8 +264,7 @@ export class Session extends EventTarget {
       if (call.state === "connected") this.#forgetProblems();
       this.#changed();
     });
-    // It may be our network, which changed without a word from the browser.
-    call.addEventListener("silent", () => this.#move([call]));
+    call.addEventListener("silent", () => this.#missed(call));
     this.calls.set(peer.id, call);
     this.#leftIs(null);
     media.fit(this.calls.size);

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { begin, pass, peers, sockets, told } from "./fakes.mjs";
+
+const { Session } = await import("../assets/js/session.js");
+
+const OFF = { audio: false, video: false };
+const ICE = { iceServers: [{ urls: "turn:a", username: "1:first", credential: "c" }], iceTtl: 60 };
+
+beforeEach(begin);
+afterEach(() => mock.timers.reset());
+
+/** @param {...string} names of those who are there already */
+async function entered(...names) {
+  const session = new Session(null);
+  session.enter({ room: "north", name: "", token: null, wish: OFF, relay: "off" });
+  await pass(0);
+  const [socket] = sockets;
+  socket.up();
+  await admit(socket, names);
+  return { session, socket, calls: [...session.calls.values()] };
+}
+
+/**
+ * @param {typeof sockets[number]} socket
+ * @param {string[]} names
+ */
+async function admit(socket, names) {
+  const members = names.map((name) => ({ id: name, name }));
+  socket.asked("join").answer({ self: { id: "me", name: "" }, room: "north", peers: members, ...ICE, resume: { token: "t" } });
+  await pass(0);
+}
+
+/** All calls stand, and something comes over each. */
+async function inCalls() {
+  const there = await entered("Aoi", "Sora", "Chie");
+  const { socket } = there;
+  for (const { peer } of there.calls) socket.tell("offer", { from: peer.id, description: { type: "offer", sdp: "", round: 1 } });
+  await pass(100);
+  for (const [n, peer] of peers.entries()) {
+    peer.become("connected");
+    // Their readings are not at the same time.
+    await pass(n * 200);
+  }
+  await pass(8000);
+  socket.sent.length = 0;
+  return there;
+}
+
+test("when nothing comes of one of several, that one is searched for and signaling stays", async () => {
+  const { socket } = await inCalls();
+  const { connects } = socket;
+  peers[1].flow = 0;
+  await pass(4000);
+  assert.equal(socket.connects, connects);
+  socket.asked("ice").answer(ICE);
+  await pass(100);
+  assert.deepEqual(peers.map(({ restarts }) => restarts), [0, 1, 0]);
+});
+
+test("when nothing comes of anybody, signaling is made anew once, and then all are searched for once", async () => {
+  const { socket } = await inCalls();
+  const { connects } = socket;
+  for (const peer of peers) peer.flow = 0;
+  await pass(4000);
+  assert.equal(socket.connects, connects + 1);
+  await back(socket);
+  assert.deepEqual(peers.map(({ restarts }) => restarts), [1, 1, 1]);
+});
+
+test("what the browser has told of is not told again by the silence that follows", async () => {
+  const { socket } = await inCalls();
+  const { connects } = socket;
+  for (const peer of peers) peer.flow = 0;
+  told("online");
+  await pass(500);
+  await back(socket);
+  // Nobody answers the offers yet.
+  await pass(6000);
+  assert.equal(socket.connects, connects + 1);
+  assert.deepEqual(peers.map(({ restarts }) => restarts), [1, 1, 1]);
+});
+
+/** Signaling comes back as it was, and answers. @param {typeof sockets[number]} socket */
+async function back(socket) {
+  socket.up();
+  socket.asked("resume").answer({ ...ICE, received: 1000, resume: { token: "u" } });
+  await pass(1500);
+  socket.asked("ice").answer(ICE);
+  await pass(100);
+}
