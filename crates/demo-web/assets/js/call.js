@@ -125,7 +125,7 @@ export class Call extends EventTarget {
     if (description) {
       this.#progressed(description.type === "offer" ? "offer" : "answer");
       // The other side searches already.
-      if (description.type === "offer" && this.#connection.state === "connected") clearTimeout(this.#retry);
+      if (this.#connection.state === "connected" && this.#connection.searches(description)) clearTimeout(this.#retry);
       for (const line of (description.sdp ?? "").match(/^a=candidate:.*/gm) ?? []) this.#listed("remote", line);
       await this.#connection.describe(description);
     } else {

@@ -56,6 +56,14 @@ export class Connection extends EventTarget {
     return this.answered && this.#pc.signalingState === "stable";
   }
 
+  /**
+   * Whether the other side searches for another path than it had; it also offers to change what it sends.
+   * @param {RTCSessionDescriptionInit} description
+   */
+  searches({ type, sdp }) {
+    return type === "offer" && ufragOf(sdp) !== ufragOf(this.#pc.remoteDescription?.sdp);
+  }
+
   /** @param {RTCSessionDescriptionInit} description */
   describe(description) {
     return this.#negotiation.describe(description);
@@ -122,4 +130,9 @@ export class Connection extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** What names a search: the lines of a call share one. @param {string | undefined} sdp */
+function ufragOf(sdp) {
+  return /^a=ice-ufrag:(.+)$/m.exec(sdp ?? "")?.[1];
 }

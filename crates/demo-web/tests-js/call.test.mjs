@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { begin, pass, peers, sdp } from "./fakes.mjs";
+
+const { Call } = await import("../assets/js/call.js");
+const { LocalMedia } = await import("../assets/js/local-media.js");
+
+const ICE = { iceServers: [{ urls: "turn:a", username: "1:first", credential: "c" }], iceTtl: 60 };
+
+beforeEach(begin);
+afterEach(() => mock.timers.reset());
+
+/** A call with one who was there before, and that has a path. */
+async function standing() {
+  /** How often credentials were asked for. */
+  const asked = { count: 0 };
+  const ice = async () => {
+    asked.count += 1;
+    return ICE;
+  };
+  const signaling = /** @type {any} */ ({ send: () => {}, ice });
+  const call = new Call({ peer: { id: "a", name: "Aoi" }, polite: true, signaling, ice: ICE, relay: "off", media: new LocalMedia() });
+  await offer(call, "first");
+  peers[0].become("connected");
+  await pass(100);
+  return { call, peer: peers[0], asked };
+}
+
+/**
+ * @param {InstanceType<typeof Call>} call
+ * @param {string} ufrag
+ */
+async function offer(call, ufrag) {
+  await call.take({ description: { type: "offer", sdp: sdp(ufrag), round: 1 } });
+}
+
+test("when both ends are to search, the one that gives way takes the other's search for its own", async () => {
+  const { call, peer } = await standing();
+  call.move();
+  await pass(500);
+  await offer(call, "second");
+  await pass(5000);
+  assert.equal(peer.restarts, 0);
+});
+
+test("an offer that searches for nothing keeps nobody from searching", async () => {
+  const { call, peer } = await standing();
+  call.move();
+  await pass(500);
+  await offer(call, "first");
+  await pass(600);
+  assert.equal(peer.restarts, 1);
+});
