@@ -18,8 +18,7 @@ export async function page({ browser, suite, keep }) {
     await aoi.page.click("[data-language=ja]");
     await aoi.says(/^名前と部屋を決めてください/);
     assert.equal(await aoi.page.title(), "渡り Watari：経路が見えるビデオ通話");
-    await aoi.page.reload();
-    await aoi.page.waitForSelector("body[data-ready]");
+    await aoi.reload();
     await aoi.says(/^名前と部屋を決めてください/);
     await aoi.page.click("[data-language=en]");
     await aoi.says(/^Choose a name/);

@@ -55,9 +55,8 @@ export async function relayed({ browser, suite, keep }) {
     await aoi.says(/^Connected to Sora through a relay/);
   });
   await check("a reload is noticed", async () => {
-    await sora.page.reload();
+    await sora.reload();
     await aoi.says(/^Sora has left\. Waiting/, 5000);
-    await sora.page.waitForSelector("body[data-ready]");
     await sora.enter({ name: "Sora", relayOnly: true });
     await aoi.says(/^Connected to Sora through a relay/);
   });

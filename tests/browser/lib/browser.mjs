@@ -74,8 +74,9 @@ export async function open(browser, { language = "en-US", width = 1440, height =
   /** @type {Set<string>} */
   const origins = new Set();
   page.on("pageerror", (error) => {
-    // Firefox says so of a page that is left or closed while a socket opens; nothing on the page has failed.
-    if (!/^Error: The connection to wss?:\S+ was interrupted while the page was loading\.$/.test(String(error))) errors.push(String(error));
+    // Firefox says so of any socket that is cut: on a page that is left or closed all are, on one that stays something failed.
+    const cut = /^Error: The connection to wss?:\S+ was interrupted while the page was loading\.$/.test(String(error));
+    if (!cut || !person.leaving) errors.push(String(error));
   });
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("request", (request) => {
@@ -128,13 +129,26 @@ export class Person {
     this.described = 0;
     /** The origin the page was visited at. @type {string | null} */
     this.home = null;
+    /** Whether the page is on its way out, and none of ours is there yet. */
+    this.leaving = false;
   }
 
   /** @param {string} url */
   async visit(url) {
     this.home = new URL(url).origin;
-    await this.page.goto(url);
+    await this.#leave(() => this.page.goto(url));
+  }
+
+  reload() {
+    return this.#leave(() => this.page.reload());
+  }
+
+  /** @param {() => Promise<unknown>} go */
+  async #leave(go) {
+    this.leaving = true;
+    await go();
     await this.page.waitForSelector("body[data-ready]");
+    this.leaving = false;
   }
 
   /**
@@ -203,6 +217,7 @@ export class Person {
   }
 
   async close() {
+    this.leaving = true;
     await this.page.browserContext().close();
   }
 }
