@@ -238,10 +238,13 @@ function rememberConnections() {
 
 /** Runs in the page. */
 async function readStats() {
-  const connection = /** @type {any} */ (window).connections.at(-1);
-  // In Firefox, a connection that is closed meanwhile never answers.
-  const gone = new Promise((resolve) => setTimeout(resolve, 3000, new Map()));
-  const report = await Promise.race([connection.getStats(), gone]);
+  let connection, report;
+  do {
+    connection = /** @type {any} */ (window).connections.at(-1);
+    // In Firefox, a connection that is closed meanwhile never answers: then there is a newer one.
+    const late = new Promise((resolve) => setTimeout(resolve, 3000, null));
+    report = await Promise.race([connection.getStats(), late]);
+  } while (!report);
   const all = [...report.values()];
   const transport = all.find((stat) => stat.type === "transport");
   // Firefox marks the pair itself.
