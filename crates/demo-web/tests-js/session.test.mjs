@@ -82,6 +82,25 @@ test("what the browser has told of is not told again by the silence that follows
   assert.deepEqual(peers.map(({ restarts }) => restarts), [1, 1, 1]);
 });
 
+test("a room that was left before it answered has no say in the next", async () => {
+  const { session, socket } = await entered();
+  socket.disconnect();
+  socket.up();
+  // The server has forgotten who we were, and does not answer for now.
+  socket.asked("resume").answer({ code: "cannot_resume" });
+  await pass(100);
+  session.leave();
+  session.enter({ room: "south", name: "", token: null, wish: OFF, relay: "off" });
+  await pass(100);
+  const next = sockets[1];
+  next.up();
+  await admit(next, []);
+  await pass(8000);
+  assert.deepEqual([session.phase, session.notices], ["joined", []]);
+  await pass(8000);
+  assert.equal(next.sent.filter(({ name }) => name === "join").length, 1);
+});
+
 /** Signaling comes back as it was, and answers. @param {typeof sockets[number]} socket */
 async function back(socket) {
   socket.up();

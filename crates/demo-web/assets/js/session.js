@@ -225,29 +225,35 @@ export class Session extends EventTarget {
     if (!entry || !this.#signaling?.connected) return;
     try {
       const joined = await this.#signaling.join(entry.room, entry.name, entry.token);
-      // The server may admit more than a page can send its picture to.
-      if (joined.peers.length > MOST_OTHERS) return this.#end("refused", [{ key: "problem.room_full" }]);
-      this.#ice = joined;
-      this.#forgetProblems();
-      this.#noteRelay();
-      this.#hangUpAll();
-      this.#moved.clear();
-      this.#become("joined", null);
-      this.#linkIs(true);
-      for (const peer of joined.peers) {
-        this.#meet(peer, true);
-        if (peer.reconnecting) this.#peerIs(peer.id, true);
-      }
+      if (entry === this.#entry) this.#joined(joined);
     } catch (error) {
-      this.#notJoined(error);
+      if (!(error instanceof Problem)) throw error;
+      // What was hung up meanwhile has nothing to say to whoever entered since.
+      if (entry === this.#entry) this.#notJoined(error);
     }
   }
 
-  /** @param {unknown} error */
-  #notJoined(error) {
-    if (!(error instanceof Problem)) throw error;
-    if (["unreachable", "closing", "unavailable"].includes(error.code)) this.#note({ key: "problem.unreachable" });
-    else if (error.code !== "room_full" || this.phase !== "joined") return this.#end("refused", [noticeOf(error)]);
+  /** @param {import("./signaling.js").Joined} joined */
+  #joined(joined) {
+    // The server may admit more than a page can send its picture to.
+    if (joined.peers.length > MOST_OTHERS) return this.#end("refused", [{ key: "problem.room_full" }]);
+    this.#ice = joined;
+    this.#forgetProblems();
+    this.#noteRelay();
+    this.#hangUpAll();
+    this.#moved.clear();
+    this.#become("joined", null);
+    this.#linkIs(true);
+    for (const peer of joined.peers) {
+      this.#meet(peer, true);
+      if (peer.reconnecting) this.#peerIs(peer.id, true);
+    }
+  }
+
+  /** @param {Problem} problem */
+  #notJoined(problem) {
+    if (["unreachable", "closing", "unavailable"].includes(problem.code)) this.#note({ key: "problem.unreachable" });
+    else if (problem.code !== "room_full" || this.phase !== "joined") return this.#end("refused", [noticeOf(problem)]);
     this.#comeBack = setTimeout(() => this.#join(), COME_BACK_EVERY);
   }
 
