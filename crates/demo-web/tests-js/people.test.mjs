@@ -12,7 +12,7 @@ function room(language, ...names) {
   const words = language === "en" ? en : ja;
   const calls = new Map(names.map((name, n) => [String(n), { peer: { name } }]));
   const t = (/** @type {string} */ key, params = {}) => fill(words[key], params);
-  return { people: new People({ language, t }, { calls }), calls: [...calls.values()] };
+  return { people: new People({ language, t }, { calls }), calls: [...calls.values()], there: calls };
 }
 
 test("who has the name of somebody else, or none, can be told apart", () => {
@@ -20,9 +20,25 @@ test("who has the name of somebody else, or none, can be told apart", () => {
   assert.deepEqual(calls.map((call) => people.nameOf(call)), ["Sora", "Guest", "Sora (2)", "Aoi", "Guest (2)", "Guest (3)"]);
 });
 
-test("who has left keeps the name they gave", () => {
-  const { people } = room("en", "Sora");
-  assert.equal(people.nameOf({ peer: { name: "Sora" } }), "Sora");
+test("who is told apart keeps the number, also after one of them has left", () => {
+  const { people, calls, there } = room("en", "Sora", "Sora", "Aoi");
+  const names = () => calls.map((call) => people.nameOf(call));
+  assert.deepEqual(names(), ["Sora", "Sora (2)", "Aoi"]);
+  there.delete("0");
+  assert.deepEqual(names(), ["Sora", "Sora (2)", "Aoi"]);
+  const again = { peer: { name: "Sora" } };
+  there.set("3", again);
+  assert.equal(people.nameOf(again), "Sora", "most likely the same");
+});
+
+test("nobody has the number of somebody else in another language", () => {
+  const there = new Map(["", "Guest", "ゲスト"].map((name, n) => [String(n), { peer: { name } }]));
+  const i18n = { language: /** @type {"en" | "ja"} */ ("en"), t: () => (i18n.language === "en" ? "Guest" : "ゲスト") };
+  const people = new People(i18n, { calls: there });
+  const names = () => [...there.values()].map((one) => people.nameOf(one));
+  assert.deepEqual(names(), ["Guest", "Guest (2)", "ゲスト"]);
+  i18n.language = "ja";
+  assert.deepEqual(names(), ["ゲスト (2)", "Guest (2)", "ゲスト"]);
 });
 
 test("names stand together as the language has it", () => {

@@ -44,7 +44,7 @@ test("the line follows the session from the form to the call and back", () => {
   assert.equal(key(among(call({ state: "switching" }))), "state.switching");
   assert.equal(key(among(call({ away: true }))), "state.peerReconnecting");
   assert.equal(key({ linked: false, ...among(call({ away: true })) }), "state.signalingLost");
-  assert.equal(key({ left: "Sora" }), "state.left");
+  assert.equal(key({ left: call({}) }), "state.left");
   assert.equal(key({ linked: false, ...among(call({})) }), "state.signalingLost");
   assert.equal(key({ phase: "signaling", linked: false, offline: true }), "state.offline");
   assert.equal(key({ linked: false, offline: true, ...among(call({})) }), "state.offline");
@@ -97,10 +97,11 @@ test("with several, who lost signaling is told of once, and stays connected wher
 });
 
 test("while others are there, who left is told of beside them", () => {
-  const { tone, sentences } = stateLine(facts({ ...among(call({})), left: "Chie" }));
+  const chie = call({ peer: { name: "Chie" } });
+  const { tone, sentences } = stateLine(facts({ ...among(call({})), left: chie }));
   assert.equal(tone, "warn");
   assert.deepEqual(sentences.map(({ key }) => key), ["state.several.left", "state.several.connected"]);
-  assert.deepEqual(sentences[0].params, { name: "Chie" });
+  assert.deepEqual(sentences[0].people, [chie]);
 });
 
 test("steps are done in the order in which a call comes about", () => {

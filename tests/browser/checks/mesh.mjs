@@ -180,7 +180,7 @@ async function returned({ aoi, sora, chie, ben, link }) {
   await check("who leaves is told of, who comes back is connected to all again, and the rest notice nothing", async () => {
     const { [0]: kept } = await streams(aoi);
     await ben.page.click("#hang-up");
-    const said = await aoi.says(/^Sora has left\. Connected to Sora and Chie\.$/);
+    const said = await aoi.says(/^Sora \(2\) has left\. Connected to Sora and Chie\.$/);
     await flows(aoi, 2);
     await ben.visit(link);
     await ben.enter({ name: "Ben" });

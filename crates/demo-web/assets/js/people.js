@@ -5,6 +5,8 @@
 export class People {
   #i18n;
   #session;
+  /** Which of those alike somebody is, by the name they go by: it stays theirs, whoever else leaves. @type {WeakMap<Somebody, Record<string, number>>} */
+  #numbers = new WeakMap();
 
   /**
    * @param {Pick<import("./i18n.js").I18n, "t" | "language">} i18n
@@ -17,11 +19,26 @@ export class People {
 
   /** @param {Somebody} call */
   nameOf(call) {
-    const named = (/** @type {Somebody} */ { peer }) => peer.name || this.#i18n.t("guest");
-    const name = named(call);
-    const alike = [...this.#session.calls.values()].filter((other) => named(other) === name);
-    const nth = alike.indexOf(call) + 1;
+    for (const one of this.#session.calls.values()) this.#number(one);
+    const name = this.#named(call);
+    const nth = this.#numbers.get(call)?.[name] ?? 1;
     return nth > 1 ? `${name} (${nth})` : name;
+  }
+
+  /** Gives the lowest number that none of those there has. @param {Somebody} call */
+  #number(call) {
+    const name = this.#named(call);
+    const numbers = this.#numbers.get(call) ?? {};
+    if (numbers[name]) return;
+    const taken = [...this.#session.calls.values()].map((one) => this.#numbers.get(one)?.[name]);
+    let n = 1;
+    while (taken.includes(n)) n += 1;
+    this.#numbers.set(call, { ...numbers, [name]: n });
+  }
+
+  /** @param {Somebody} call */
+  #named({ peer }) {
+    return peer.name || this.#i18n.t("guest");
   }
 
   /**

@@ -30,7 +30,7 @@ export class Session extends EventTarget {
   /** @type {import("./state.js").Facts["why"]} */
   why = null;
   linked = false;
-  /** Who has left last, while it is news. @type {string | null} */
+  /** Who has left last, while it is news. @type {Call | null} */
   left = null;
   /** The call with each other member of the room, by the member's id, in the order in which they came. @type {Map<string, Call>} */
   calls = new Map();
@@ -296,15 +296,15 @@ export class Session extends EventTarget {
     call.close();
     this.calls.delete(id);
     this.media.fit(this.calls.size);
-    this.#leftIs(call.peer.name);
+    this.#leftIs(call);
     this.#changed();
   }
 
-  /** @param {string | null} name */
-  #leftIs(name) {
+  /** @param {Call | null} call */
+  #leftIs(call) {
     clearTimeout(this.#farewell);
-    this.left = name;
-    if (name === null || this.calls.size === 0) return;
+    this.left = call;
+    if (call === null || this.calls.size === 0) return;
     this.#farewell = setTimeout(() => {
       // Alone, one still wants to know who is missing.
       if (this.calls.size > 0) this.left = null;

@@ -31,8 +31,7 @@ export class StateView {
 
   /** @param {import("./state.js").Sentence} sentence */
   #say({ key, params, people }) {
-    const [first] = people;
-    const name = first ? this.#people.nameOf(first) : params.name || this.#i18n.t("guest");
+    const name = people.length > 0 ? this.#people.nameOf(people[0]) : "";
     return this.#i18n.t(key, { ...params, name, names: this.#people.namesOf(people) });
   }
 }

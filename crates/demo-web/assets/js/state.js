@@ -8,7 +8,7 @@ import { isRelayed } from "./path.js";
  * @property {boolean} linked whether signaling is connected
  * @property {boolean} [offline] whether the browser knows of no network
  * @property {"ended" | "refused" | null} why the session is in the lobby again
- * @property {string | null} left who has left last, null when nobody
+ * @property {CallFacts | null} left who has left last, null when nobody
  * @property {ReadonlyMap<string, CallFacts>} calls
  *
  * @typedef {object} CallFacts
@@ -37,7 +37,7 @@ export function stateLine(facts) {
   const calls = [...facts.calls.values()];
   if (calls.length > 1 || (calls.length === 1 && facts.left !== null)) return together(calls, facts.left);
   if (calls.length === 1) return inCall(calls[0]);
-  if (facts.left !== null) return line("warn", sentence("state.left", [], { name: facts.left }));
+  if (facts.left !== null) return line("warn", sentence("state.left", [facts.left]));
   return line("busy", sentence("state.waiting"));
 }
 
@@ -97,7 +97,7 @@ function inCall(call) {
 /**
  * How it stands with each of several, those alike together.
  * @param {readonly CallFacts[]} calls
- * @param {string | null} left
+ * @param {CallFacts | null} left
  * @returns {StateLine}
  */
 function together(calls, left) {
@@ -111,7 +111,7 @@ function together(calls, left) {
   const sentences = Object.entries(groups)
     .filter(([, people]) => people.length > 0)
     .map(([group, people]) => sentence(`state.several.${group}`, people));
-  if (left !== null) sentences.unshift(sentence("state.several.left", [], { name: left }));
+  if (left !== null) sentences.unshift(sentence("state.several.left", [left]));
   const troubled = left !== null || groups.reconnecting.length + groups.away.length > 0;
   const busy = groups.connecting.length + groups.switching.length > 0;
   return line(troubled ? "warn" : busy ? "busy" : "good", ...sentences);
