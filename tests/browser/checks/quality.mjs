@@ -15,7 +15,8 @@ export async function quality(stage) {
   const { aoi, sora } = await meet(stage);
   const [engine] = stage.engines.split(" ");
   await aoi.page.evaluate(rememberViolations);
-  await check(`a key opens the panel, and what draws the graphs is loaded only then (${engine})`, () => opened(aoi));
+  await check(`a key opens the panel, and what draws the graphs is loaded only then (${stage.engines.split(" ").at(-1)})`, () => opened(sora));
+  await check(`what draws the graphs and did not come is asked for again when the panel is opened again (${engine})`, () => again(aoi));
   await check(`the figures are those of the call (${engine})`, () => figures(aoi));
   await check(`the graphs are drawn in the page's colours, within its policy (${engine})`, () => drawn(aoi, engine));
   await check(`no figure is told as it changes, and Escape leads back to the button (${engine})`, () => quiet(aoi));
@@ -44,12 +45,38 @@ async function pictures({ page }, folder) {
 
 /** @param {Person} person */
 async function opened({ page }) {
-  const loaded = () => page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/uPlot.esm.js")));
+  const loaded = () => page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes("/uPlot.esm.js")));
   assert.equal(await loaded(), false);
   await page.keyboard.press("q");
   assert.equal(await page.$eval("#toggle-quality", (button) => button.getAttribute("aria-expanded")), "true");
   await eventually("the library", loaded, (is) => is);
   await eventually("three graphs", () => page.$$eval("#graphs canvas", ({ length }) => length), (n) => n === 3);
+}
+
+/** @param {Person} person */
+async function again({ page, errors }) {
+  const graphs = () => page.$$eval("#graphs canvas", ({ length }) => length);
+  await page.setRequestInterception(true);
+  const asked = new Promise((resolve) => {
+    let first = true;
+    page.on("request", (request) => {
+      if (!first || !request.url().includes("/uPlot.esm.js")) return void request.continue();
+      first = false;
+      resolve(request.abort());
+    });
+  });
+  await page.click("#toggle-quality");
+  await asked;
+  await eventually("figures", () => page.$eval("#quality-figures", (element) => /** @type {HTMLElement} */ (element).hidden), (hidden) => !hidden);
+  assert.equal(await graphs(), 0);
+  await eventually("three graphs", async () => {
+    await page.click("#quality-close");
+    await page.click("#toggle-quality");
+    return graphs();
+  }, (n) => n === 3);
+  await page.setRequestInterception(false);
+  // The browser itself reports what did not come.
+  errors.length = 0;
 }
 
 /** @param {Person} person */

@@ -13,10 +13,32 @@ const SPANS = [30, 60, 120];
 const HEIGHT = 96;
 const FONT = "11px system-ui, sans-serif";
 
-/** Loads what draws, once; a page whose graphs nobody opens does without. */
-export async function library() {
-  const { default: plot } = await import("/vendor/uPlot.esm.js");
+/** @type {Promise<typeof import("/vendor/uPlot.esm.js").default> | null} */
+let loading = null;
+let tries = 0;
+
+/** Loads what draws, once; a page whose graphs nobody opens does without. What could not be loaded may be asked for again. */
+export function library() {
+  loading ??= load().catch((error) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
+}
+
+async function load() {
+  tries += 1;
+  const { default: plot } = await (tries > 1 ? anew() : first());
   return plot;
+}
+
+function first() {
+  return import("/vendor/uPlot.esm.js");
+}
+
+/** Under an address where loading a module has failed, some browsers do not ask for it again. @returns {ReturnType<typeof first>} */
+function anew() {
+  return import(`/vendor/uPlot.esm.js?${tries}`);
 }
 
 export class Graph {
