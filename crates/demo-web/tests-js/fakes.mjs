@@ -186,7 +186,7 @@ for (const [name, value] of Object.entries(values)) Object.defineProperty(global
 
 /** The clock stands until `pass`; what other tests made is forgotten. */
 export function begin() {
-  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
   peers.length = sockets.length = 0;
 }
 

@@ -101,11 +101,28 @@ test("a room that was left before it answered has no say in the next", async () 
   assert.equal(next.sent.filter(({ name }) => name === "join").length, 1);
 });
 
+test("the credentials that come with the return reach all calls, and a search asks for no others", async () => {
+  const { socket } = await inCalls();
+  told("online");
+  await pass(500);
+  await back(socket);
+  assert.deepEqual(peers.map(({ restarts }) => restarts), [1, 1, 1]);
+  assert.equal(socket.asked("ice").payload, null);
+  const users = () => peers.map(({ configuration }) => configuration.iceServers[0].username);
+  assert.deepEqual(users(), ["2:back", "2:back", "2:back"]);
+  await pass(10_000);
+  for (const peer of peers) peer.become("failed");
+  await pass(4000);
+  socket.asked("ice").answer(ICE);
+  await pass(100);
+  // Nobody has answered, so the search is another connection.
+  assert.deepEqual(users().slice(3), ["1:first", "1:first", "1:first"], "a later search asks");
+});
+
 /** Signaling comes back as it was, and answers. @param {typeof sockets[number]} socket */
 async function back(socket) {
   socket.up();
-  socket.asked("resume").answer({ ...ICE, received: 1000, resume: { token: "u" } });
+  const iceServers = [{ urls: "turn:a", username: "2:back", credential: "c" }];
+  socket.asked("resume").answer({ iceServers, iceTtl: 60, received: 1000, resume: { token: "u" } });
   await pass(1500);
-  socket.asked("ice").answer(ICE);
-  await pass(100);
 }

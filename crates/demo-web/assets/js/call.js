@@ -16,6 +16,8 @@ const PATIENCE = { first: 12_000, limit: 60_000 };
 /** Both ends may be in the network that changed: then one of them searches (ms). */
 const YIELD = 1000;
 const READING_EVERY = 1000;
+/** Credentials that came so lately are not asked for again (ms). */
+const FRESH_FOR = 10_000;
 
 /**
  * @typedef {"connecting" | "connected" | "reconnecting" | "switching"} CallState
@@ -53,6 +55,8 @@ export class Call extends EventTarget {
 
   #terms;
   #ice;
+  /** When they came, by the clock that goes on while the machine sleeps; those it began with may be old. */
+  #iceCame = -Infinity;
   #relay;
   #connection;
   /**
@@ -238,17 +242,24 @@ export class Call extends EventTarget {
    * @param {import("./signaling.js").Ice} ice
    */
   renew(ice) {
-    this.#ice = ice;
+    this.#keep(ice);
     if (!this.#closed) this.#connection.configure(this.#configuration());
   }
 
   async #refresh() {
+    if (Date.now() - this.#iceCame < FRESH_FOR) return;
     try {
-      this.#ice = await this.#terms.signaling.ice();
+      this.#keep(await this.#terms.signaling.ice());
     } catch {
       // Signaling is away; what we have may still be accepted.
       return;
     }
+  }
+
+  /** @param {import("./signaling.js").Ice} ice */
+  #keep(ice) {
+    this.#ice = ice;
+    this.#iceCame = Date.now();
   }
 
   /** @param {number} delay */

@@ -191,9 +191,10 @@ export class Session extends EventTarget {
     const signaling = this.#signaling;
     if (!signaling?.resumable) return this.#join();
     try {
-      this.#ice = await signaling.resume();
+      const ice = await signaling.resume();
       this.#forgetProblems();
       this.#linkIs(true);
+      this.#renew(ice);
       for (const call of this.#moved) call.move();
       this.#moved.clear();
     } catch (error) {
