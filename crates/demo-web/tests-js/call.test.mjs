@@ -52,3 +52,31 @@ test("an offer that searches for nothing keeps nobody from searching", async () 
   await pass(600);
   assert.equal(peer.restarts, 1);
 });
+
+test("both ends that are to search at once agree on one search: an offer and an answer", async () => {
+  const { calls, said } = await both();
+  said.length = 0;
+  for (const call of calls) call.move();
+  await pass(8000);
+  assert.deepEqual(said, ["offer", "answer"]);
+  assert.deepEqual(peers.map(({ restarts }) => restarts), [1, 0]);
+});
+
+/** Two calls with one another, who was there first and who came second, and what they said. */
+async function both() {
+  /** @type {string[]} */
+  const said = [];
+  /** @type {InstanceType<typeof Call>[]} */
+  const calls = [false, true].map((polite, n) => {
+    const send = (/** @type {string} */ name, /** @type {any} */ message) => {
+      if (name !== "candidate") said.push(name);
+      calls[1 - n].take(message);
+    };
+    const signaling = /** @type {any} */ ({ send, ice: async () => ICE });
+    return new Call({ peer: { id: String(1 - n), name: "" }, polite, signaling, ice: ICE, relay: "off", media: new LocalMedia() });
+  });
+  await pass(100);
+  for (const peer of peers) peer.become("connected");
+  await pass(100);
+  return { calls, said };
+}
