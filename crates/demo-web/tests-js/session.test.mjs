@@ -84,11 +84,8 @@ test("what the browser has told of is not told again by the silence that follows
 
 test("a room that was left before it answered has no say in the next", async () => {
   const { session, socket } = await entered();
-  socket.disconnect();
-  socket.up();
-  // The server has forgotten who we were, and does not answer for now.
-  socket.asked("resume").answer({ code: "cannot_resume" });
-  await pass(100);
+  // The server does not answer the join that follows.
+  await forgotten(socket);
   session.leave();
   session.enter({ room: "south", name: "", token: null, wish: OFF, relay: "off" });
   await pass(100);
@@ -118,6 +115,36 @@ test("the credentials that come with the return reach all calls, and a search as
   // Nobody has answered, so the search is another connection.
   assert.deepEqual(users().slice(3), ["1:first", "1:first", "1:first"], "a later search asks");
 });
+
+test("who comes back to more than can be called waits for a place, and the calls go on", async () => {
+  const { session, socket } = await entered("Aoi", "Sora", "Chie");
+  await forgotten(socket);
+  await admit(socket, ["Aoi", "Sora", "Chie", "our own old place"]);
+  assert.equal(socket.sent.at(-1)?.name, "leave");
+  assert.deepEqual([session.phase, session.linked, [...session.calls.keys()]], ["joined", false, ["Aoi", "Sora", "Chie"]]);
+  const { length } = socket.sent;
+  session.setRelay("any");
+  await pass(100);
+  socket.asked("ice").answer({ code: "not_joined" });
+  await pass(2800);
+  assert.deepEqual(socket.sent.slice(length).map(({ name }) => name), ["ice"], "who is outside says nothing to the others");
+  await pass(100);
+  await admit(socket, ["Aoi", "Sora", "Chie"]);
+  assert.deepEqual([session.linked, session.calls.size, session.notices], [true, 3, []]);
+});
+
+test("who enters a room of more than can be called goes at once", async () => {
+  const { session } = await entered("Aoi", "Sora", "Chie", "Ben");
+  assert.deepEqual([session.phase, session.why, session.notices], ["lobby", "refused", [{ key: "problem.room_full" }]]);
+});
+
+/** The connection breaks, and the server knows nothing of it. @param {typeof sockets[number]} socket */
+async function forgotten(socket) {
+  socket.disconnect();
+  socket.up();
+  socket.asked("resume").answer({ code: "cannot_resume" });
+  await pass(100);
+}
 
 /** Signaling comes back as it was, and answers. @param {typeof sockets[number]} socket */
 async function back(socket) {

@@ -237,7 +237,10 @@ export class Session extends EventTarget {
   /** @param {import("./signaling.js").Joined} joined */
   #joined(joined) {
     // The server may admit more than a page can send its picture to.
-    if (joined.peers.length > MOST_OTHERS) return this.#end("refused", [{ key: "problem.room_full" }]);
+    if (joined.peers.length > MOST_OTHERS) {
+      this.#signaling?.leave();
+      return this.#notJoined(new Problem("room_full", "too many to call"));
+    }
     this.#ice = joined;
     this.#forgetProblems();
     this.#noteRelay();

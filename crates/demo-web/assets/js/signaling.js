@@ -123,8 +123,8 @@ export class Signaling extends EventTarget {
    */
   send(name, payload) {
     if (!this.#token) {
-      // Nobody waits for us, so it is dropped: the member it was for will have another id then.
-      if (this.#socket.connected) this.#socket.emit(name, payload);
+      // Outside nobody waits for us, so it is dropped: the member it was for will have another id then.
+      if (this.#inside) this.#socket.emit(name, payload);
       return;
     }
     const signal = { name, payload: { ...payload, seq: (this.#last += 1) } };
@@ -138,6 +138,13 @@ export class Signaling extends EventTarget {
     // Not a goodbye, after which there would be nothing to come back to.
     if (this.#socket.connected) this.#socket.io.engine.close();
     this.#socket.disconnect().connect();
+  }
+
+  /** Leaves the room, as if it had not been entered; another may be entered over the same connection. */
+  leave() {
+    this.#token = null;
+    this.#inside = false;
+    this.#socket.emit("leave", {});
   }
 
   /** Leaves the room and ends the connection; nothing fires afterwards. */
