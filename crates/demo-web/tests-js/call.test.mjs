@@ -53,6 +53,21 @@ test("an offer that searches for nothing keeps nobody from searching", async () 
   assert.equal(peer.restarts, 1);
 });
 
+test("how well it goes is not reckoned over a change of connection, even when its counters stand higher", async () => {
+  const { call, peer } = await standing();
+  const line = { type: "inbound-rtp", id: "V", kind: "video" };
+  peer.stats = [{ ...line, packetsReceived: 100, packetsLost: 100 }];
+  await pass(1000);
+  peer.stats = [{ ...line, packetsReceived: 150, packetsLost: 150 }];
+  await pass(1000);
+  assert.equal(call.samples.last?.received.loss, 50);
+  call.setRelay("any");
+  await pass(100);
+  peers[1].stats = [{ ...line, packetsReceived: 200, packetsLost: 200 }];
+  await pass(900);
+  assert.deepEqual(call.samples.column(({ received }) => received.loss).slice(-2), [50, null]);
+});
+
 test("both ends that are to search at once agree on one search: an offer and an answer", async () => {
   const { calls, said } = await both();
   said.length = 0;

@@ -26,6 +26,19 @@ function changed(report, type, kind, values) {
   return new Map([...report].map(([id, stat]) => [id, stat.type === type && stat.kind === kind ? { ...stat, ...values } : stat]));
 }
 
+/**
+ * The report with another pair, whose counters stand higher, between other candidates.
+ * @param {Map<string, any>} report
+ */
+function restarted(report) {
+  const { local, remote } = counts(report, 0).path ?? assert.fail();
+  const ids = [local.id, remote.id, ...[...report.values()].filter(({ type }) => type === "candidate-pair").map(({ id }) => id)];
+  const other = (/** @type {any} */ value) => (ids.includes(value) ? `${value}2` : value);
+  const stats = [...report.values()].map((stat) => Object.fromEntries(Object.entries(stat).map(([name, value]) => [name, other(value)])));
+  for (const stat of stats) if (stat.bytesReceived) [stat.bytesReceived, stat.bytesSent] = [stat.bytesReceived + 1e6, (stat.bytesSent ?? 0) + 1e6];
+  return new Map(stats.map((stat) => [stat.id, stat]));
+}
+
 for (const [browser, expected] of /** @type {const} */ ([
   ["chromium", { size: "640 × 480", frames: [19, 20] }],
   ["firefox", { size: "480 × 360", frames: [30, 31] }],
@@ -74,7 +87,16 @@ for (const [browser, expected] of /** @type {const} */ ([
     assert.equal(frames, (received(now, "framesDecoded") - received(before, "framesDecoded")) / 2);
   });
 
-  test(`over a change of connection nothing is compared (${browser})`, () => {
+  test(`over another pair no bitrate is reckoned, while what is counted by line goes on (${browser})`, () => {
+    const [before, now] = taken(browser);
+    const { sent, received: came } = sample(counts(before, 0), counts(restarted(now), 1000));
+    assert.deepEqual([sent.bitrate, came.bitrate, came.loss], [null, null, 0]);
+    const untold = changed(restarted(now), "inbound-rtp", "video", { framesPerSecond: undefined });
+    const frames = received(now, "framesDecoded") - received(before, "framesDecoded");
+    assert.equal(sample(counts(before, 0), counts(untold, 1000)).received.frames, frames);
+  });
+
+  test(`with counters that begin anew nothing is compared (${browser})`, () => {
     const [before, now] = taken(browser).map((report, n) => counts(report, n * 1000));
     const { sent, received } = sample(now, { ...before, at: 2000 });
     assert.deepEqual([sent.bitrate, received.bitrate, received.loss], [null, null, null]);

@@ -60,7 +60,7 @@ lobby.addEventListener("enter", (event) => {
   controls.enter(detail.room);
   session.enter({ ...detail, token, relay: relay() });
 });
-for (const choice of [relayOnly, relayOver]) choice.addEventListener("change", () => session.setRelay(relay()));
+for (const control of [relayOnly, relayOver]) control.addEventListener("change", () => session.setRelay(relay()));
 
 i18n.addEventListener("change", () => {
   candidates.render();
@@ -96,9 +96,8 @@ function begin(call) {
   call.addEventListener("candidate", (event) => candidates.add(call, /** @type {CustomEvent} */ (event).detail));
   call.addEventListener("reading", () => {
     candidates.select(call);
-    if (call === choice.call) path.read(call);
-    quality.read(call);
-    render();
+    // The others are shown with it.
+    if (call === choice.call) render();
   });
 }
 

@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { placeKey, recognise } from "./path.js";
 import { Pulse } from "./pulse.js";
+import { sample, Samples } from "./quality.js";
 import { allowed } from "./relay-choice.js";
 import { Showing } from "./showing.js";
 import { SideChannel } from "./side-channel.js";
@@ -43,8 +44,8 @@ export class Call extends EventTarget {
   path = null;
   /** @type {import("./path.js").Received | null} */
   received = null;
-  /** @type {import("./quality.js").Counts | null} */
-  counts = null;
+  /** How well it went, reading by reading. */
+  samples = new Samples();
   progress = { offer: false, answer: false, candidates: false };
   /** Whether the other side has lost signaling and is waited for. */
   away = false;
@@ -77,6 +78,8 @@ export class Call extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #readings;
+  /** What the reading before said, of the same connection. @type {import("./quality.js").Counts | null} */
+  #counts = null;
   #pulse = new Pulse();
 
   /** @param {Terms} terms */
@@ -222,6 +225,7 @@ export class Call extends EventTarget {
     this.#round = round;
     this.#switching = this.#everConnected;
     this.path = null;
+    this.#counts = null;
     this.#connection = this.#connect();
     this.#changed();
   }
@@ -298,7 +302,8 @@ export class Call extends EventTarget {
     if (this.#closed || connection !== this.#connection) return;
     this.path = path && recognise(path, this.#announced);
     this.received = received;
-    this.counts = counts;
+    this.samples.add(sample(this.#counts, counts));
+    this.#counts = counts;
     this.dispatchEvent(new Event("reading"));
     if (path && this.#pulse.stopped(path.bytesReceived)) this.dispatchEvent(new Event("silent"));
   }

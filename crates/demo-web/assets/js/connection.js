@@ -1,7 +1,7 @@
 /** One RTCPeerConnection: its lines, its negotiation, its readings. A call may need several in turn. */
 
 import { Negotiation } from "./negotiation.js";
-import { received, selectedPath } from "./path.js";
+import { received } from "./path.js";
 import { counts } from "./quality.js";
 
 const KINDS = /** @type {const} */ (["audio", "video"]);
@@ -112,11 +112,8 @@ export class Connection extends EventTarget {
   /** Reads which path is in use, what arrived by it, and what there is to tell how well. */
   async read() {
     const report = /** @type {ReadonlyMap<string, any>} */ (/** @type {unknown} */ (await this.#pc.getStats()));
-    return {
-      path: this.state === "connected" ? selectedPath(report) : null,
-      received: received(report),
-      counts: counts(report, performance.now()),
-    };
+    const counted = counts(report, performance.now());
+    return { path: this.state === "connected" ? counted.path : null, received: received(report), counts: counted };
   }
 
   close() {

@@ -3,12 +3,13 @@
 import { byId, make, write } from "./dom.js";
 import { Graph, library } from "./graph.js";
 import { isRelayed } from "./path.js";
-import { range, sample, Samples } from "./quality.js";
+import { range } from "./quality.js";
 
 /**
  * @typedef {import("./call.js").Call} Call
  * @typedef {import("./quality.js").Way} Way
  * @typedef {import("./quality.js").Sample} Sample
+ * @typedef {import("./quality.js").Samples} Samples
  */
 
 const WAYS = /** @type {const} */ (["sent", "received"]);
@@ -18,8 +19,6 @@ const BOTH = [{ colour: "--indigo" }, { colour: "--pine", dashed: true }];
 
 export class QualityView {
   #i18n;
-  /** @type {WeakMap<Call, { before: import("./quality.js").Counts | null, samples: Samples }>} */
-  #kept = new WeakMap();
   /** @type {Call | null} */
   #call = null;
   /** Null until the panel is opened. @type {Awaited<ReturnType<typeof library>> | null} */
@@ -58,36 +57,22 @@ export class QualityView {
     if (open && !this.#plot) this.#load();
   }
 
-  /**
-   * Takes one reading a second, of any call.
-   * @param {Call} call
-   */
-  read(call) {
-    const now = call.counts;
-    if (!now) return;
-    const kept = this.#kept.get(call) ?? { before: null, samples: new Samples() };
-    kept.samples.add(sample(kept.before, now));
-    kept.before = now;
-    this.#kept.set(call, kept);
-  }
-
   /** @param {Call | null} call which is shown */
   render(call) {
     this.#call = call;
     const open = !byId("quality").hidden;
     byId("toggle-quality").setAttribute("aria-expanded", String(open));
     if (!open) return;
-    const samples = call && this.#kept.get(call)?.samples;
-    const last = samples?.last ?? null;
+    const last = call?.samples.last ?? null;
     byId("quality-none").hidden = last !== null;
     byId("quality-figures").hidden = last === null;
-    if (!call || !samples || !last) return;
+    if (!call || !last) return;
     write(byId("quality-path"), this.#pathOf(call));
     write(byId("quality-rtt"), this.#ms(wholeMs(last.rtt)));
     for (const name of ROWS) {
       for (const way of WAYS) write(byId(`quality-${name}-${way}`), this.#cell(name, last[way]));
     }
-    if (last !== this.#drawn) this.#draw(samples);
+    if (last !== this.#drawn) this.#draw(call.samples);
   }
 
   /** Draws again, with colours and words as they are now. */
