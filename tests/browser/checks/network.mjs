@@ -66,7 +66,8 @@ export async function told({ browser, engine, suite, keep }) {
 export async function moved({ chromium, watari, keep }) {
   const places = await openPlaces();
   if (!places) return void process.stdout.write("skipped: calls from a network that changes, network namespaces need root\n");
-  const ends = [() => places.close()];
+  /** @type {(() => Promise<void>)[]} */
+  const ends = [];
   try {
     const suite = await up(await places.at("home", watari, `set -- "\${@//127.0.0.1/${HOME}}"`));
     ends.push(() => suite.down());
@@ -81,7 +82,9 @@ export async function moved({ chromium, watari, keep }) {
     await check("a call survives a cable that is pulled out before another is put in", () => travel(stage, 1, 2, false));
     await check("a call survives a cable that is put in before the other is pulled out", () => travel(stage, 2, 3, true));
   } finally {
-    for (const end of ends.reverse()) await end();
+    const ended = await Promise.allSettled(ends.map((end) => end()));
+    places.close();
+    for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
 }
 

@@ -5,8 +5,9 @@
  *   away 10.77.N.2 ── 10.77.N.1 road 10.77.0.254 ── 10.77.0.1 home
  */
 
-import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFile, spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { chmod, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -30,6 +31,12 @@ export async function openPlaces() {
     return null;
   }
   const folder = await mkdtemp(join(tmpdir(), "watari-places-"));
+  // However this ends, nothing of it stays; of those that are not there, nothing has to go.
+  const clear = () => {
+    for (const place of [away, road, home]) spawnSync("ip", ["netns", "del", place]);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", clear);
   for (const place of [road, away]) await ip("netns", "add", place);
   for (const place of [home, road, away]) await ip("-n", place, "link", "set", "lo", "up");
   await ip("netns", "exec", road, "sysctl", "-q", "net.ipv4.ip_forward=1");
@@ -60,9 +67,9 @@ export async function openPlaces() {
       await chmod(path, 0o755);
       return path;
     },
-    async close() {
-      for (const place of [away, road, home]) await ip("netns", "del", place);
-      await rm(folder, { recursive: true, force: true });
+    close() {
+      process.off("exit", clear);
+      clear();
     },
   };
   await places.plug(1);
