@@ -2,6 +2,8 @@
 
 import { io } from "/vendor/socket.io.esm.min.js";
 
+import { Pace } from "./pace.js";
+
 /**
  * @typedef {{ id: string, name: string, reconnecting?: boolean }} Member
  * @typedef {{ iceServers: RTCIceServer[], iceTtl: number }} Ice
@@ -25,7 +27,7 @@ const COME_BACK_AFTER = 4000;
 const FROM_PEERS = [
   "peer-joined", "peer-reconnecting", "peer-reconnected", "peer-left", "waiting", "offer", "answer", "candidate",
 ];
-/** Signals kept until the server says that it has them; a call takes a few dozen. */
+/** Signals kept, of which the server says only to who comes back how many it has; a search for a path takes a few dozen. */
 const KEPT = 256;
 
 /**
@@ -51,6 +53,8 @@ export class Signaling extends EventTarget {
   #sent = [];
   /** Whether this connection is the one of our membership. */
   #inside = false;
+  /** Three calls that search at once may have more to say than the server takes at once. */
+  #pace = new Pace(({ name, payload }) => this.#socket.emit(name, payload));
 
   /** @param {string | null} url null means the origin of the page */
   constructor(url) {
@@ -124,13 +128,13 @@ export class Signaling extends EventTarget {
   send(name, payload) {
     if (!this.#token) {
       // Outside nobody waits for us, so it is dropped: the member it was for will have another id then.
-      if (this.#inside) this.#socket.emit(name, payload);
+      if (this.#inside) this.#pace.add({ name, payload });
       return;
     }
     const signal = { name, payload: { ...payload, seq: (this.#last += 1) } };
     this.#sent.push(signal);
     if (this.#sent.length > KEPT) this.#sent.shift();
-    if (this.#inside) this.#socket.emit(signal.name, signal.payload);
+    if (this.#inside) this.#pace.add(signal);
   }
 
   /** Gives up the connection and makes another at once, without a pause as after a failure. */
@@ -144,12 +148,14 @@ export class Signaling extends EventTarget {
   leave() {
     this.#token = null;
     this.#inside = false;
+    this.#pace.drop();
     this.#socket.emit("leave", {});
   }
 
   /** Leaves the room and ends the connection; nothing fires afterwards. */
   close() {
     clearTimeout(this.#comeBack);
+    this.#pace.drop();
     if (this.#socket.connected) this.#socket.emit("leave", {});
     this.#socket.off();
     this.#socket.disconnect();
@@ -201,7 +207,7 @@ export class Signaling extends EventTarget {
   #returned({ received }) {
     this.#inside = true;
     this.#sent = this.#sent.filter(({ payload }) => payload.seq > received);
-    for (const { name, payload } of this.#sent) this.#socket.emit(name, payload);
+    for (const signal of this.#sent) this.#pace.add(signal);
   }
 
   /**
@@ -229,6 +235,7 @@ export class Signaling extends EventTarget {
   /** @param {string} reason */
   #lost(reason) {
     this.#inside = false;
+    this.#pace.drop(true);
     // After being sent away the client library does not come back by itself.
     if (reason === "io server disconnect") this.#comeBack = setTimeout(() => this.open(), COME_BACK_AFTER);
     for (const { reject } of this.#waiting.values()) reject(new Problem("unreachable", "disconnected"));
