@@ -10,6 +10,7 @@
 use std::{fmt, time::Duration};
 
 use aes_gcm::{Aes128Gcm, Aes256Gcm, Key, KeyInit as _, Nonce, Tag, aead::AeadInPlace as _};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// RFC 5116 §5.1: all that AES-GCM takes here.
@@ -48,7 +49,11 @@ impl TokenAlgorithm {
 
 /// Holds the key that the authorization server encrypts tokens with.
 #[derive(Clone)]
-pub struct TokenKey(Cipher);
+pub struct TokenKey {
+    cipher: Cipher,
+    /// Tells it from another key of the same id.
+    pub(crate) fingerprint: u64,
+}
 
 #[derive(Clone)]
 enum Cipher {
@@ -62,14 +67,18 @@ impl TokenKey {
         if key.len() != algorithm.key_len() {
             return None;
         }
-        Some(Self(match algorithm {
+        let cipher = match algorithm {
             TokenAlgorithm::A128Gcm => {
                 Cipher::A128(Box::new(Aes128Gcm::new(Key::<Aes128Gcm>::from_slice(key))))
             }
             TokenAlgorithm::A256Gcm => {
                 Cipher::A256(Box::new(Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(key))))
             }
-        }))
+        };
+        Some(Self {
+            cipher,
+            fingerprint: first_bytes(Sha256::new().chain_update(key)),
+        })
     }
 
     /// Opens the value of ACCESS-TOKEN; `None` for one that was made with another key or for another server, or that
@@ -85,7 +94,7 @@ impl TokenKey {
         let block = block.get_mut(..sealed.len())?;
         block.copy_from_slice(sealed);
         let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
-        match &self.0 {
+        match &self.cipher {
             Cipher::A128(cipher) => {
                 cipher.decrypt_in_place_detached(nonce, server_name.as_bytes(), block, tag)
             }
@@ -149,6 +158,15 @@ impl fmt::Debug for AccessToken {
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
+}
+
+/// As much of a digest as tells one thing from another.
+pub(crate) fn first_bytes(digest: Sha256) -> u64 {
+    let digest = digest.finalize();
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }
 
 /// RFC 7635 §6.2: 48 bits of seconds, 16 bits of 64,000ths of a second.

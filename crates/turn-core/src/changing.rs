@@ -79,12 +79,11 @@ impl Server {
     /// Tells whether an allocation's kept key is as good as one made of the credentials that there are now.
     pub(crate) fn vouches_for(&self, allocation: &Allocation) -> bool {
         let third_party = self.config.credentials.third_party();
-        allocation.vouched == self.vouched
-            || match &allocation.proof {
-                Proof::Password(_) => false,
-                // His token is good for its own time, as long as the key is known that it was made with.
-                Proof::Token(_) => third_party.is_some_and(|keys| keys.knows(&allocation.username)),
-            }
+        match &allocation.proof {
+            Proof::Password(_) => allocation.vouched == self.vouched,
+            // His token is good for its own time, as long as the key is there that it was made with.
+            Proof::Token(grant) => third_party.is_some_and(|keys| keys.made(&allocation.username, grant)),
+        }
     }
 
     /// Keeps the key of a request that was believed, if that of its allocation is from before a change.
@@ -96,8 +95,8 @@ impl Server {
         if allocation.vouched == vouched {
             return;
         }
-        allocation.vouched = vouched;
         if let (Proof::Password(_), Proof::Password(_)) = (&identity.proof, &allocation.proof) {
+            allocation.vouched = vouched;
             allocation.key = identity.key.clone();
             allocation.proof = identity.proof.clone();
             allocation.credential_expires = identity.expires_unix;

@@ -7,7 +7,7 @@ use stun_wire::{Message, PasswordAlgorithm};
 use zeroize::Zeroizing;
 
 use crate::{
-    access_token::{AccessToken, TokenKey},
+    access_token::{AccessToken, TokenKey, first_bytes},
     config::{ConfigError, Realm},
     counters::AuthFailure,
     integrity::{MacKey, Scheme},
@@ -46,9 +46,10 @@ impl ThirdParty {
         self.keys.insert(kid.into(), ValidKey { key, valid });
     }
 
-    /// Tells whether there is a key of this id.
-    pub(crate) fn knows(&self, kid: &str) -> bool {
-        self.keys.contains_key(kid)
+    /// Tells whether what remains of a token was made with the key that goes by this id now.
+    pub(crate) fn made(&self, kid: &str, grant: &Grant) -> bool {
+        let fingerprint = self.keys.get(kid).map(|key| key.key.fingerprint);
+        fingerprint == Some(grant.made_with)
     }
 
     pub(crate) fn server_name(&self) -> &str {
@@ -64,7 +65,7 @@ impl ThirdParty {
         scheme: Scheme,
         message: &Message<'_>,
     ) -> Result<(Grant, MacKey), AuthFailure> {
-        let token = self.open(now, kid, value).ok_or(AuthFailure::BadToken)?;
+        let (token, made_with) = self.open(now, kid, value).ok_or(AuthFailure::BadToken)?;
         if !token.is_timely(now) {
             return Err(AuthFailure::Expired);
         }
@@ -75,18 +76,19 @@ impl ThirdParty {
             .find_map(|mac_key| {
                 let key = MacKey::new(scheme.macs, mac_key);
                 key.verify(message)
-                    .then(|| (Grant::new(kid, &token, mac_key), key))
+                    .then(|| (Grant::new(kid, &token, made_with, mac_key), key))
             })
             .ok_or(AuthFailure::WrongPassword)
     }
 
-    fn open(&self, now: Duration, kid: &str, value: &[u8]) -> Option<AccessToken> {
+    /// Opens a token; tells also which key made it.
+    fn open(&self, now: Duration, kid: &str, value: &[u8]) -> Option<(AccessToken, u64)> {
         let valid = |key: &&ValidKey| key.valid.contains(&now.as_secs());
         let known = self.keys.get(kid).filter(valid);
         // An id that is not known costs the work of one that is.
         let key = known.or_else(|| self.keys.values().next())?;
         let opened = key.key.open(self.server_name(), value);
-        known.and(opened)
+        known.and(opened).map(|token| (token, key.key.fingerprint))
     }
 }
 
@@ -111,6 +113,8 @@ pub(crate) struct Grant {
     expires: Duration,
     /// Tells tokens apart.
     pub(crate) digest: u64,
+    /// The fingerprint of the authorization server's key.
+    made_with: u64,
 }
 
 impl Proof {
@@ -133,19 +137,14 @@ impl Proof {
 }
 
 impl Grant {
-    fn new(kid: &str, token: &AccessToken, mac_key: &[u8]) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(kid);
-        digest.update(&*token.mac_key);
-        let digest = digest.finalize();
+    fn new(kid: &str, token: &AccessToken, made_with: u64, mac_key: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(kid).chain_update(&*token.mac_key);
         Self {
             mac_key: mac_key.to_vec().into(),
             lifetime: token.lifetime,
             expires: token.expires(),
-            digest: digest
-                .iter()
-                .take(8)
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            digest: first_bytes(digest),
+            made_with,
         }
     }
 

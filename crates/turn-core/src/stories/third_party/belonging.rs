@@ -149,6 +149,39 @@ fn a_hidden_name_is_no_keys_id() {
     assert_eq!(error_code(&world.hear(client.five_tuple, &request)), 401);
 }
 
+/// A key that leaked is changed, and what it is called may stay.
+#[test]
+fn a_token_is_good_no_longer_than_its_own_key_under_whatever_id() {
+    let mut world = world();
+    let mut bearer = Bearer::new(1000, 1);
+    bearer.allocate(&mut world).relayed();
+    let change = |world: &mut World, key: &[u8]| {
+        let mut third_party = ThirdParty::new(SERVER_NAME).unwrap();
+        let key = TokenKey::new(TokenAlgorithm::A256Gcm, key).unwrap();
+        third_party.add_key("north", key, 0..u64::MAX);
+        let mut credentials = crate::Credentials::default();
+        credentials.set_third_party(third_party);
+        world.server.set_credentials(credentials, true);
+    };
+    change(&mut world, &[9; 32]);
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 600)), 401);
+    // Nor does a token of the new key make the old one good again.
+    let mut renewed = bearer.clone();
+    renewed.mac_key = vec![2; 20];
+    renewed.client.key = IntegrityKey::new(&renewed.mac_key);
+    renewed.token = Token::new(&renewed.mac_key, BEGIN, 3600).seal(&[9; 32], SERVER_NAME);
+    let permitted = renewed.ask(&mut world, Method::CREATE_PERMISSION, |writer| {
+        let peer = "8.8.8.8:1".parse().unwrap();
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer).unwrap();
+    });
+    assert_eq!(error_code(&permitted), 0);
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 600)), 401);
+    assert_eq!(error_code(&renewed.refresh(&mut world, 600)), 0);
+    assert_eq!(error_code(&renewed.client.refresh(&mut world, 600)), 0);
+    change(&mut world, NORTH);
+    assert_eq!(error_code(&renewed.client.refresh(&mut world, 600)), 401);
+}
+
 #[test]
 fn a_token_is_good_as_long_as_its_key_is_known() {
     let mut world = world();
