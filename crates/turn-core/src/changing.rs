@@ -27,7 +27,10 @@ impl Server {
     /// Allocations go on until they expire, but a request about one is believed only if its key can be made of the new
     /// credentials. No allocation is visited for that. `refresh_after_expiry` is as in [`Config`](crate::Config).
     pub fn set_credentials(&mut self, credentials: Credentials, refresh_after_expiry: bool) {
-        self.offered_before = self.config.credentials.algorithms();
+        let offered = self.config.credentials.algorithms();
+        if credentials.algorithms() != offered {
+            self.offered_before = offered;
+        }
         self.config.credentials = credentials;
         self.config.refresh_after_expiry = refresh_after_expiry;
         self.vouched = self.vouched.next();

@@ -171,6 +171,7 @@ fn who_was_offered_other_algorithms_before_the_change_hears_438_and_the_new_list
     old_style
         .add_key(&realm, "dave", UserKey::new([7; 16], None))
         .unwrap();
+    world.server.set_credentials(old_style.clone(), true);
     world.server.set_credentials(old_style, true);
     let heard = alice.ask(&mut world, Method::REFRESH, |_| ());
     assert_eq!(error_code(&heard), 438);
