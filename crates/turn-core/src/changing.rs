@@ -41,8 +41,11 @@ impl Server {
     /// Judges peers by this policy from here on, and whatever clients may reach already as if they asked for it now.
     ///
     /// Permissions and channels of a peer that is closed now relay nothing; connections to it end. All allocations are
-    /// visited for that.
+    /// visited for that, unless the policy is the one that there is.
     pub fn set_policy(&mut self, now: Now, policy: PeerPolicy) {
+        if self.config.policy == policy {
+            return;
+        }
         self.config.policy = policy;
         let (policy, addresses) = (&self.config.policy, &self.addresses);
         for allocation in self.table.allocations_mut() {

@@ -207,6 +207,20 @@ fn a_peer_that_is_opened_again_is_reached_without_another_request() {
     assert!(relays(&mut world, &client));
 }
 
+/// What was narrowed for another reason would be wide again.
+#[test]
+fn under_the_policy_that_there_is_nobody_is_judged_anew() {
+    let mut world = World::new();
+    let client = at_work(&mut world, Client::alice(1000));
+    world.server.set_host_addresses(vec![socket(PEER).ip()]);
+    world.server.set_host_addresses(Vec::new());
+    let policy = world.server.config.policy.clone();
+    world.server.set_policy(world.now, policy);
+    assert!(!relays(&mut world, &client));
+    deny(&mut world, &["192.0.2.0/24"]);
+    assert!(relays(&mut world, &client));
+}
+
 #[test]
 fn relays_of_this_server_reach_each_other_under_any_policy() {
     let mut world = World::new();
