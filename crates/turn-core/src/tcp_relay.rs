@@ -14,7 +14,7 @@ mod bind;
 mod connect;
 mod peers;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use stun_wire::{AttributeType, Message};
 
@@ -100,13 +100,15 @@ impl Server {
     /// Closes the connections to peers that may not be reached any more; a client that still waits for one is told so.
     pub(crate) fn close_forbidden_peers(&mut self, now: Now) {
         let (policy, addresses) = (&self.config.policy, &self.addresses);
-        let is_closed = |peer: SocketAddr| {
-            Scope::of(policy, addresses, peer.ip()) == Scope::OwnRelays && addresses.own_relay(peer).is_none()
+        // What never left this server may stay. A socket may lead to something else of ours than a relay.
+        let is_closed = |connection: &PeerConnection| {
+            connection.scope == Scope::Anywhere
+                && Scope::of(policy, addresses, connection.peer.ip()) == Scope::OwnRelays
         };
         let forbidden: Vec<_> = self
             .peers
             .iter()
-            .filter(|(_, connection)| is_closed(connection.peer))
+            .filter(|(_, connection)| is_closed(connection))
             .map(|(id, _)| id)
             .collect();
         for id in forbidden {

@@ -75,6 +75,7 @@ impl Server {
             allocation: key,
             relay,
             peer: from,
+            scope: least,
             state: PeerState::Unbound { until },
         };
         let id = self.add_peer(connection).map_err(|_| PeerRefusal::Limit)?;

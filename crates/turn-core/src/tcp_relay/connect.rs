@@ -45,6 +45,7 @@ impl Server {
             allocation: key,
             relay,
             peer,
+            scope,
             state: PeerState::Connecting {
                 connect: Box::new(Connect {
                     asked: Asked::by(message),

@@ -12,6 +12,7 @@ use crate::{
     answer::Asked,
     config::Share,
     integrity::MacKey,
+    permission::Scope,
     slots::{Key, Slots},
     types::{ConnectionNumber, PeerConnectionId, RelayId},
 };
@@ -34,6 +35,8 @@ pub(crate) struct PeerConnection {
     pub(crate) relay: RelayId,
     /// As the client knows it.
     pub(crate) peer: SocketAddr,
+    /// Whether it is from relay to relay within this server, or by a socket, that leads anywhere.
+    pub(crate) scope: Scope,
     pub(crate) state: PeerState,
 }
 

@@ -143,3 +143,32 @@ fn the_forms_of_an_address_are_told_apart() {
         }
     }
 }
+
+/// The operator had opened this machine, and whoever is on its ports.
+#[test]
+fn a_socket_to_our_own_machine_ends_with_what_opened_it_and_what_needs_none_stays() {
+    let mut world = world();
+    let (mut alice, at_alice, mut bob, at_bob) = two_clients(&mut world);
+    bob.permit(&mut world, &at_alice.to_string());
+    connect(&mut world, &mut alice, &at_bob.to_string());
+    let (within, arrived) = arrive_at_relay(&mut world);
+    arrived.unwrap();
+    peer_connected(&mut world, within, true);
+
+    let opened = PeerPolicy::new(&["192.0.2.0/24".parse().unwrap()], &[]);
+    world.server.set_policy(world.now, opened);
+    assert_eq!(closed(&mut world), []);
+    let taken: Vec<_> = world.sockets.values().copied().collect();
+    let mut free = (50_000..50_020)
+        .map(|port| SocketAddr::new(at_bob.ip(), port))
+        .filter(|address| !taken.contains(address))
+        .map(|address| address.to_string());
+    let [first, second] = [free.next().unwrap(), free.next().unwrap()];
+    let (by_socket, _) = connected(&mut world, &mut alice, &first);
+    alice.permit(&mut world, &second);
+    let (from_socket, _) = arrive(&mut world, at_alice, &second).unwrap();
+    closed(&mut world);
+    world.server.set_policy(world.now, PeerPolicy::default());
+    assert_eq!(closed(&mut world), [by_socket, from_socket]);
+    assert!(world.server.peers.get(within).is_some());
+}
