@@ -14,7 +14,7 @@ use tokio::{
     net::{UdpSocket, lookup_host},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     IceServers,
@@ -34,8 +34,8 @@ pub(crate) struct Probes {
     shutdown: Shutdown,
     /// From when there are nodes for the first time.
     figures: Option<Figures>,
-    /// Ends with the nodes that are asked now.
-    asking: DropGuard,
+    /// Cancelled when others take the place of the nodes that are asked now, and not when nobody can name others any more.
+    asking: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Probes {
             registry: registry.clone(),
             shutdown: shutdown.clone(),
             figures: None,
-            asking: CancellationToken::new().drop_guard(),
+            asking: CancellationToken::new(),
         }
     }
 
@@ -82,8 +82,8 @@ impl Probes {
     /// # Panics
     /// Outside a tokio runtime.
     pub(crate) fn ask(&mut self, ice: &IceServers) -> Result<(), prometheus::Error> {
-        let asking = CancellationToken::new();
-        self.asking = asking.clone().drop_guard();
+        self.asking.cancel();
+        self.asking = CancellationToken::new();
         if let Some(figures) = &self.figures {
             figures.healthy.reset();
             figures.latency.reset();
@@ -95,7 +95,8 @@ impl Probes {
         };
         for place in 0..nodes.all.len() {
             let watch = Watch::new(nodes, place, &figures);
-            let (shutdown, replaced) = (self.shutdown.wait_owned(), asking.clone().cancelled_owned());
+            let shutdown = self.shutdown.wait_owned();
+            let replaced = self.asking.clone().cancelled_owned();
             let every = ice.probe_every;
             tokio::spawn(async move {
                 tokio::select! {

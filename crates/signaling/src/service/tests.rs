@@ -10,7 +10,7 @@ use axum::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
 };
 use tower::ServiceExt as _;
 
@@ -46,6 +46,30 @@ fn get(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
         .iter()
         .fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(Body::empty()).unwrap()
+}
+
+/// Whoever serves the routes alone has no reloader to hold.
+#[tokio::test]
+async fn nodes_are_asked_for_as_long_as_the_routes_are_served() {
+    let node = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config();
+    config.ice.probe_seconds = 1;
+    config.ice.nodes = vec![crate::NodeConfig {
+        name: "a".into(),
+        urls: vec!["turn:a.example".into()],
+        region: None,
+        weight: 1,
+        probe: Some(node.local_addr().unwrap().to_string()),
+        secret: None,
+        secret_file: None,
+        admin: None,
+    }];
+    let _router = serve(&config).await;
+    for _ in 0..2 {
+        let mut request = [0; 100];
+        let asked = timeout(Duration::from_secs(20), node.recv(&mut request));
+        asked.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
