@@ -156,20 +156,23 @@ impl Start<'_> {
 
 /// How many connections the page, signaling and the credential endpoints may have together.
 pub(super) fn limits(config: &signaling::Config) -> Limits {
-    Limits::new(
-        config.limits.connections + SPARE_CONNECTIONS,
-        config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
-        &config.trusted_proxies,
-    )
+    let (all, per_address) = counts(config);
+    Limits::new(all, per_address, &config.trusted_proxies)
 }
 
 /// Has them have other numbers from here on.
 pub(super) fn set_limits(limits: &Limits, config: &signaling::Config) {
-    limits.set(
-        config.limits.connections + SPARE_CONNECTIONS,
-        config.limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
-        &config.trusted_proxies,
-    );
+    let (all, per_address) = counts(config);
+    limits.set(all, per_address, &config.trusted_proxies);
+}
+
+/// In all, and of one address.
+fn counts(config: &signaling::Config) -> (usize, usize) {
+    let limits = &config.limits;
+    (
+        limits.connections + SPARE_CONNECTIONS,
+        limits.connections_per_address as usize + SPARE_CONNECTIONS_PER_ADDRESS,
+    )
 }
 
 /// Answers a directory that looks whether a domain leads here (RFC 8555 §8.3).
