@@ -2,7 +2,6 @@
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
 use tracing::warn;
 use turn_core::{Credentials, Lifetimes, Limits, Now, PeerPolicy, QuotaLimits, Server, UnauthorizedLimit};
 
@@ -13,9 +12,6 @@ use crate::{
     plan::{self, Plan},
     worker::mail::Letterboxes,
 };
-
-/// How long the workers may take; they take a round of their loop.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Gives a running server another configuration, as far as [that can change](crate::WHILE_RUNNING). Clones speak to the same
 /// server.
@@ -119,10 +115,7 @@ impl Prepared<'_> {
         } = self.reloader;
         ledger.set_limits(self.quota);
         token.set(self.token.as_deref());
-        let mut answers = boxes.change(&self.terms);
-        // The channel closes when each worker has answered, or is gone with all it had.
-        let all = async { while answers.recv().await.is_some() {} };
-        if timeout(PATIENCE, all).await.is_err() {
+        if boxes.change(&self.terms).await.is_none() {
             warn!("a worker goes by the new settings later than the others");
         }
     }

@@ -2,19 +2,13 @@
 
 mod kept;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
 pub(crate) use self::kept::Kept;
 use crate::worker::mail::Letterboxes;
-
-/// How long the workers may take; they take a round of their loop.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Takes time-limited usernames back while the server runs. Clones speak to the same server.
 #[derive(Clone)]
@@ -62,17 +56,11 @@ impl Revoker {
     }
 
     async fn tell(&self, username: &Arc<str>) -> Result<(), RevokeError> {
-        let mut answers = self.boxes.revoke(username);
-        let all = async {
-            let mut heard = Err(RevokeError::Silent);
-            // The channel closes when each worker has answered, or is gone with all its allocations.
-            while let Some(answer) = answers.recv().await {
-                answer?;
-                heard = Ok(());
-            }
-            heard
-        };
-        timeout(PATIENCE, all).await.unwrap_or(Err(RevokeError::Silent))
+        let answers = self.boxes.revoke(username).await.unwrap_or_default();
+        if answers.is_empty() {
+            return Err(RevokeError::Silent);
+        }
+        Ok(answers.into_iter().collect::<Result<(), _>>()?)
     }
 
     async fn keep(&self, username: Arc<str>) -> Result<(), RevokeError> {

@@ -7,15 +7,22 @@ use std::{
         Arc,
         mpsc::{self, Receiver, Sender},
     },
+    time::Duration,
 };
 
 use mio::Waker;
 use peer_io::Stream;
 use stream_io::Taken;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::timeout,
+};
 use turn_core::{PeerConnectionId, RevokeError};
 
 use crate::reloader::Terms;
+
+/// How long the workers may take to answer whoever waits; they take a round of their loop.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One thing that is handed over.
 pub(super) enum Parcel {
@@ -74,28 +81,40 @@ impl Letterboxes {
         Self(boxes.unwrap_or_default().into())
     }
 
-    /// Has each worker take a username back. The answers are theirs; it closes when none is outstanding.
-    pub(crate) fn revoke(&self, username: &Arc<str>) -> UnboundedReceiver<Result<(), RevokeError>> {
-        let (answer, answers) = unbounded_channel();
-        for worker in self.0.iter() {
-            worker.put(Parcel::Revoke {
-                username: Arc::clone(username),
-                answer: answer.clone(),
-            });
-        }
-        answers
+    /// Has each worker take a username back.
+    pub(crate) async fn revoke(&self, username: &Arc<str>) -> Option<Vec<Result<(), RevokeError>>> {
+        let parcel = |answer| Parcel::Revoke {
+            username: Arc::clone(username),
+            answer,
+        };
+        self.ask(parcel).await
     }
 
-    /// Has each worker go by other settings. The answers are theirs; it closes when none is outstanding.
-    pub(crate) fn change(&self, terms: &Terms) -> UnboundedReceiver<()> {
-        let (answer, answers) = unbounded_channel();
+    /// Has each worker go by other settings.
+    pub(crate) async fn change(&self, terms: &Terms) -> Option<Vec<()>> {
+        let parcel = |answer| Parcel::Change {
+            terms: Box::new(terms.clone()),
+            answer,
+        };
+        self.ask(parcel).await
+    }
+
+    /// Gathers the workers' answers; there are none if one takes too long.
+    async fn ask<A>(&self, parcel: impl Fn(UnboundedSender<A>) -> Parcel) -> Option<Vec<A>> {
+        let (answer, mut answers) = unbounded_channel();
         for worker in self.0.iter() {
-            worker.put(Parcel::Change {
-                terms: Box::new(terms.clone()),
-                answer: answer.clone(),
-            });
+            worker.put(parcel(answer.clone()));
         }
-        answers
+        drop(answer);
+        let all = async {
+            let mut heard = Vec::new();
+            // The channel closes when each worker has answered, or is gone with all it had.
+            while let Some(answer) = answers.recv().await {
+                heard.push(answer);
+            }
+            heard
+        };
+        timeout(PATIENCE, all).await.ok()
     }
 }
 
