@@ -125,11 +125,12 @@ impl Credentials {
 
     /// Reads a time-limited username, if there is a secret that could vouch for it.
     pub(crate) fn time_limited<'a>(&self, username: &'a str) -> Option<Parsed<'a>> {
-        if self.secrets.is_empty() {
-            None
-        } else {
-            parse_username(username, self.separator)
-        }
+        self.parse(username).filter(|_| !self.secrets.is_empty())
+    }
+
+    /// Reads what is written like a time-limited username, whether or not a secret could vouch for it.
+    pub(crate) fn parse<'a>(&self, username: &'a str) -> Option<Parsed<'a>> {
+        parse_username(username, self.separator)
     }
 
     /// Derives the keys that each secret in turn gives a time-limited username.

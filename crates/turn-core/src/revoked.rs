@@ -63,6 +63,17 @@ pub enum RevokeError {
 }
 
 impl Server {
+    /// Refuses a username that was revoked before the start until it expires, also where no secret could vouch for it now: one
+    /// that could may come while we run.
+    ///
+    /// # Errors
+    /// [`RevokeError`], and then it is not refused.
+    pub fn remember_revoked(&mut self, now: Now, username: &Arc<str>) -> Result<(), RevokeError> {
+        let parsed = self.config.credentials.parse(username);
+        let parsed = parsed.ok_or(RevokeError::NotTimeLimited)?;
+        self.revoked.insert(now, username, parsed.expires_unix)
+    }
+
     /// Takes a time-limited username back: its allocations end, and until it expires by itself nothing is granted to
     /// it. A static user of the same name is not meant.
     ///

@@ -122,6 +122,26 @@ async fn a_server_that_is_started_again_remembers_what_was_revoked() {
     server.wait_for("turn_auth_failures_total", "revoked", 8.0);
 }
 
+/// The secret was left out by mistake, and put back without another start.
+#[tokio::test]
+async fn what_was_revoked_stays_so_when_its_secret_comes_back_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("revoked");
+    let (carols, daves) = (credential("carol"), credential("dave"));
+    std::fs::write(&file, format!("\"{}\"\n", carols.username)).unwrap();
+    let mut config = config("127.0.0.1:0", 2);
+    config.admin.revoked_file = Some(file);
+    let server = Server::start(&config);
+    config.shared_secrets = vec!["north".into()];
+    let reloader = server.running.reloader();
+    reloader.prepare(&config).unwrap().apply().await;
+    client(&server, &daves).allocate();
+    let mut carol = client(&server, &carols);
+    assert_eq!(carol.refresh(600), Err(401), "the challenge");
+    assert_eq!(carol.allocate_again(None), Err(401));
+    server.wait_for("turn_auth_failures_total", "revoked", 1.0);
+}
+
 #[tokio::test]
 async fn without_a_token_there_is_no_endpoint() {
     let server = Server::start(&config("127.0.0.1:0", 1));

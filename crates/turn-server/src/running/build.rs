@@ -323,8 +323,8 @@ fn furnish(
         }
         let now = Clock::new().read();
         for username in &shared.revoked {
-            // One that only a secret of former days could vouch for is refused anyway.
-            let _ = core.revoke(now, username);
+            // What was kept is of that form, and no more than the core takes: a worker had taken it.
+            let _ = core.remember_revoked(now, username);
         }
         let worker = Worker::new(Parts {
             index: index as u16,
