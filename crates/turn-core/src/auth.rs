@@ -5,7 +5,7 @@ mod presented;
 use std::borrow::Cow;
 
 use arrayvec::ArrayVec;
-use stun_wire::{AttributeType, Message, Method};
+use stun_wire::{AttributeType, Message, Method, user_hash};
 
 use self::presented::{Name, Presented};
 use crate::{
@@ -156,7 +156,15 @@ impl Server {
                 ));
             }
         };
-        let (username, candidate) = candidate.map_err(|failure| rejected(failure, Refusal::Unauthorized))?;
+        let (username, candidate) = candidate.map_err(|failure| {
+            let was_believed = self.was_believed(from, presented.name, scheme, message);
+            let failure = if was_believed {
+                AuthFailure::Withdrawn
+            } else {
+                failure
+            };
+            rejected(failure, Refusal::Unauthorized)
+        })?;
         if presented.realm != self.config.realm.as_str() {
             return Err(rejected(AuthFailure::WrongRealm, Refusal::Unauthorized));
         }
@@ -279,6 +287,23 @@ impl Server {
         }
         let key = self.config.credentials.user(username)?.key(scheme)?;
         Some((key, Proof::Password(scheme.algorithm), None))
+    }
+
+    /// Tells whether a request that is not believed would have been before the credentials changed: the kept key of its
+    /// allocation holds, and nobody vouches for it any more. Its sender guesses nothing.
+    fn was_believed(&self, from: FiveTuple, name: Name<'_>, scheme: Scheme, message: &Message<'_>) -> bool {
+        let existing = self
+            .subject(from, message)
+            .and_then(|key| self.table.allocation(key));
+        let is_his = |allocation: &&Allocation| match name {
+            Name::Plain(name) => *allocation.username == *name,
+            Name::Hash(hash) => user_hash(&allocation.username, self.config.realm.as_str()) == hash,
+        };
+        existing
+            .filter(is_his)
+            .filter(|allocation| !self.vouches_for(allocation))
+            .and_then(|allocation| allocation.key_for(scheme))
+            .is_some_and(|key| key.verify(message))
     }
 
     /// Does the work of a known user, so that time does not tell which names exist.

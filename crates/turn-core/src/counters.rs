@@ -241,6 +241,8 @@ labels! {
         Expired => "expired",
         /// The time-limited username was taken back.
         Revoked => "revoked",
+        /// Good until the credentials changed: it made the allocation that the request is about.
+        Withdrawn => "withdrawn",
         /// The nonce is old, or was given to another address.
         StaleNonce => "stale_nonce",
         /// Another user's allocation.
@@ -259,6 +261,7 @@ impl AuthFailure {
             | Self::WrongRealm
             | Self::Expired
             | Self::Revoked
+            | Self::Withdrawn
             | Self::StaleNonce
             | Self::OtherUser => false,
         }

@@ -65,7 +65,7 @@ impl ThirdParty {
         scheme: Scheme,
         message: &Message<'_>,
     ) -> Result<(Grant, MacKey), AuthFailure> {
-        let (token, made_with) = self.open(now, kid, value).ok_or(AuthFailure::BadToken)?;
+        let (token, made_with) = self.open(now, kid, value)?;
         if !token.is_timely(now) {
             return Err(AuthFailure::Expired);
         }
@@ -82,13 +82,17 @@ impl ThirdParty {
     }
 
     /// Opens a token; tells also which key made it.
-    fn open(&self, now: Duration, kid: &str, value: &[u8]) -> Option<(AccessToken, u64)> {
-        let valid = |key: &&ValidKey| key.valid.contains(&now.as_secs());
-        let known = self.keys.get(kid).filter(valid);
+    fn open(&self, now: Duration, kid: &str, value: &[u8]) -> Result<(AccessToken, u64), AuthFailure> {
+        let known = self.keys.get(kid);
         // An id that is not known costs the work of one that is.
-        let key = known.or_else(|| self.keys.values().next())?;
-        let opened = key.key.open(self.server_name(), value);
-        known.and(opened).map(|token| (token, key.key.fingerprint))
+        let tried = known.or_else(|| self.keys.values().next());
+        let tried = tried.ok_or(AuthFailure::BadToken)?;
+        let opened = tried.key.open(self.server_name(), value);
+        let token = known.and(opened).ok_or(AuthFailure::BadToken)?;
+        if !tried.valid.contains(&now.as_secs()) {
+            return Err(AuthFailure::Expired);
+        }
+        Ok((token, tried.key.fingerprint))
     }
 }
 

@@ -83,7 +83,7 @@ fn every_request_of_a_removed_user_is_401_and_his_allocation_relays_until_it_exp
         assert!(heard.message().attribute(AttributeType::NONCE).is_some());
     }
     assert_eq!(
-        world.server.counters().auth_failures(AuthFailure::UnknownUser),
+        world.server.counters().auth_failures(AuthFailure::Withdrawn),
         answers.len() as u64
     );
     assert!(relays(&mut world, &alice));

@@ -2,8 +2,12 @@
 
 use stun_wire::Method;
 
-use super::{client::udp, *};
-use crate::{AuthFailure, FiveTuple, Output, Transport};
+use super::{
+    bearer::{Bearer, believe_tokens},
+    client::udp,
+    *,
+};
+use crate::{AuthFailure, Credentials, FiveTuple, Output, Transport};
 
 fn watchful() -> World {
     World::with(|config| config.tell_wrong_guesses = true)
@@ -90,6 +94,47 @@ fn whoever_begins_or_is_late_guesses_nothing() {
     abroad.learn_nonce(&mut world);
     abroad.realm = "elsewhere".into();
     assert_eq!(told_of(&mut world, &mut abroad), []);
+}
+
+/// An office behind one address has what an operator took away, and asks for as long as its calls last.
+#[test]
+fn whoever_was_believed_before_the_credentials_changed_guesses_nothing() {
+    let mut world = World::with(|config| {
+        config.tell_wrong_guesses = true;
+        believe_tokens(config);
+    });
+    let mut bearer = Bearer::new(1002, 1);
+    bearer.allocate(&mut world).relayed();
+    let minted = Client::minted(1001, "carol", super::world::BEGIN + 3600);
+    let mut clients = [Client::alice(1000), minted];
+    for client in &mut clients {
+        client.allocate(&mut world);
+    }
+    let mut old_secret = Credentials::default();
+    old_secret.add_secret(crate::Secret::new("south"));
+    world.server.set_credentials(old_secret, true);
+    bearer.client.learn_nonce(&mut world);
+    world.take_outputs();
+    assert_eq!(error_code(&bearer.client.refresh(&mut world, 600)), 401);
+    for client in &mut clients {
+        client.learn_nonce(&mut world);
+        assert_eq!(told_of(&mut world, client), [], "{}", client.username);
+    }
+    let withdrawn = world.server.counters().auth_failures(AuthFailure::Withdrawn);
+    assert_eq!(withdrawn, 3);
+    let at = clients[0].five_tuple;
+    clients[0].key = Client::new(1000, "alice", "wrong").key;
+    assert_eq!(
+        told_of(&mut world, &mut clients[0]),
+        [(at, AuthFailure::UnknownUser)]
+    );
+    let [_, carol] = &mut clients;
+    let elsewhere = &mut Client::new(1003, &carol.username, "wrong");
+    elsewhere.learn_nonce(&mut world);
+    assert_eq!(
+        told_of(&mut world, elsewhere),
+        [(elsewhere.five_tuple, AuthFailure::WrongPassword)]
+    );
 }
 
 #[test]

@@ -16,6 +16,8 @@ fn a_key_is_good_in_its_time_only() {
             code,
             "{valid:?}"
         );
+        let expired = world.server.counters().auth_failures(AuthFailure::Expired);
+        assert_eq!(expired, u64::from(code != 0), "nobody guesses: {valid:?}");
     }
 }
 
