@@ -23,7 +23,10 @@ impl Clock {
 
     /// One reading for a batch of datagrams.
     pub(crate) fn read(&mut self) -> Now {
-        let instant = Instant::now();
+        self.read_at(Instant::now(), unix)
+    }
+
+    fn read_at(&mut self, instant: Instant, unix: impl FnOnce() -> Duration) -> Now {
         let passed = instant.duration_since(self.instant);
         if passed < REREAD {
             return Now {
@@ -53,13 +56,24 @@ fn unix() -> Duration {
 mod tests {
     use super::*;
 
+    /// Someone sets the clock back by an hour; the monotonic one goes on.
     #[test]
-    fn the_inferred_time_follows_the_wall_clock() {
-        let mut clock = Clock::new();
-        for pause in [0, 5, 1100] {
-            std::thread::sleep(Duration::from_millis(pause));
-            let now = clock.read();
-            assert!(unix().abs_diff(now.unix) < Duration::from_millis(500), "{now:?}");
+    fn a_wall_clock_that_is_set_is_believed_a_second_later_and_not_looked_at_before() {
+        let (begin, noon) = (Instant::now(), Duration::from_secs(43_200));
+        let mut clock = Clock {
+            instant: begin,
+            unix: noon,
+        };
+        let eleven = noon - Duration::from_secs(3600);
+        for (millis, unix) in [
+            (0, noon),
+            (999, noon + Duration::from_millis(999)),
+            (1000, eleven),
+            (1500, eleven + Duration::from_millis(500)),
+        ] {
+            let instant = begin + Duration::from_millis(millis);
+            let now = clock.read_at(instant, || eleven);
+            assert_eq!((now.instant, now.unix), (instant, unix), "after {millis} ms");
         }
     }
 }
