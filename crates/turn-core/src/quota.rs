@@ -133,9 +133,10 @@ pub struct QuotaLimits {
 }
 
 impl Default for QuotaLimits {
-    /// One call of a Chromium with three TURN URIs makes 10 allocations, an ICE restart 10 more while the
-    /// old ones live, and a person may have two devices: 40. That is a quarter of a percent of the default
-    /// port range, so one credential cannot take the ports. The total is that range's size.
+    /// One call of a Chromium with three TURN URIs makes 10 allocations, an ICE restart 10 more while the old ones
+    /// live, and who calls three others has three times as many: 60, and 80 with a tab that was closed without a word.
+    /// That is half a percent of the default port range, so one credential cannot take the ports. The total is that
+    /// range's size.
     ///
     /// An authorization server has many users, but may not be the only one: a quarter of all.
     ///
@@ -143,7 +144,7 @@ impl Default for QuotaLimits {
     /// a sixteenth of them.
     fn default() -> Self {
         Self {
-            per_user: NonZeroU32::MIN.saturating_add(39),
+            per_user: NonZeroU32::MIN.saturating_add(79),
             total: NonZeroU32::MIN.saturating_add(16_383),
             per_key: NonZeroU32::MIN.saturating_add(4095),
             connections_per_user: NonZeroU32::MIN.saturating_add(63),

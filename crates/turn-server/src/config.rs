@@ -371,8 +371,9 @@ impl Default for Lifetimes {
 }
 
 impl Default for Limits {
-    /// A Chromium call with three TURN URIs makes 10 allocations and an ICE restart 10 more while the old
-    /// ones live: 40 let one person do that on two devices and leave 99.7 % of the ports to others.
+    /// A Chromium makes 10 allocations for a call with three TURN URIs and 10 more in an ICE restart while the old
+    /// ones live: who calls three others makes 60. 80 leave room for a tab that was closed without a word, and 99.5 % of
+    /// the ports to others.
     fn default() -> Self {
         Self {
             allocations_per_user: 80,

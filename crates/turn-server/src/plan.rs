@@ -409,6 +409,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nobody_has_more_by_the_defaults_of_the_file_than_by_those_of_the_core() {
+        let plan = Plan::new(&Config::default(), [0; 32]).unwrap();
+        assert_eq!(plan.quota, QuotaLimits::default());
+    }
+
+    #[test]
     fn workers_share_the_limit_of_challenges_and_each_has_some() {
         let limit = |per_second, burst| UnauthorizedLimit {
             per_second: NonZeroU32::new(per_second).unwrap(),
