@@ -68,13 +68,17 @@ fi
 finish
 
 api_key=0123456789abcdef
-start json "$bin/watari" up --state "$scratch/state" --listen-turn "0.0.0.0:${ports[0]}" --listen-web "0.0.0.0:${ports[1]}" \
+touch "$scratch/watari.toml"
+start json "$bin/watari" up --config "$scratch/watari.toml" --state "$scratch/state" --listen-turn "0.0.0.0:${ports[0]}" --listen-web "0.0.0.0:${ports[1]}" \
     --listen-metrics "127.0.0.1:${ports[2]}" --set 'turn.users={ alice = "wonderland" }' --set log.format=json \
-    --set turn.log_auth_failures=true --set signaling.log_auth_failures=true --set "signaling.credentials.api_keys=[\"$api_key\"]"
+    --set "signaling.credentials.api_keys=[\"$api_key\"]"
 server=$pid
 wait_ready json "$server" "${ports[2]}"
+printf '[%s]\nlog_auth_failures = true\n' turn signaling >"$scratch/watari.toml"
+kill -HUP "$server"
+for _ in $(seq 200); do grep -q 'settings read again' "$scratch/json.log" && break; sleep 0.05; done
 guess json "${ports[0]}" "${ports[1]}" "$api_key"
-finds "json: the same, and who brings a wrong API key" json "${guessers[@]}" 127.0.0.1{5,6}
+finds "json: the same after a reload that asks for it, and who brings a wrong API key" json "${guessers[@]}" 127.0.0.1{5,6}
 finish
 
 # What syslog and the journal put in front of a line.

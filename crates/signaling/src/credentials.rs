@@ -39,7 +39,6 @@ pub(crate) use shapes::{cloudflare, ice, matrix, turn, twilio};
 pub(crate) struct Endpoints {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
-    pub(crate) log_auth_failures: bool,
 }
 
 /// Whether `service=turn` has to be there; anything else in its place is wrong in either case.
@@ -116,7 +115,7 @@ impl Endpoints {
         admitted: Result<(), Refusal>,
         brought_one: bool,
     ) -> Result<(), Refusal> {
-        if self.log_auth_failures && brought_one && matches!(admitted, Err(Refusal::BadKey)) {
+        if self.hub.terms().log_auth_failures && brought_one && matches!(admitted, Err(Refusal::BadKey)) {
             telemetry::log_wrong_guess("http", address, "wrong_key");
         }
         admitted

@@ -153,7 +153,6 @@ fn endpoints(config: &Config, gate: &Gate) -> Router {
     let state = Endpoints {
         hub: Arc::clone(&gate.hub),
         addresses: Arc::clone(&gate.addresses),
-        log_auth_failures: config.log_auth_failures,
     };
     // A key is the caller's right, from whatever page it calls. Without keys only known pages may read.
     let origins = match config.credentials.anonymous {

@@ -82,6 +82,11 @@ impl Server {
         }
     }
 
+    /// Tells of whoever guesses from here on, or of nobody.
+    pub fn tell_wrong_guesses(&mut self, tell: bool) {
+        self.config.tell_wrong_guesses = tell;
+    }
+
     /// Tells whether an allocation's kept key is as good as one made of the credentials that there are now.
     pub(crate) fn vouches_for(&self, allocation: &Allocation) -> bool {
         let third_party = self.config.credentials.third_party();

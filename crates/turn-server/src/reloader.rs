@@ -45,6 +45,7 @@ pub(crate) struct Terms {
     unauthorized_limit: Option<UnauthorizedLimit>,
 }
 
+    tell_wrong_guesses: bool,
 impl Terms {
     /// Has a worker's core go by these from its next datagram on.
     pub(crate) fn apply(self, now: Now, core: &mut Server) {
@@ -53,6 +54,7 @@ impl Terms {
         core.set_limits(self.limits, self.unauthorized_limit);
         core.set_policy(now, self.policy);
     }
+        core.tell_wrong_guesses(self.tell_wrong_guesses);
 }
 
 impl Reloader {
@@ -100,6 +102,7 @@ impl Reloader {
             },
             quota: plan.quota,
             token,
+                tell_wrong_guesses: plan.core.tell_wrong_guesses,
         })
     }
 }

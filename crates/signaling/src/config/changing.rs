@@ -8,6 +8,7 @@ pub const WHILE_RUNNING: &[&str] = &[
     "signaling.allowed_origins",
     "signaling.trusted_proxies",
     "signaling.log_addresses",
+    "signaling.log_auth_failures",
     "signaling.room_tokens",
     "signaling.limits.connections",
     "signaling.limits.connections_per_address",
@@ -28,12 +29,12 @@ impl Config {
             allowed_origins,
             trusted_proxies,
             log_addresses,
+            log_auth_failures,
             room_tokens,
             limits,
             ice,
             credentials,
             listen: _,
-            log_auth_failures: _,
             rooms: _,
             classic: _,
             resume: _,
@@ -46,6 +47,7 @@ impl Config {
             allowed_origins,
             trusted_proxies,
             log_addresses,
+            log_auth_failures,
             room_tokens,
             limits: self.limits.changed_to(&limits),
             ice,
@@ -136,6 +138,7 @@ listen = "127.0.0.1:1"
 allowed_origins = ["https://a.example"]
 trusted_proxies = ["192.0.2.0/24"]
 log_addresses = true
+log_auth_failures = true
 rooms.capacity = 3
 rooms.max = 9
 room_tokens.issuer = "a"

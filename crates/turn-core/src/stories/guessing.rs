@@ -138,6 +138,17 @@ fn whoever_was_believed_before_the_credentials_changed_guesses_nothing() {
 }
 
 #[test]
+fn guessers_are_told_of_as_soon_as_it_is_asked_for_and_no_longer() {
+    let mut world = World::new();
+    let mut client = Client::new(1000, "alice", "wrong");
+    client.learn_nonce(&mut world);
+    for (tell, times) in [(true, 1), (false, 0)] {
+        world.server.tell_wrong_guesses(tell);
+        assert_eq!(told_of(&mut world, &mut client).len(), times);
+    }
+}
+
+#[test]
 fn nobody_is_told_of_unless_it_is_asked_for() {
     let mut world = World::new();
     let mut client = Client::new(1000, "alice", "wrong").over(Transport::Tcp);

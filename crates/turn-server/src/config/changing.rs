@@ -12,6 +12,7 @@ pub const WHILE_RUNNING: &[&str] = &[
     "turn.oauth",
     "turn.admin.token",
     "turn.admin.token_file",
+    "turn.log_auth_failures",
     "turn.lifetimes",
     "turn.peers",
     "turn.limits",
@@ -38,6 +39,7 @@ impl Config {
             lifetimes,
             peers,
             limits,
+            log_auth_failures,
             tcp_relay:
                 TcpRelay {
                     connections,
@@ -46,7 +48,6 @@ impl Config {
                     connections_per_allocation: _,
                 },
             listen: _,
-            log_auth_failures: _,
             listen_tcp: _,
             listen_tls: _,
             realm: _,
@@ -87,6 +88,7 @@ impl Config {
             lifetimes,
             peers,
             limits,
+            log_auth_failures,
             tcp_relay,
             ..self.clone()
         }
@@ -141,6 +143,7 @@ mobility.enabled = true
 dtls.enabled = false
 alternate.check_interval = 9
 drain_seconds = 9
+log_auth_failures = true
 lifetimes.allocation = 700
 peers.deny = ["192.0.2.0/24"]
 limits.allocations = 7
