@@ -10,6 +10,7 @@ use crate::{
     admin::Token,
     ledger::SharedQuota,
     plan::{self, Plan},
+    running::make_room_for,
     worker::mail::Letterboxes,
 };
 
@@ -28,6 +29,7 @@ pub struct Reloader {
 /// A configuration that can be used. Dropped, it changes nothing.
 pub struct Prepared<'a> {
     reloader: &'a Reloader,
+    config: Config,
     terms: Terms,
     quota: QuotaLimits,
     token: Option<String>,
@@ -43,18 +45,18 @@ pub(crate) struct Terms {
     nonce_lifetime: Duration,
     limits: Limits,
     unauthorized_limit: Option<UnauthorizedLimit>,
+    tell_wrong_guesses: bool,
 }
 
-    tell_wrong_guesses: bool,
 impl Terms {
     /// Has a worker's core go by these from its next datagram on.
     pub(crate) fn apply(self, now: Now, core: &mut Server) {
         core.set_credentials(self.credentials, self.refresh_after_expiry);
         core.set_lifetimes(self.lifetimes, self.nonce_lifetime);
         core.set_limits(self.limits, self.unauthorized_limit);
+        core.tell_wrong_guesses(self.tell_wrong_guesses);
         core.set_policy(now, self.policy);
     }
-        core.tell_wrong_guesses(self.tell_wrong_guesses);
 }
 
 impl Reloader {
@@ -91,6 +93,7 @@ impl Reloader {
         let limit = plan.core.unauthorized_limit;
         Ok(Prepared {
             reloader: self,
+            config,
             terms: Terms {
                 credentials: plan.core.credentials,
                 refresh_after_expiry: plan.core.refresh_after_expiry,
@@ -99,10 +102,10 @@ impl Reloader {
                 nonce_lifetime: plan.core.nonce_lifetime,
                 limits: plan.core.limits,
                 unauthorized_limit: limit.map(|limit| plan::part_of(limit, self.workers)),
+                tell_wrong_guesses: plan.core.tell_wrong_guesses,
             },
             quota: plan.quota,
             token,
-                tell_wrong_guesses: plan.core.tell_wrong_guesses,
         })
     }
 }
@@ -114,8 +117,13 @@ impl Prepared<'_> {
     /// Outside a tokio runtime.
     pub async fn apply(self) {
         let Reloader {
-            boxes, ledger, token, ..
+            boxes,
+            workers,
+            ledger,
+            token,
+            config: _,
         } = self.reloader;
+        make_room_for(&self.config, workers.get().into());
         ledger.set_limits(self.quota);
         token.set(self.token.as_deref());
         if boxes.change(&self.terms).await.is_none() {

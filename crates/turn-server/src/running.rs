@@ -15,6 +15,7 @@ use telemetry::Health;
 use tokio::task::spawn_blocking;
 use tracing::{debug, warn};
 
+pub(crate) use self::build::make_room_for;
 use crate::{
     Config, Reloader, Revoker, StartError,
     admin::{self, Token},

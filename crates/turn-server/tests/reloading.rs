@@ -6,6 +6,7 @@ mod client;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
 
+use rlimit::Resource;
 use turn_server::Config;
 
 use client::{Client, PASSWORD};
@@ -90,4 +91,22 @@ async fn a_quota_of_all_workers_is_lowered_and_raised() {
     assert_eq!(second.allocate_again(None), Err(486));
     reloader.prepare(&quota(2)).unwrap().apply().await;
     second.allocate_again(None).unwrap();
+}
+
+#[tokio::test]
+async fn a_limit_that_is_raised_gets_its_descriptors() {
+    let (_, hard) = Resource::NOFILE.get().unwrap();
+    Resource::NOFILE.set(512, hard).unwrap();
+    let mut config = for_user("alice");
+    config.limits.allocations = 10;
+    config.streams.connections = 10;
+    let server = Server::start(&config);
+    let needed = config.descriptors(2);
+    config.limits.allocations = 1000;
+    let wanted = config.descriptors(2);
+    assert!(needed <= 512 && wanted > 512, "{needed} and then {wanted}");
+    let reloader = server.running.reloader();
+    reloader.prepare(&config).unwrap().apply().await;
+    let (soft, _) = Resource::NOFILE.get().unwrap();
+    assert_eq!(soft, wanted);
 }

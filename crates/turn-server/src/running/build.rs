@@ -12,7 +12,7 @@ use peer_io::Peers;
 use prometheus::Registry;
 use stream_io::{Census, Reception, Rules, Streams, TURN_PROTOCOLS};
 use telemetry::BindingRequests;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use turn_core::{Server, Share, Transport};
 
 use super::{
@@ -77,7 +77,7 @@ pub(super) fn build(
         }
     })?;
     let count = worker_count(config);
-    report_descriptors(config, count);
+    make_room_for(config, count);
     try_relay_addresses(&plan)?;
 
     let opened = listening::open(config, surroundings.certificates.is_some(), count)?;
@@ -235,8 +235,10 @@ fn worker_count(config: &Config) -> usize {
     wanted.min(sensible)
 }
 
-fn report_descriptors(config: &Config, workers: usize) {
+/// Has the system allow the descriptors that a configuration may need, as far as it does, and says so if that is too few.
+pub(crate) fn make_room_for(config: &Config, workers: usize) {
     match raise_descriptor_limit(config.descriptors(workers)) {
+        Ok(limit) if limit.now == limit.before && limit.is_enough() => debug!("{limit}"),
         Ok(limit) if limit.is_enough() => info!("{limit}"),
         Ok(limit) => warn!("{limit}"),
         Err(error) => warn!(%error, "the limit of open descriptors is not known"),
