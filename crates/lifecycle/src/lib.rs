@@ -12,6 +12,6 @@ mod shutdown;
 mod supervisor;
 
 pub use hangup::{Hangups, on_hangups};
-pub use passed::{passed_listener, warn_of_idle_listeners};
+pub use passed::{passed_listener, take_passed_sockets, warn_of_idle_listeners};
 pub use shutdown::{Shutdown, on_signals};
 pub use supervisor::{Failure, Supervisor};

@@ -3,13 +3,40 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use listenfd::ListenFd;
+use socket2::SockRef;
 
-/// Those that nobody has taken yet.
-static PASSED: OnceLock<Mutex<Vec<TcpListener>>> = OnceLock::new();
+/// What was passed, and nobody has asked for yet.
+static PASSED: Mutex<Passed> = Mutex::new(Passed {
+    sockets: Vec::new(),
+    others: Vec::new(),
+});
+
+struct Passed {
+    /// Of TCP; whether they listen is looked at when one is wanted.
+    sockets: Vec<TcpListener>,
+    /// What was wrong with the others, by their number.
+    others: Vec<(usize, io::Error)>,
+}
+
+/// Takes over the sockets that the service manager has passed, for [`passed_listener`] to find.
+///
+/// **Call it before there are any threads**: it removes variables from the environment, so that no child takes the sockets
+/// for its own, and another thread must not read the environment meanwhile.
+pub fn take_passed_sockets() {
+    let mut found = ListenFd::from_env();
+    let mut passed = passed();
+    for index in 0..found.len() {
+        match found.take_tcp_listener(index) {
+            Ok(Some(socket)) => passed.sockets.push(socket),
+            Ok(None) => {}
+            Err(error) => passed.others.push((index, error)),
+        }
+    }
+}
 
 /// Takes the socket that the service manager listens on at `address` in our stead, if there is one.
 ///
@@ -17,44 +44,43 @@ static PASSED: OnceLock<Mutex<Vec<TcpListener>>> = OnceLock::new();
 /// what is listened on stands in the settings as ever.
 ///
 /// # Errors
-/// What the kernel says of a socket that was passed and cannot be used.
+/// When the socket that was passed does not listen, and what the kernel says of one that cannot be used.
 pub fn passed_listener(address: SocketAddr) -> io::Result<Option<TcpListener>> {
-    let passed = PASSED.get_or_init(|| Mutex::new(from_environment()));
-    let found = take(
-        &mut passed.lock().unwrap_or_else(PoisonError::into_inner),
-        address,
-    );
-    if let Some(listener) = &found {
-        listener.set_nonblocking(true)?;
-        tracing::info!(%address, "listening on the socket that the service manager has opened");
-    }
-    Ok(found)
+    let Some(socket) = take(&mut passed().sockets, address) else {
+        return Ok(None);
+    };
+    let listener = listening(socket)?;
+    listener.set_nonblocking(true)?;
+    tracing::info!(%address, "listening on the socket that the service manager has opened");
+    Ok(Some(listener))
 }
 
 /// Tells of the sockets that nobody has taken, once everything listens: who connects there would wait for ever.
 pub fn warn_of_idle_listeners() {
-    let passed = PASSED.get_or_init(|| Mutex::new(from_environment()));
-    for listener in passed.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    let mut passed = passed();
+    for (index, error) in passed.others.drain(..) {
+        tracing::warn!(index, %error, "the service manager has opened something else than a TCP listener");
+    }
+    for listener in passed.sockets.drain(..) {
         if let Ok(address) = listener.local_addr() {
             tracing::warn!(%address, "the service manager has opened a socket where no setting listens: who connects there waits in vain");
         }
     }
 }
 
-/// Leaves out what does not listen for TCP connections.
-fn from_environment() -> Vec<TcpListener> {
-    let mut passed = ListenFd::from_env();
-    let mut listeners = Vec::with_capacity(passed.len());
-    for index in 0..passed.len() {
-        match passed.take_tcp_listener(index) {
-            Ok(Some(listener)) => listeners.push(listener),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(index, %error, "the service manager has opened something else than a TCP listener")
-            }
-        }
+fn passed() -> MutexGuard<'static, Passed> {
+    PASSED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection of its own for each process (`Accept=yes`) is a TCP socket with our address too.
+fn listening(socket: TcpListener) -> io::Result<TcpListener> {
+    if SockRef::from(&socket).is_listener()? {
+        return Ok(socket);
     }
-    listeners
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        "the socket that the service manager has passed does not listen: its unit needs `ListenStream=` and `Accept=no`",
+    ))
 }
 
 fn take(passed: &mut Vec<TcpListener>, address: SocketAddr) -> Option<TcpListener> {
@@ -67,6 +93,8 @@ fn take(passed: &mut Vec<TcpListener>, address: SocketAddr) -> Option<TcpListene
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
 
     #[test]
@@ -79,5 +107,16 @@ mod tests {
         assert_eq!(take(&mut passed, second).unwrap().local_addr().unwrap(), second);
         assert!(take(&mut passed, second).is_none());
         assert_eq!(take(&mut passed, first).unwrap().local_addr().unwrap(), first);
+    }
+
+    #[test]
+    fn a_socket_that_does_not_listen_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        let refused = listening(socket.into()).unwrap_err();
+        assert!(refused.to_string().contains("does not listen"), "{refused}");
+        assert!(listening(TcpListener::bind("127.0.0.1:0").unwrap()).is_ok());
     }
 }

@@ -91,6 +91,7 @@ pub fn main<S: Server>() -> ExitCode {
 }
 
 fn serve<S: Server>(settings: Loaded<S>, source: Source) -> Result<(), End> {
+    lifecycle::take_passed_sockets();
     let Loaded { value, keys } = settings;
     let logging = telemetry::init_logging(value.log()).map_err(End::config)?;
     let runtime = S::runtime().enable_all().build().map_err(End::failure)?;

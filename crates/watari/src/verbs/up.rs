@@ -16,7 +16,7 @@ mod web;
 
 use std::{io, time::Duration};
 
-use lifecycle::{Shutdown, Supervisor, warn_of_idle_listeners};
+use lifecycle::{Shutdown, Supervisor, take_passed_sockets, warn_of_idle_listeners};
 use settings::Loaded;
 use standalone::Reloads;
 use telemetry::Health;
@@ -41,6 +41,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts everything, says where it listens, and serves until asked to end.
 pub(crate) fn run(arguments: &UpArgs) -> Result<(), Failure> {
+    take_passed_sockets();
     let source = arguments.source();
     let settings: Loaded<Suite> = settings::load_with_keys(&source)?;
     let suite = &settings.value;
