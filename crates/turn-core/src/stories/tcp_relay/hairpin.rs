@@ -157,6 +157,7 @@ fn a_socket_to_our_own_machine_ends_with_what_opened_it_and_what_needs_none_stay
 
     let opened = PeerPolicy::new(&["192.0.2.0/24".parse().unwrap()], &[]);
     world.server.set_policy(world.now, opened);
+    world.perform_outputs();
     assert_eq!(closed(&mut world), []);
     let taken: Vec<_> = world.sockets.values().copied().collect();
     let mut free = (50_000..50_020)
@@ -169,6 +170,7 @@ fn a_socket_to_our_own_machine_ends_with_what_opened_it_and_what_needs_none_stay
     let (from_socket, _) = arrive(&mut world, at_alice, &second).unwrap();
     closed(&mut world);
     world.server.set_policy(world.now, PeerPolicy::default());
+    world.perform_outputs();
     assert_eq!(closed(&mut world), [by_socket, from_socket]);
     assert!(world.server.peers.get(within).is_some());
 }
