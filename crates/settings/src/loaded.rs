@@ -1,9 +1,15 @@
 //! What was set to what, and which of it is something else than before.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use crate::tree::Node;
+use crate::{
+    Check, Mistakes, Report,
+    mistake::Place,
+    tree::{Kind, Node},
+};
 
 /// Settings, and the keys that made them.
 #[derive(Debug, Clone)]
@@ -61,6 +67,44 @@ impl<T: DeserializeOwned + PartialEq> Loaded<T> {
         changes
     }
 
+    /// What a program goes by that was started with other settings and is told these: in all that is `asked` about these
+    /// hold, in the rest those of the `start`. A key of a table stands for everything in it.
+    ///
+    /// # Errors
+    /// What is wrong with the two together, though nothing is with either alone.
+    pub fn taking(&self, start: &Keys, asked: &[&str]) -> Result<T, Mistakes>
+    where
+        T: Check,
+    {
+        let mut both = start.0.clone();
+        for key in asked {
+            let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+            put(&mut both, &path, at(&self.keys.0, &path));
+        }
+        // The values are from two readings: none of them has a line.
+        let place = Place::File {
+            file: "together with what takes effect at the next start".to_owned(),
+            line: 0,
+            column: 0,
+        };
+        let root = Node {
+            key_place: place.clone(),
+            place,
+            kind: Kind::Table(BTreeMap::new()),
+        };
+        let mut found = Vec::new();
+        match T::deserialize(Value::Table(both)) {
+            Ok(value) => {
+                value.check(&mut Report::new(&root, &[], &mut found));
+                if found.is_empty() {
+                    return Ok(value);
+                }
+            }
+            Err(error) => found.push(root.mistake(&[], error.message())),
+        }
+        Err(Mistakes::new(found))
+    }
+
     /// Whether these settings would be others if the value at `path` were what it was before.
     fn depends_on(&self, path: &[String], before: &Table) -> bool {
         let mut other = self.keys.0.clone();
@@ -105,6 +149,9 @@ fn put(table: &mut Table, path: &[String], value: Option<&Value>) {
     let Some((key, rest)) = path.split_first() else {
         return;
     };
+    if value.is_none() && !table.contains_key(key) {
+        return;
+    }
     if rest.is_empty() {
         match value {
             Some(value) => drop(table.insert(key.clone(), value.clone())),
@@ -120,12 +167,10 @@ fn put(table: &mut Table, path: &[String], value: Option<&Value>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde::Deserialize;
 
     use super::*;
-    use crate::{Check, Report, Source, whole};
+    use crate::{Source, whole};
 
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields, default)]
@@ -155,7 +200,11 @@ mod tests {
     }
 
     impl Check for Tea {
-        fn check(&self, _report: &mut Report<'_>) {}
+        fn check(&self, report: &mut Report<'_>) {
+            if self.cups < self.pot.litres {
+                report.mistake("cups", "must be at least pot.litres");
+            }
+        }
     }
 
     fn load(text: &str, variables: &[(&str, &str)]) -> Loaded<Tea> {
@@ -223,6 +272,36 @@ mod tests {
         let before = load("cups = 3\nsort = \"black\"", &[]);
         let now = load("", &[("TEA_CUPS", "3"), ("TEA_SORT", "black")]);
         assert_eq!(now.changes_since(&before.keys, &[]), Changes::default());
+    }
+
+    #[test]
+    fn what_is_asked_about_is_taken_and_the_rest_is_that_of_the_start() {
+        let start = load("cups = 3\nguests = { ann = \"a\" }\n[pot]\nlitres = 1", &[]);
+        let now = load("sort = \"black\"\n[pot]\nlids = [1]", &[]);
+        let taken = now.taking(&start.keys, &["guests", "pot.lids"]).unwrap();
+        let (guests, lids) = (BTreeMap::new(), vec![1]);
+        let pot = Pot { litres: 1, lids };
+        let sort = "green".to_owned();
+        assert_eq!(
+            taken,
+            Tea {
+                sort,
+                cups: 3,
+                guests,
+                pot
+            }
+        );
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_though_each_is_fine_alone() {
+        let start = load("cups = 2", &[]);
+        let now = load("cups = 4\n[pot]\nlitres = 3", &[]);
+        let refused = now.taking(&start.keys, &["pot"]).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "together with what takes effect at the next start: cups: must be at least pot.litres"
+        );
     }
 
     #[test]

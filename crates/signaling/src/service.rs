@@ -139,7 +139,7 @@ impl Signaling {
             .layer(cors(listed(&hub)))
             .merge(endpoints(config, &gate));
         let over = Duration::from_secs(config.drain_seconds);
-        let reloader = Reloader::new(config, Arc::clone(&hub), gate.addresses, probes);
+        let reloader = Reloader::new(Arc::clone(&hub), gate.addresses, probes);
         let drained = Drained(tokio::spawn(drain(hub, io, tasks, over, shutdown)));
         Ok(Self {
             router,

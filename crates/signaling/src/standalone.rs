@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
 /// The whole file of the stand-alone server.
 #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Settings {
+pub(crate) struct Settings {
     signaling: Config,
     metrics: MetricsPages<9642>,
     log: LogConfig,

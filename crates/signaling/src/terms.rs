@@ -44,10 +44,8 @@ impl Terms {
     }
 }
 
-/// Gives a running server another configuration, as far as [that can change](crate::WHILE_RUNNING).
+/// Gives a running server another configuration.
 pub struct Reloader {
-    /// What the server was started with.
-    config: Config,
     hub: Arc<Hub>,
     addresses: Arc<Addresses>,
     probes: Mutex<Probes>,
@@ -61,25 +59,24 @@ pub struct Prepared<'a> {
 }
 
 impl Reloader {
-    pub(crate) fn new(config: &Config, hub: Arc<Hub>, addresses: Arc<Addresses>, probes: Probes) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, addresses: Arc<Addresses>, probes: Probes) -> Self {
         Self {
-            config: config.clone(),
             hub,
             addresses,
             probes: Mutex::new(probes),
         }
     }
 
-    /// Reads what a configuration names. `ice` is made of the same one.
+    /// Reads what a configuration names. `ice` is made of the same one. It is to differ from that of the start
+    /// [in what can change](crate::WHILE_RUNNING) alone, as [`settings::Loaded::taking`] has it.
     ///
     /// # Errors
     /// When a key cannot be used.
     pub fn prepare(&self, wanted: &Config, ice: IceServers) -> Result<Prepared<'_>, RoomKeyError> {
-        let config = self.config.changed_to(wanted);
-        let terms = Terms::new(&config, ice)?;
+        let terms = Terms::new(wanted, ice)?;
         Ok(Prepared {
             reloader: self,
-            config,
+            config: wanted.clone(),
             terms,
         })
     }
@@ -95,7 +92,6 @@ impl Prepared<'_> {
             hub,
             addresses,
             probes,
-            ..
         } = self.reloader;
         descriptors::make_room_for(self.config.limits.connections);
         addresses.set_limits(AddressLimits::from(&self.config));

@@ -84,7 +84,7 @@ impl Reloads {
     }
 
     /// Does the `work` of the process and meanwhile reads settings again whenever that is wished for. What has no mistakes
-    /// is given to `apply`, which either takes all of it or, when it refuses, has changed nothing.
+    /// is given to `apply` as far as it can change, which either takes all of it or, when it refuses, has changed nothing.
     pub async fn beside<S: Changeable, R>(
         mut self,
         work: impl Future<Output = R>,
@@ -110,10 +110,12 @@ impl Reloads {
     ) -> Result<Changes, Refused> {
         let loaded: Loaded<S> =
             settings::load_with_keys(&self.source).map_err(|mistakes| Refused::new(&mistakes))?;
-        apply(&loaded.value).await?;
-        self.logging.set_filter(&loaded.value.log().filter);
         let mut asked = S::while_running();
         asked.push(LOG_FILTER);
+        let taken = loaded.taking(&self.started, &asked);
+        let taken = taken.map_err(|mistakes| Refused::new(&mistakes))?;
+        apply(&taken).await?;
+        self.logging.set_filter(&taken.log().filter);
         let changes = Changes {
             among: loaded.changes_since(&self.applied, &asked).among,
             others: loaded.changes_since(&self.started, &asked).others,

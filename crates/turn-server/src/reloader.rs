@@ -1,6 +1,6 @@
 //! Changes what can change of a running server, in all workers.
 
-use std::{num::NonZero, sync::Arc, time::Duration};
+use std::{num::NonZero, time::Duration};
 
 use tracing::warn;
 use turn_core::{Credentials, Lifetimes, Limits, Now, PeerPolicy, QuotaLimits, Server, UnauthorizedLimit};
@@ -14,12 +14,9 @@ use crate::{
     worker::mail::Letterboxes,
 };
 
-/// Gives a running server another configuration, as far as [that can change](crate::WHILE_RUNNING). Clones speak to the same
-/// server.
+/// Gives a running server another configuration. Clones speak to the same server.
 #[derive(Clone)]
 pub struct Reloader {
-    /// What the server was started with.
-    config: Arc<Config>,
     boxes: Letterboxes,
     workers: NonZero<u16>,
     ledger: SharedQuota,
@@ -60,15 +57,8 @@ impl Terms {
 }
 
 impl Reloader {
-    pub(crate) fn new(
-        config: &Config,
-        boxes: Letterboxes,
-        workers: NonZero<u16>,
-        ledger: SharedQuota,
-        token: Token,
-    ) -> Self {
+    pub(crate) fn new(boxes: Letterboxes, workers: NonZero<u16>, ledger: SharedQuota, token: Token) -> Self {
         Self {
-            config: Arc::new(config.clone()),
             boxes,
             workers,
             ledger,
@@ -76,24 +66,24 @@ impl Reloader {
         }
     }
 
-    /// Reads what a configuration names, and makes of it whatever the workers need.
+    /// Reads what a configuration names, and makes of it whatever the workers need. It is to differ from that of the start
+    /// [in what can change](crate::WHILE_RUNNING) alone, as [`settings::Loaded::taking`] has it.
     ///
     /// # Errors
     /// Everything that is wrong with it, by its dotted key.
     pub fn prepare(&self, wanted: &Config) -> Result<Prepared<'_>, Vec<String>> {
-        let config = self.config.changed_to(wanted);
-        let plan = Plan::new(&config, [0; 32]).map_err(|mistakes| {
+        let plan = Plan::new(wanted, [0; 32]).map_err(|mistakes| {
             let named = mistakes
                 .into_iter()
                 .map(|plan::Mistake { key, what }| format!("turn.{key}: {what}"));
             named.collect::<Vec<_>>()
         })?;
-        let token = config.admin.token();
+        let token = wanted.admin.token();
         let token = token.map_err(|(key, what)| vec![format!("turn.admin.{key}: {what}")])?;
         let limit = plan.core.unauthorized_limit;
         Ok(Prepared {
             reloader: self,
-            config,
+            config: wanted.clone(),
             terms: Terms {
                 credentials: plan.core.credentials,
                 refresh_after_expiry: plan.core.refresh_after_expiry,
@@ -121,7 +111,6 @@ impl Prepared<'_> {
             workers,
             ledger,
             token,
-            config: _,
         } = self.reloader;
         make_room_for(&self.config, workers.get().into());
         ledger.set_limits(self.quota);

@@ -57,8 +57,6 @@ async fn what_has_mistakes_or_is_not_applied_changes_nothing() {
     wrong.limits.allocations = 0;
     wrong.lifetimes.nonce = 0;
     wrong.shared_secret_file = Some("/nowhere/secret".into());
-    // What takes effect at the next start is not looked at.
-    wrong.relay.min_port = 0;
     let mistakes = reloader.prepare(&wrong).err().unwrap();
     let keys: Vec<_> = mistakes
         .iter()

@@ -1,7 +1,5 @@
 //! What of a configuration can change while the server runs.
 
-use super::{Config, CredentialsConfig, LimitsConfig};
-
 /// The dotted keys of what [`Reloader`](crate::Reloader) takes, a table standing for everything in it. Everything else is as
 /// it was at the start.
 pub const WHILE_RUNNING: &[&str] = &[
@@ -21,115 +19,24 @@ pub const WHILE_RUNNING: &[&str] = &[
     "signaling.credentials.request_burst",
 ];
 
-impl Config {
-    /// The configuration of a server that runs by this one and is told `wanted`. Each key is named, so that a new one is
-    /// thought about.
-    pub(crate) fn changed_to(&self, wanted: &Self) -> Self {
-        let Self {
-            allowed_origins,
-            trusted_proxies,
-            log_addresses,
-            log_auth_failures,
-            room_tokens,
-            limits,
-            ice,
-            credentials,
-            listen: _,
-            rooms: _,
-            classic: _,
-            resume: _,
-            peerjs: _,
-            y_webrtc: _,
-            drain_seconds: _,
-            cluster: _,
-        } = wanted.clone();
-        Self {
-            allowed_origins,
-            trusted_proxies,
-            log_addresses,
-            log_auth_failures,
-            room_tokens,
-            limits: self.limits.changed_to(&limits),
-            ice,
-            credentials: self.credentials.changed_to(credentials),
-            ..self.clone()
-        }
-    }
-}
-
-impl LimitsConfig {
-    fn changed_to(&self, wanted: &Self) -> Self {
-        let Self {
-            connections,
-            connections_per_address,
-            arrivals_per_second,
-            messages_per_second,
-            message_burst,
-            message_bytes: _,
-            outgoing_messages: _,
-            outgoing_bytes: _,
-            ping_seconds: _,
-        } = *wanted;
-        // As the check of a whole configuration has it: no burst disconnects its receiver.
-        let most = u32::try_from(self.outgoing_messages).unwrap_or(u32::MAX);
-        Self {
-            connections,
-            connections_per_address,
-            arrivals_per_second,
-            messages_per_second,
-            message_burst: message_burst.min(most),
-            ..self.clone()
-        }
-    }
-}
-
-impl CredentialsConfig {
-    fn changed_to(&self, wanted: Self) -> Self {
-        let Self {
-            api_keys,
-            requests_per_second,
-            request_burst,
-            // Which pages may read the answers was settled with it.
-            anonymous: _,
-        } = wanted;
-        Self {
-            api_keys,
-            requests_per_second,
-            request_burst,
-            anonymous: self.anonymous,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde::Deserialize;
-    use settings::{Check, Report, Source, load_text};
+    use settings::{Loaded, Source, load_with_keys};
 
     use super::*;
+    use crate::standalone::Settings;
 
-    #[derive(Debug, Default, Deserialize)]
-    #[serde(default)]
-    struct File {
-        signaling: Config,
-    }
-
-    impl Check for File {
-        fn check(&self, report: &mut Report<'_>) {
-            report.within("signaling", |report| self.signaling.check(report));
-        }
-    }
-
-    fn load(text: &str) -> Config {
+    fn load(text: &str) -> Loaded<Settings> {
+        let file = tempfile::NamedTempFile::new().unwrap();
         let source = Source {
             env: Vec::new(),
-            ..Source::new("WATARI_")
+            ..Source::new("WATARI_").file(Some(file.path().to_owned()))
         };
-        load_text::<File>(&format!("[signaling]\n{text}"), &source)
-            .unwrap()
-            .signaling
+        let text = format!("[signaling]\nice.secret = \"north\"\n{text}");
+        std::fs::write(file.path(), text).unwrap();
+        load_with_keys(&source).unwrap()
     }
 
     /// A value that is not the default for as many keys as there are.
@@ -164,10 +71,14 @@ credentials.request_burst = 9
 "#;
 
     #[test]
-    fn a_burst_is_no_larger_than_the_queues_there_are() {
+    fn a_burst_that_the_queues_there_are_do_not_hold_is_refused_and_named() {
         let wanted = load("limits.message_burst = 900\nlimits.outgoing_messages = 1000");
-        let limits = load("").changed_to(&wanted).limits;
-        assert_eq!((limits.message_burst, limits.outgoing_messages), (320, 320));
+        let refused = wanted.taking(&load("").keys, WHILE_RUNNING).unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused.contains("signaling.limits.outgoing_messages: must be at least message_burst"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -176,17 +87,14 @@ credentials.request_burst = 9
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for example in EXAMPLES.lines().filter(|line| !line.is_empty()) {
             let wanted = load(example);
-            assert_ne!(wanted, running, "{example}");
+            assert_ne!(wanted.value, running.value, "{example}");
             let key = format!("signaling.{}", example.split(" =").next().unwrap());
             let said = WHILE_RUNNING
                 .iter()
                 .find(|said| key == **said || key.starts_with(&format!("{said}.")));
-            let changed = running.changed_to(&wanted);
-            assert_eq!(
-                changed,
-                if said.is_some() { wanted } else { running.clone() },
-                "{example}"
-            );
+            let changed = wanted.taking(&running.keys, WHILE_RUNNING).unwrap();
+            let expected = said.map_or(&running.value, |_| &wanted.value);
+            assert_eq!(&changed, expected, "{example}");
             seen.extend(said);
         }
         assert_eq!(seen.len(), WHILE_RUNNING.len(), "{seen:?}");

@@ -1,7 +1,5 @@
 //! What of a configuration can change while the server runs.
 
-use super::{Admin, Config, TcpRelay};
-
 /// The dotted keys of what [`Reloader`](crate::Reloader) takes, a table standing for everything in it. Everything else is as
 /// it was at the start.
 pub const WHILE_RUNNING: &[&str] = &[
@@ -20,101 +18,28 @@ pub const WHILE_RUNNING: &[&str] = &[
     "turn.tcp_relay.connections_per_user",
 ];
 
-impl Config {
-    /// The configuration of a server that runs by this one and is told `wanted`. Each key is named, so that a new one is
-    /// thought about.
-    pub(crate) fn changed_to(&self, wanted: &Self) -> Self {
-        let Self {
-            users,
-            shared_secrets,
-            shared_secret_file,
-            refresh_after_expiry,
-            oauth,
-            admin:
-                Admin {
-                    token,
-                    token_file,
-                    revoked_file: _,
-                },
-            lifetimes,
-            peers,
-            limits,
-            log_auth_failures,
-            tcp_relay:
-                TcpRelay {
-                    connections,
-                    connections_per_user,
-                    enabled: _,
-                    connections_per_allocation: _,
-                },
-            listen: _,
-            listen_tcp: _,
-            listen_tls: _,
-            realm: _,
-            software: _,
-            workers: _,
-            pin_workers: _,
-            listen_buffer: _,
-            channels: _,
-            classic_stun: _,
-            username_separator: _,
-            relay: _,
-            tls: _,
-            mobility: _,
-            dtls: _,
-            alternate: _,
-            drain_seconds: _,
-            streams: _,
-            proxy_protocol: _,
-            shared_port: _,
-        } = wanted.clone();
-        let admin = Admin {
-            token,
-            token_file,
-            ..self.admin.clone()
-        };
-        let tcp_relay = TcpRelay {
-            connections,
-            connections_per_user,
-            ..self.tcp_relay.clone()
-        };
-        Self {
-            users,
-            shared_secrets,
-            shared_secret_file,
-            refresh_after_expiry,
-            oauth,
-            admin,
-            lifetimes,
-            peers,
-            limits,
-            log_auth_failures,
-            tcp_relay,
-            ..self.clone()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use settings::{Source, load_text};
+    use settings::{Loaded, Source, load_with_keys};
 
     use super::*;
     use crate::standalone::Settings;
 
-    fn load(text: &str) -> Config {
+    fn load(text: &str) -> Loaded<Settings> {
+        let file = tempfile::NamedTempFile::new().unwrap();
         let source = Source {
             env: Vec::new(),
-            ..Source::new("WATARI_")
+            ..Source::new("WATARI_").file(Some(file.path().to_owned()))
         };
         let text = format!("[turn]\n{text}");
         let text = match text.contains("shared_secrets") {
             true => text,
             false => format!("{text}\nshared_secrets = [\"north\"]"),
         };
-        load_text::<Settings>(&text, &source).unwrap().turn
+        std::fs::write(file.path(), text).unwrap();
+        load_with_keys(&source).unwrap()
     }
 
     /// A value that is not the default for as many keys as there are.
@@ -165,17 +90,14 @@ shared_port.default = "web"
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for example in EXAMPLES.lines().filter(|line| !line.is_empty()) {
             let wanted = load(&example.replace("SECRETS", &file.display().to_string()));
-            assert_ne!(wanted, running, "{example}");
+            assert_ne!(wanted.value, running.value, "{example}");
             let key = format!("turn.{}", example.split(" =").next().unwrap());
             let said = WHILE_RUNNING
                 .iter()
                 .find(|said| key == **said || key.starts_with(&format!("{said}.")));
-            let changed = running.changed_to(&wanted);
-            assert_eq!(
-                changed,
-                if said.is_some() { wanted } else { running.clone() },
-                "{example}"
-            );
+            let changed = wanted.taking(&running.keys, WHILE_RUNNING).unwrap();
+            let expected = said.map_or(&running.value, |_| &wanted.value);
+            assert_eq!(&changed, expected, "{example}");
             seen.extend(said);
         }
         assert_eq!(seen.len(), WHILE_RUNNING.len(), "{seen:?}");

@@ -102,7 +102,7 @@ pub(super) fn build(
     let (reception, upstream) = reception(config, surroundings)?;
     let ledger = SharedQuota::new(plan.quota);
     let workers = NonZero::new(count as u16).unwrap_or(NonZero::<u16>::MIN);
-    let reloader = Reloader::new(config, boxes, workers, ledger.clone(), token.clone());
+    let reloader = Reloader::new(boxes, workers, ledger.clone(), token.clone());
     let shared = Shared {
         ledger,
         directory: directory(config, &plan, count)?,
