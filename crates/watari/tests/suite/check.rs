@@ -4,7 +4,7 @@ use std::net::{TcpListener, UdpSocket};
 
 use serde_json::Value;
 
-use crate::support::{Running, answer, folder, text};
+use crate::support::{Running, answer, folder, page, text};
 
 /// A port of loopback that is free over UDP and TCP, as far as anyone can tell.
 fn free_port() -> u16 {
@@ -56,13 +56,24 @@ fn found<'a>(told: &'a Value, group: &str) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
+/// How many allocations there are at this moment.
+fn allocations(running: &Running) -> u32 {
+    let (_, metrics) = page(&running.url("metrics"));
+    let lines = metrics.lines().filter(|line| line.starts_with("turn_allocations{"));
+    let counts: Vec<u32> = lines
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+        .collect();
+    assert!(!counts.is_empty(), "{metrics}");
+    counts.iter().sum()
+}
+
 #[test]
 fn a_suite_that_runs_is_allocated_at_and_relays() {
     let (_folder, state) = folder();
     let mut arguments = settings(free_port(), free_port());
     arguments.extend(["--state".to_owned(), state.to_str().unwrap().to_owned()]);
     let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let _running = Running::start_as(&flags);
+    let running = Running::start_as(&flags);
     let (code, told) = check(&arguments);
     assert_eq!(code, Some(0), "{told:#}");
     let relay = found(&told, "Relay");
@@ -75,6 +86,7 @@ fn a_suite_that_runs_is_allocated_at_and_relays() {
         );
         assert!(what.contains("through and back"), "{what}");
     }
+    assert_eq!(allocations(&running), 0, "what was tried has an end");
     let services = found(&told, "Services");
     assert!(services[0].1.contains("/readyz: ready"), "{told:#}");
     arguments.push("--offline".to_owned());

@@ -26,6 +26,9 @@ const UNBELIEVED: u32 = 2;
 /// RFC 8656 §19: what peers that the rules forbid are refused with.
 const FORBIDDEN: u16 = 403;
 
+/// How long the end of an allocation is waited for.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 /// A client with its socket and its clock.
 pub(super) struct Driver<C> {
     client: C,
@@ -115,11 +118,19 @@ impl<C: TurnClientApi> Driver<C> {
         })
     }
 
-    /// Asks for the end of the allocation; if it gets lost, the allocation ends by itself.
+    /// Asks for the end of the allocation and waits for the answer: the client sends nothing soon after another request. If it
+    /// gets lost, the allocation ends by itself.
     pub(super) fn end(mut self) {
+        self.be_patient(FAREWELL);
         let now = self.now();
-        let _ = self.client.delete(now);
-        let _ = self.step();
+        if self.client.delete(now).is_err() {
+            return;
+        }
+        while !self.is_closed && Instant::now() < self.deadline {
+            if self.step().is_err() {
+                return;
+            }
+        }
     }
 
     fn event<T>(&mut self, is: impl Fn(&TurnEvent) -> Option<T>) -> Option<T> {
