@@ -98,6 +98,24 @@ fn a_suite_that_runs_is_allocated_at_and_relays() {
 }
 
 #[test]
+fn an_allocation_that_stays_alone_has_an_end_too() {
+    let (_folder, state) = folder();
+    let mut arguments = settings(free_port(), free_port());
+    let limit = ["--set", "turn.limits.allocations_per_user=1", "--state"];
+    arguments.extend(limit.map(str::to_owned));
+    arguments.push(state.to_str().unwrap().to_owned());
+    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let running = Running::start_as(&flags);
+    let (code, told) = check(&arguments);
+    assert_eq!(code, Some(1), "{told:#}");
+    for (grade, what) in found(&told, "Relay") {
+        assert_eq!(grade, "problem", "{what}");
+        assert!(what.contains("error 486"), "{what}");
+    }
+    assert_eq!(allocations(&running), 0);
+}
+
+#[test]
 fn a_port_that_another_program_has_is_a_problem_and_the_program_is_named() {
     let (_folder, state) = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

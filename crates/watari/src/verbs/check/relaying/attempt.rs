@@ -77,7 +77,13 @@ fn relay<C: TurnClientApi>(
         Driver::allocate(line, client, PATIENCE)
     };
     let (mut one, relay) = allocate()?;
-    let (mut other, peer) = allocate()?;
+    let (mut other, peer) = match allocate() {
+        Ok(second) => second,
+        Err(trouble) => {
+            one.end();
+            return Err(trouble);
+        }
+    };
     let relayed = there_and_back((&mut one, relay), (&mut other, peer));
     one.end();
     other.end();
