@@ -10,6 +10,7 @@ mod finding;
 mod kernel;
 mod ports;
 mod relaying;
+mod secrets;
 mod services;
 mod sockets;
 mod subject;

@@ -59,7 +59,9 @@ fn found<'a>(told: &'a Value, group: &str) -> Vec<(&'a str, &'a str)> {
 /// How many allocations there are at this moment.
 fn allocations(running: &Running) -> u32 {
     let (_, metrics) = page(&running.url("metrics"));
-    let lines = metrics.lines().filter(|line| line.starts_with("turn_allocations{"));
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("turn_allocations{"));
     let counts: Vec<u32> = lines
         .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
         .collect();

@@ -22,8 +22,10 @@ pub(super) fn look(subject: &Subject, server: Option<u32>) -> Vec<Finding> {
         findings.extend(nearest(folder).and_then(|folder| room(&folder)));
     }
     let keys = subject.pairs.iter().map(|pair| &pair.key);
-    let files: Vec<_> = subject.secret_files.iter().chain(keys).collect();
-    findings.extend(files.iter().filter_map(|file| open_to_all(file, mode(file)?)));
+    let settings = subject.settings_files.iter().map(|file| (file, Kind::Settings));
+    let secrets = subject.secret_files.iter().chain(keys);
+    let files = settings.chain(secrets.map(|file| (file, Kind::Secret)));
+    findings.extend(files.filter_map(|(file, kind)| open_to_all(file, kind, mode(file)?)));
     findings.dedup();
     findings
 }
@@ -117,14 +119,30 @@ fn mode(file: &Path) -> Option<u32> {
     Some(fs::metadata(file).ok()?.mode() & 0o7777)
 }
 
-fn open_to_all(file: &Path, mode: u32) -> Option<Finding> {
+/// What a file with a secret in it is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A secret or a key, and nothing else.
+    Secret,
+    /// Settings, which the units of systemd read as one of the others.
+    Settings,
+}
+
+fn open_to_all(file: &Path, kind: Kind, mode: u32) -> Option<Finding> {
     let shown = file.display();
+    let todo = match kind {
+        Kind::Secret => format!("`chmod o= {shown}`, while the server reads it as its owner or in its group"),
+        Kind::Settings => format!(
+            "move the secret to a file of its own, where there is a key for one (…_file); `chmod o= {shown}` keeps the \
+             server out, too, unless it is the owner or in the group: a unit with DynamicUser is not"
+        ),
+    };
     (mode & 0o007 != 0).then(|| {
         Finding::warning(
             format!(
                 "every user of this machine can open {shown}, in which a secret or key is (mode {mode:04o})"
             ),
-            format!("`chmod o= {shown}`"),
+            todo,
         )
     })
 }
@@ -149,13 +167,18 @@ mod tests {
 
     #[test]
     fn a_key_is_for_owner_and_group() {
-        assert_eq!(open_to_all(Path::new("/k.pem"), 0o640), None);
+        let todo =
+            |kind, mode| open_to_all(Path::new("/k.pem"), kind, mode).map(|finding| finding.todo.unwrap());
+        assert_eq!(todo(Kind::Secret, 0o640), None);
         assert!(
-            open_to_all(Path::new("/k.pem"), 0o644)
+            todo(Kind::Secret, 0o644)
                 .unwrap()
-                .todo
+                .starts_with("`chmod o= /k.pem`")
+        );
+        assert!(
+            todo(Kind::Settings, 0o644)
                 .unwrap()
-                .contains("chmod o= /k.pem")
+                .starts_with("move the secret")
         );
     }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use settings::{Check, Report};
 use turn_credentials::Secret;
 
+use super::secrets;
 use crate::{
     cli::{CheckArgs, Kind},
     failure::Failure,
@@ -25,7 +26,9 @@ pub(super) struct Subject {
     pub(super) relay: Option<Relay>,
     /// The pairs of files of all listeners.
     pub(super) pairs: Vec<PairConfig>,
-    /// Files that hold secrets.
+    /// Settings with secrets in them.
+    pub(super) settings_files: Vec<PathBuf>,
+    /// Files that hold secrets alone.
     pub(super) secret_files: Vec<PathBuf>,
     /// The folder that the suite keeps, and what it minted there.
     pub(super) state: Option<PathBuf>,
@@ -110,8 +113,8 @@ impl Subject {
                 subject.alone(kind, settings::load(&source)?);
             }
             subject
-                .secret_files
-                .extend(file.filter(|file| holds_secrets(file)));
+                .settings_files
+                .extend(file.filter(|file| secrets::are_in(file)));
         }
         subject.names.extend(arguments.host.iter().cloned());
         Ok(subject)
@@ -212,7 +215,7 @@ impl Subject {
             config.listen_tcp.as_ref().unwrap_or(&config.listen),
         );
         self.listen(Part::TurnTls, tls);
-        self.secret_files.extend(config.shared_secret_file.clone());
+        self.secret_files.extend(secrets::files_of_turn(&config));
         self.relay = Some(Relay {
             has_dtls: cfg!(feature = "dtls")
                 && config.dtls.enabled
@@ -232,7 +235,7 @@ impl Subject {
 
     fn signaling(&mut self, config: &signaling::Config) {
         self.connections += config.limits.connections as u64;
-        self.secret_files.extend(config.ice.secret_file.clone());
+        self.secret_files.extend(secrets::files_of_signaling(config));
         self.redis = config.cluster.redis.as_ref().map(|url| url.0.clone());
     }
 }
@@ -303,36 +306,9 @@ fn account(config: &turn_server::Config) -> Account {
     }
 }
 
-/// Whether a settings file says something that others should not read.
-fn holds_secrets(file: &Path) -> bool {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let names = [
-        "shared_secrets",
-        "[turn.users]",
-        "secret =",
-        "api_keys",
-        "redis =",
-    ];
-    let mut lines = text
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with('#'));
-    lines.any(|line| names.iter().any(|name| line.starts_with(name)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_files_that_set_a_secret_hold_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("watari.toml");
-        fs::write(&file, "[turn]\n# shared_secrets = [\"north\"]\nrealm = \"a\"\n").unwrap();
-        assert!(!holds_secrets(&file));
-        fs::write(&file, "[turn]\nshared_secrets = [\"north\"]\n").unwrap();
-        assert!(holds_secrets(&file));
-    }
 
     #[test]
     fn the_first_secret_is_tried_and_else_a_user() {
