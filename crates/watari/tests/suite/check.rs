@@ -118,6 +118,21 @@ fn an_allocation_that_stays_alone_has_an_end_too() {
 }
 
 #[test]
+fn a_listener_for_a_proxy_is_left_alone() {
+    let (_folder, state) = folder();
+    let mut arguments = settings(free_port(), free_port());
+    let proxies = ["--set", "turn.proxy_protocol.from=[\"127.0.0.0/8\"]", "--state"];
+    arguments.extend(proxies.map(str::to_owned));
+    arguments.push(state.to_str().unwrap().to_owned());
+    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let _running = Running::start_as(&flags);
+    let (code, told) = check(&arguments);
+    assert_eq!(code, Some(0), "{told:#}");
+    let grades: Vec<_> = found(&told, "Relay").iter().map(|(grade, _)| *grade).collect();
+    assert_eq!(grades, ["fine", "note"], "{told:#}");
+}
+
+#[test]
 fn a_port_that_another_program_has_is_a_problem_and_the_program_is_named() {
     let (_folder, state) = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

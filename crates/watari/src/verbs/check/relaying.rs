@@ -72,6 +72,8 @@ enum Trouble {
     NotRelayed,
     /// The certificate is for no name that could be asked for.
     Nameless,
+    /// Connections from this machine have to begin as a proxy's do.
+    Proxied,
     Broken(String),
 }
 
@@ -102,7 +104,10 @@ pub(super) fn look(
     let pairs = Certificates::load(&relay.pairs);
     let expected = pairs.ok().and_then(|pairs| Expected::of(pairs.pairs().first()?));
     for way in ways {
-        let tried = attempt(way, (&account.0, &account.1), expected.as_ref());
+        let tried = match is_proxied(relay, way) {
+            true => Err(Trouble::Proxied),
+            false => attempt(way, (&account.0, &account.1), expected.as_ref()),
+        };
         say(judge(way, tried, &origin))?;
     }
     Ok(())
@@ -143,6 +148,13 @@ fn ways(relay: &Relay, places: &[(Listener, Place)]) -> Vec<Way> {
     ways.sort_by_key(|way| (way.transport as u8, way.server.is_ipv6()));
     ways.dedup();
     ways
+}
+
+/// Whether the server takes a connection from this machine, which comes from the address that it goes to, for a proxy's.
+fn is_proxied(relay: &Relay, way: Way) -> bool {
+    let is_stream = matches!(way.transport, Transport::Tcp | Transport::Tls);
+    let mut proxies = relay.config.proxy_protocol.from.iter();
+    is_stream && proxies.any(|network| network.contains(&way.server.ip()))
 }
 
 /// Where a listener is reached from this machine: at the address that others use, where there is one.
@@ -204,6 +216,10 @@ fn judge(way: Way, tried: Result<Relayed, Trouble>, origin: &str) -> Finding {
             ),
             "calls in which both sides need the relay fail: see whether turn.relay.addresses are those that the server has",
         ),
+        Err(Trouble::Proxied) => Finding::note(format!(
+            "{here}: not tried, as connections from this address have to begin with a PROXY header (turn.proxy_protocol.from)"
+        ))
+        .or("from elsewhere, by way of the proxy, the page /check tries it"),
         Err(trouble) => {
             let (what, todo) = words(way, trouble, origin);
             Finding::problem(format!("{here}: {what}"), todo)
@@ -261,7 +277,7 @@ fn words(way: Way, trouble: Trouble, origin: &str) -> (String, String) {
             "the server shows another certificate than the settings name, or closed the connection: restart it, see its log".to_owned(),
         ),
         // Judged apart.
-        Trouble::PeerRefused => ("the peer is refused".to_owned(), String::new()),
+        Trouble::Proxied | Trouble::PeerRefused => ("the peer is refused".to_owned(), String::new()),
     }
 }
 

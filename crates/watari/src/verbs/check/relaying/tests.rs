@@ -75,6 +75,26 @@ fn a_relay_of_the_other_family_is_asked_for_where_there_is_no_other() {
 }
 
 #[test]
+fn connections_that_would_have_to_begin_as_a_proxys_are_not_tried() {
+    let mut relay = relay(0, false);
+    relay.config.proxy_protocol.from = vec!["127.0.0.0/8".parse().unwrap()];
+    let by = |transport, server: &str| Way {
+        transport,
+        server: server.parse().unwrap(),
+        relay_is_ipv4: true,
+    };
+    let tcp = by(Transport::Tcp, "127.0.0.1:3478");
+    assert!(is_proxied(&relay, tcp) && is_proxied(&relay, by(Transport::Tls, "127.0.0.1:5349")));
+    assert!(!is_proxied(&relay, by(Transport::Udp, "127.0.0.1:3478")));
+    assert!(!is_proxied(&relay, by(Transport::Tcp, "192.0.2.1:3478")));
+    let told = judge(tcp, Err(Trouble::Proxied), "");
+    assert!(
+        told.grade == Grade::Note && told.what.contains("turn.proxy_protocol.from"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn each_trouble_says_what_to_do() {
     let way = Way {
         transport: Transport::Tcp,
