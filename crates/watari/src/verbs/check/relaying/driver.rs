@@ -26,8 +26,8 @@ const UNBELIEVED: u32 = 2;
 /// RFC 8656 §19: what peers that the rules forbid are refused with.
 const FORBIDDEN: u16 = 403;
 
-/// How long the end of an allocation is waited for.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long the end of an allocation is waited for: one request may get lost.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A client with its socket and its clock.
 pub(super) struct Driver<C> {
