@@ -165,6 +165,30 @@ fn a_port_that_another_program_has_is_a_problem_and_the_program_is_named() {
 }
 
 #[test]
+fn a_certificate_that_acme_has_yet_to_bring_is_no_problem() {
+    let (_folder, state) = folder();
+    let mut arguments = settings(free_port(), free_port());
+    let more = [
+        "--set",
+        "tls.acme.domains=[\"call.example.org\"]",
+        "--set",
+        "tls.acme.listen=[\"127.0.0.1:0\"]",
+        "--set",
+        "web.listen_https=[\"127.0.0.1:0\"]",
+        "--state",
+    ];
+    arguments.extend(more.map(str::to_owned));
+    arguments.push(state.to_str().unwrap().to_owned());
+    let (code, told) = check(&arguments);
+    assert_eq!(code, Some(0), "{told:#}");
+    let certificates = found(&told, "Certificates");
+    let name = certificates
+        .iter()
+        .find(|(_, what)| what.contains("call.example.org"));
+    assert_eq!(name.unwrap().0, "note", "{told:#}");
+}
+
+#[test]
 fn wrong_settings_are_told_as_check_config_tells_them() {
     let wrong = ["--json", "--set", "turn.relm=a"];
     let by = |verb: &'static str| answer(&[&[verb][..], &wrong].concat());

@@ -26,6 +26,7 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
     findings.extend(unread);
     let mut pairs = Vec::new();
     let mut seen: Vec<&PairConfig> = Vec::new();
+    let mut awaited: &[String] = &[];
     for files in &subject.pairs {
         if seen.contains(&files) {
             continue;
@@ -33,9 +34,14 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
         seen.push(files);
         let file = files.certificate.display().to_string();
         match Certificates::load(std::slice::from_ref(files)) {
-            Ok(loaded) if loaded.pairs().is_empty() => findings.push(Finding::note(format!(
-                "{file} is not there yet: it comes with the first start, or from the directory of ACME"
-            ))),
+            Ok(loaded) if loaded.pairs().is_empty() => {
+                if let Some((_, names)) = subject.acme.as_ref().filter(|acme| acme.0 == files.certificate) {
+                    awaited = names;
+                }
+                findings.push(Finding::note(format!(
+                    "{file} is not there yet: it comes with the first start, or from the directory of ACME"
+                )));
+            }
             Ok(loaded) => {
                 for pair in loaded.pairs().iter() {
                     let is_own = subject.authority.is_some() && file.ends_with("https/server.pem");
@@ -51,7 +57,7 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
             })),
         }
     }
-    findings.extend(uncertified(&subject.names, &pairs));
+    findings.extend(uncertified(&subject.names, &pairs, awaited));
     if findings.is_empty() {
         findings.push(Finding::note(
             "there is no certificate: no TURN over TLS or DTLS, and pages have a camera at localhost only",
@@ -130,16 +136,23 @@ fn chain(file: &str, trust: Trust, is_own: bool) -> Finding {
     }
 }
 
-fn uncertified(names: &[String], pairs: &[Pair]) -> Vec<Finding> {
-    let judge = |name: &String| match pairs
+/// `awaited` are names for which there will be one.
+fn uncertified(names: &[String], pairs: &[Pair], awaited: &[String]) -> Vec<Finding> {
+    let judge = |name: &String| {
+        match pairs
         .iter()
         .any(|pair| pair.covers(name.trim_matches(['[', ']'])))
     {
         true => Finding::fine(format!("there is a certificate for {name}")),
+        false if awaited.contains(name) => Finding::note(format!(
+            "the certificate for {name} has not come yet: the suite that runs orders it from the directory of ACME"
+        ))
+        .or("if it does not come, the log of the suite says why"),
         false => Finding::problem(
             format!("no certificate is for {name}: clients that come by that name refuse to"),
             "issue one for this name, or have clients come by a name that is certified",
         ),
+    }
     };
     names.iter().map(judge).collect()
 }
@@ -218,10 +231,12 @@ mod tests {
     fn a_name_without_a_certificate_is_a_problem() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["turn.example.org".to_owned(), "call.example.org".to_owned()];
-        let grades: Vec<_> = uncertified(&names, &[pair(folder.path())])
-            .iter()
-            .map(|f| f.grade)
-            .collect();
-        assert_eq!(grades, [Grade::Fine, Grade::Problem]);
+        let pairs = [pair(folder.path())];
+        let grades = |awaited: &[String]| -> Vec<_> {
+            let findings = uncertified(&names, &pairs, awaited);
+            findings.iter().map(|finding| finding.grade).collect()
+        };
+        assert_eq!(grades(&[]), [Grade::Fine, Grade::Problem]);
+        assert_eq!(grades(&names), [Grade::Fine, Grade::Note]);
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Subject {
     pub(super) authority: Option<PathBuf>,
     /// The names by which clients reach the servers, as far as the settings tell.
     pub(super) names: Vec<String>,
+    /// Where the certificate of ACME will be, and the names that it is for.
+    pub(super) acme: Option<(PathBuf, Vec<String>)>,
     pub(super) redis: Option<String>,
     /// Descriptors that signaling needs.
     pub(super) connections: u64,
@@ -132,8 +134,11 @@ impl Subject {
         let folder = state::folder(arguments.state.as_deref().or(suite.state.folder.as_deref()))?;
         let mut common = suite.tls.certificates.clone();
         if suite.tls.acme.is_on() {
-            common.push(kept_pair(&folder.join("acme")));
-            self.names.extend(suite.tls.acme.domains.iter().cloned());
+            let pair = kept_pair(&folder.join("acme"));
+            let names = suite.tls.acme.domains.clone();
+            self.names.extend(names.iter().cloned());
+            self.acme = Some((pair.certificate.clone(), names));
+            common.push(pair);
             if suite.tls.acme.challenge == Challenge::Http01 {
                 self.listen(Part::Acme, &suite.tls.acme.listen);
             }
