@@ -1,12 +1,13 @@
 //! Certificates: whether clients will trust them, for which names, and how long.
 
 use std::{
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use certificates::{Certificates, Pair, PairConfig, Trust};
+use certificates::{Certificates, Pair, PairConfig, Problem, Trust};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -49,12 +50,7 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
                     pairs.push(pair.clone());
                 }
             }
-            Err(mistakes) => findings.extend(mistakes.iter().map(|mistake| {
-                Finding::problem(
-                    mistake.to_string(),
-                    "correct the path, or issue the certificate anew",
-                )
-            })),
+            Err(mistakes) => findings.extend(mistakes.iter().map(|mistake| unusable(&mistake.problem))),
         }
     }
     findings.extend(uncertified(&subject.names, &pairs, awaited));
@@ -64,6 +60,35 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
         ).or("`watari up --https`, or [tls] with certificates or acme.domains"));
     }
     findings
+}
+
+/// What cannot be served, or cannot be looked at by this user.
+fn unusable(problem: &Problem) -> Finding {
+    match unreadable(problem) {
+        Some(file) => Finding::warning(
+            format!("{} is not for this user to read", file.display()),
+            "run `watari check` as root, or as the user that the server runs as",
+        ),
+        None => Finding::problem(
+            problem.to_string(),
+            "correct the path, or issue the certificate anew",
+        ),
+    }
+}
+
+/// The file that this user may not read, if that is what is wrong.
+pub(super) fn unreadable(problem: &Problem) -> Option<&Path> {
+    match problem {
+        Problem::Unreadable { file, error } if error.kind() == io::ErrorKind::PermissionDenied => Some(file),
+        Problem::Unreadable { .. }
+        | Problem::NotPem { .. }
+        | Problem::NoCertificate { .. }
+        | Problem::NoKey { .. }
+        | Problem::LockedKey { .. }
+        | Problem::Certificate { .. }
+        | Problem::Key { .. }
+        | Problem::Strangers { .. } => None,
+    }
 }
 
 fn judge(file: &str, pair: &Pair, trust: Trust, is_own: bool) -> Vec<Finding> {
@@ -225,6 +250,19 @@ mod tests {
             grade(Trust::UnknownIssuer { name: name() }, false),
             Grade::Problem
         );
+    }
+
+    #[test]
+    fn a_file_that_this_user_may_not_read_says_nothing_of_the_server() {
+        let grade = |kind: io::ErrorKind| {
+            let problem = Problem::Unreadable {
+                file: "/k".into(),
+                error: kind.into(),
+            };
+            unusable(&problem).grade
+        };
+        assert_eq!(grade(io::ErrorKind::PermissionDenied), Grade::Warning);
+        assert_eq!(grade(io::ErrorKind::IsADirectory), Grade::Problem);
     }
 
     #[test]

@@ -11,7 +11,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use certificates::Certificates;
 use turn_credentials::mint_separated;
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::addresses;
 use attempt::{Relayed, attempt};
-use secured::Expected;
+use secured::{Expected, Uncertified};
 
 /// How long the credential is good that is tried.
 const LIFETIME: u64 = 120;
@@ -70,8 +69,8 @@ enum Trouble {
     PeerRefused,
     /// There is an allocation, and data gets lost.
     NotRelayed,
-    /// The certificate is for no name that could be asked for.
-    Nameless,
+    /// There is no certificate that could be expected.
+    Uncertified(Uncertified),
     /// Connections from this machine have to begin as a proxy's do.
     Proxied,
     Broken(String),
@@ -101,12 +100,15 @@ pub(super) fn look(
                 .or("name the folder of the running suite with --state, or run this as root"));
         }
     };
-    let pairs = Certificates::load(&relay.pairs);
-    let expected = pairs.ok().and_then(|pairs| Expected::of(pairs.pairs().first()?));
+    let expected = Expected::first(&relay.pairs);
     for way in ways {
         let tried = match is_proxied(relay, way) {
             true => Err(Trouble::Proxied),
-            false => attempt(way, (&account.0, &account.1), expected.as_ref()),
+            false => attempt(
+                way,
+                (&account.0, &account.1),
+                expected.as_ref().map_err(|why| *why),
+            ),
         };
         say(judge(way, tried, &origin))?;
     }
@@ -220,6 +222,16 @@ fn judge(way: Way, tried: Result<Relayed, Trouble>, origin: &str) -> Finding {
             "{here}: not tried, as connections from this address have to begin with a PROXY header (turn.proxy_protocol.from)"
         ))
         .or("from elsewhere, by way of the proxy, the page /check tries it"),
+        Err(Trouble::Uncertified(why)) => {
+            let (why, todo) = why.words();
+            Finding::warning(format!("{here}: not tried: {why}"), todo)
+        }
+        // Of sending: a server that nobody reaches is silent.
+        Err(Trouble::Line(error)) if error.kind() == io::ErrorKind::PermissionDenied => Finding::warning(
+            format!("{here}: not tried: this machine lets nothing out to there"),
+            "a firewall refuses what this machine itself sends: see `nft list ruleset`; whether others come through, \
+             `watari nat HOST` tells from elsewhere",
+        ),
         Err(trouble) => {
             let (what, todo) = words(way, trouble, origin);
             Finding::problem(format!("{here}: {what}"), todo)
@@ -268,16 +280,12 @@ fn words(way: Way, trouble: Trouble, origin: &str) -> (String, String) {
             "allocated, but data does not come through".to_owned(),
             "see turn_dropped_datagrams_total on the metrics page: its reason is named there".to_owned(),
         ),
-        Trouble::Nameless => (
-            "not tried: the certificate cannot be read, or is for no name".to_owned(),
-            "see the findings about certificates".to_owned(),
-        ),
         Trouble::Broken(why) => (
             format!("the handshake fails: {why}"),
             "the server shows another certificate than the settings name, or closed the connection: restart it, see its log".to_owned(),
         ),
         // Judged apart.
-        Trouble::Proxied | Trouble::PeerRefused => ("the peer is refused".to_owned(), String::new()),
+        Trouble::Proxied | Trouble::Uncertified(_) | Trouble::PeerRefused => ("the peer is refused".to_owned(), String::new()),
     }
 }
 

@@ -12,7 +12,12 @@ use turn_client_proto::{
     udp::TurnClientUdp,
 };
 
-use super::{Transport, Trouble, Way, driver::Driver, line::Line, secured::Expected};
+use super::{
+    Transport, Trouble, Way,
+    driver::Driver,
+    line::Line,
+    secured::{Expected, Uncertified},
+};
 
 /// How long connecting, allocating, and relaying may take, each.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -32,7 +37,7 @@ pub(super) struct Relayed {
 pub(super) fn attempt(
     way: Way,
     (name, password): (&str, &str),
-    expected: Option<&Expected>,
+    expected: Result<&Expected, Uncertified>,
 ) -> Result<Relayed, Trouble> {
     let mut config = TurnConfig::new(TurnCredentials::new(name, password));
     let family = if way.relay_is_ipv4 {
@@ -53,8 +58,8 @@ pub(super) fn attempt(
     }
 }
 
-fn line(way: Way, expected: Option<&Expected>) -> Result<Line, Trouble> {
-    let certified = || expected.ok_or(Trouble::Nameless);
+fn line(way: Way, expected: Result<&Expected, Uncertified>) -> Result<Line, Trouble> {
+    let certified = || expected.map_err(Trouble::Uncertified);
     match way.transport {
         Transport::Udp => Ok(Line::datagrams(way.server)?),
         Transport::Tcp => Ok(Line::stream(way.server, PATIENCE)?),

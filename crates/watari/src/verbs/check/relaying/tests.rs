@@ -118,3 +118,25 @@ fn each_trouble_says_what_to_do() {
     );
     assert_eq!(judged(Trouble::PeerRefused).grade, Grade::Warning);
 }
+
+#[test]
+fn what_could_not_be_tried_is_no_problem_of_the_server() {
+    let way = Way {
+        transport: Transport::Tls,
+        server: "192.0.2.1:5349".parse().unwrap(),
+        relay_is_ipv4: true,
+    };
+    let judged = |trouble| judge(way, Err(trouble), "");
+    let nameless = judged(Trouble::Uncertified(Uncertified::Nameless));
+    assert_eq!(nameless.grade, Grade::Warning);
+    assert!(nameless.todo.unwrap().contains("subjectAltName"));
+    let unsent = judged(Trouble::Line(io::ErrorKind::PermissionDenied.into()));
+    assert_eq!(unsent.grade, Grade::Warning);
+    assert!(unsent.todo.unwrap().contains("nft"));
+    let awaited = PairConfig {
+        certificate: PathBuf::from("/nowhere/c"),
+        key: PathBuf::from("/nowhere/k"),
+        awaited: true,
+    };
+    assert_eq!(Expected::first(&[awaited]).unwrap_err(), Uncertified::Awaited);
+}
