@@ -116,10 +116,10 @@ fn one(listener: &Listener, place: &Place, runs: bool) -> Finding {
             format!("end that program, or choose another port with {key}"),
         ),
         Place::Hidden if runs => Finding::fine(format!("{here}: in use, it seems by the server that runs")),
-        Place::Hidden => Finding::problem(
-            format!("{here}: taken by a program that this user may not see"),
+        Place::Hidden => Finding::warning(
+            format!("{here}: in use by a program that this user may not see"),
             format!(
-                "run `watari check` as root, who may; end that program, or choose another port with {key}"
+                "run `watari check` as root, who may; if it is not the server, end it, or choose another port with {key}"
             ),
         ),
         Place::Unusable(kind) => unusable(&here, address, key, *kind),
@@ -283,6 +283,7 @@ mod tests {
         ));
         assert_eq!(place(Part::Metrics, "127.0.0.1:9641"), Place::Hidden);
         let hidden = judged(Part::Metrics, "127.0.0.1:9641", Place::Hidden, false);
+        assert_eq!(hidden.grade, Grade::Warning);
         assert!(hidden.todo.unwrap().contains("as root"));
         assert_eq!(
             judged(Part::Metrics, "127.0.0.1:9641", Place::Hidden, true).grade,
