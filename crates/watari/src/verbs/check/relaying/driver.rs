@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stun_wire::{Class, Message};
+use stun_wire::{Class, Message, TransactionId};
 use turn_client_proto::{
     api::{Transmit, TurnClientApi, TurnEvent, TurnPollRet, TurnRecvRet},
     prelude::DelayedTransmitBuild,
@@ -19,9 +19,6 @@ use turn_client_proto::{
 };
 
 use super::{Trouble, line::Line};
-
-/// The first 401 is the challenge; the second says that what it was answered with is not believed.
-const UNBELIEVED: u32 = 2;
 
 /// RFC 8656 §19: what peers that the rules forbid are refused with.
 const FORBIDDEN: u16 = 403;
@@ -37,9 +34,7 @@ pub(super) struct Driver<C> {
     deadline: Instant,
     events: Vec<TurnEvent>,
     data: Vec<(SocketAddr, Vec<u8>)>,
-    /// The code of the last error response, and how many had 401: the client ignores those that nobody signed.
-    refusal: Option<u16>,
-    unauthorized: u32,
+    refusals: Refusals,
     is_closed: bool,
 }
 
@@ -53,12 +48,11 @@ impl<C: TurnClientApi> Driver<C> {
             deadline: Instant::now() + patience,
             events: Vec::new(),
             data: Vec::new(),
-            refusal: None,
-            unauthorized: 0,
+            refusals: Refusals::default(),
             is_closed: false,
         };
         let allocated = driver.until(|driver| {
-            if driver.unauthorized >= UNBELIEVED {
+            if driver.refusals.is_unbelieved {
                 return Some(None);
             }
             driver.event(|event| match event {
@@ -69,7 +63,7 @@ impl<C: TurnClientApi> Driver<C> {
         });
         match allocated {
             Ok(Some(relayed)) => Ok((driver, relayed)),
-            Ok(None) => Err(Trouble::Refused(driver.refusal)),
+            Ok(None) => Err(Trouble::Refused(driver.refusals.last)),
             Err(trouble) => Err(trouble),
         }
     }
@@ -83,7 +77,7 @@ impl<C: TurnClientApi> Driver<C> {
     /// relay of the server's own is known by its port.
     pub(super) fn bind(&mut self, peer: SocketAddr) -> Result<(), Trouble> {
         let now = self.now();
-        self.refusal = None;
+        self.refusals.last = None;
         let asked = self.client.bind_channel(TransportType::Udp, peer, now);
         asked.map_err(|error| Trouble::Broken(error.to_string()))?;
         let is_bound = self.until(|driver| {
@@ -93,7 +87,7 @@ impl<C: TurnClientApi> Driver<C> {
                 _ => None,
             })
         });
-        match (is_bound?, self.refusal) {
+        match (is_bound?, self.refusals.last) {
             (true, _) => Ok(()),
             (false, Some(FORBIDDEN)) => Err(Trouble::PeerRefused),
             (false, code) => Err(Trouble::Refused(code)),
@@ -165,7 +159,7 @@ impl<C: TurnClientApi> Driver<C> {
         let Some(bytes) = self.line.receive()? else {
             return Ok(());
         };
-        self.note_refusal(&bytes);
+        self.refusals.note(&bytes);
         let received = Transmit::new(
             bytes,
             self.client.transport(),
@@ -182,16 +176,6 @@ impl<C: TurnClientApi> Driver<C> {
         self.flush()
     }
 
-    fn note_refusal(&mut self, bytes: &[u8]) {
-        if let Ok(message) = Message::parse(bytes)
-            && message.class() == Class::Error
-            && let Some(Ok(error)) = message.error_code()
-        {
-            self.refusal = Some(error.code);
-            self.unauthorized += u32::from(error.code == 401);
-        }
-    }
-
     fn flush(&mut self) -> Result<(), Trouble> {
         let now = self.now();
         while let Some(transmit) = self.client.poll_transmit(now) {
@@ -205,5 +189,56 @@ impl<C: TurnClientApi> Driver<C> {
 
     fn now(&self) -> Moment {
         Moment::from_std(self.start)
+    }
+}
+
+/// What the server refused; the client ignores error responses that nobody signed.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// The code of the last one.
+    last: Option<u16>,
+    /// The request that was challenged: the first with 401.
+    challenged: Option<TransactionId>,
+    /// Whether another one was answered so: what answered the challenge is not believed.
+    is_unbelieved: bool,
+}
+
+impl Refusals {
+    fn note(&mut self, bytes: &[u8]) {
+        if let Ok(message) = Message::parse(bytes)
+            && message.class() == Class::Error
+            && let Some(Ok(error)) = message.error_code()
+        {
+            self.last = Some(error.code);
+            if error.code == 401 {
+                // A network may bring a challenge twice, and a request that was sent twice gets two.
+                let first = *self.challenged.get_or_insert(message.transaction_id());
+                self.is_unbelieved |= first != message.transaction_id();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An Allocate error response with 401.
+    fn challenge(id: u8) -> Vec<u8> {
+        let mut bytes = vec![0x01, 0x13, 0, 8, 0x21, 0x12, 0xA4, 0x42];
+        bytes.extend([id; 12]);
+        bytes.extend([0, 9, 0, 4, 0, 0, 4, 1]);
+        bytes
+    }
+
+    #[test]
+    fn a_challenge_that_comes_twice_is_one_and_that_of_the_answer_is_a_refusal() {
+        let mut refusals = Refusals::default();
+        refusals.note(&challenge(1));
+        assert_eq!(refusals.last, Some(401));
+        refusals.note(&challenge(1));
+        assert!(!refusals.is_unbelieved);
+        refusals.note(&challenge(2));
+        assert!(refusals.is_unbelieved);
     }
 }
