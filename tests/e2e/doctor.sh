@@ -219,7 +219,7 @@ ice = { secret = "one that is long enough" }
 TOML
 check world "$scratch/signaling.toml"
 ends "a Redis that is not there is a problem" 1
-says "and is named without its password" "✗ Redis \(127.0.0.1:6399/\) does not answer"
+says "and is named without its password" "✗ Redis \(127.0.0.1:6399\) does not answer"
 silent "which is nowhere" "hunter2"
 start redis ip netns exec "$space-world" redis-server --port 6399 --requirepass hunter2 --save "" --appendonly no --dir "$scratch"
 for _ in $(seq 100); do
@@ -228,7 +228,7 @@ for _ in $(seq 100); do
 done
 check world "$scratch/signaling.toml"
 ends "and there, it is fine" 0
-says "with its version" "✓ Redis at 127.0.0.1:6399/ answers \([0-9.]+\)"
+says "with its version" "✓ Redis at 127.0.0.1:6399 answers \([0-9.]+\)"
 
 check world --set turn.relm=a
 ends "wrong settings end it as they end the server" 78

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis::ConnectionInfo;
 use tokio::{runtime, time::timeout};
 
 use super::{
@@ -117,10 +118,13 @@ fn judge_redis(place: &str, info: &str) -> Finding {
     }
 }
 
-/// A URL without name and password.
+/// Where a URL leads, without name and password, wherever in it they stand.
 fn place(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.rsplit_once('@').map_or(rest, |(_, place)| place).to_owned()
+    let read = url.parse::<ConnectionInfo>();
+    read.map_or_else(
+        |_| "signaling.cluster.redis".to_owned(),
+        |url| url.addr().to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -148,9 +152,16 @@ mod tests {
     #[test]
     fn a_password_is_not_shown() {
         assert_eq!(
-            place("redis://user:p@ss@redis.example:6379/1"),
-            "redis.example:6379/1"
+            place("redis://user:p%40ss@redis.example:6380/1"),
+            "redis.example:6380"
         );
-        assert_eq!(place("rediss://redis.example"), "redis.example");
+        assert_eq!(place("rediss://redis.example"), "redis.example:6379");
+        for url in [
+            "redis+unix:///run/redis?user=a&pass=p@ss",
+            "unix:///run/redis?pass=p",
+        ] {
+            assert_eq!(place(url), "/run/redis");
+        }
+        assert_eq!(place("redis://a:p@:x"), "signaling.cluster.redis");
     }
 }
