@@ -1,9 +1,12 @@
 //! What the servers lean on, and what they answer: Redis, metrics and health, the page.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use redis::ConnectionInfo;
-use tokio::{runtime, time::timeout};
+use redis::{ConnectionInfo, RedisError};
+use tokio::{
+    runtime,
+    time::{error::Elapsed, timeout},
+};
 
 use super::{
     finding::Finding,
@@ -65,11 +68,10 @@ pub(super) fn pages(places: &[(Listener, Place)]) -> Vec<Finding> {
 
 /// Whether Redis is there and new enough.
 pub(super) fn redis(url: &str) -> Finding {
-    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    let asked = match patiently(PATIENCE, info(url)) {
+        Ok(asked) => asked,
         Err(error) => return Finding::note(format!("Redis cannot be asked: {error}")),
     };
-    let asked = runtime.block_on(async { timeout(PATIENCE, info(url)).await });
     let failed = |why: String| {
         Finding::problem(
             format!("Redis ({}) does not answer: {why}", place(url)),
@@ -78,9 +80,27 @@ pub(super) fn redis(url: &str) -> Finding {
     };
     match asked {
         Ok(Ok(info)) => judge_redis(&place(url), &info),
-        Ok(Err(error)) => failed(error.to_string()),
+        Ok(Err(error)) => judge_refusal(&place(url), &error).unwrap_or_else(|| failed(error.to_string())),
         Err(_) => failed("silence".to_owned()),
     }
+}
+
+/// Waits so long and no longer: a name that is being looked up has a thread, for which a runtime would wait at its end.
+fn patiently<T>(patience: Duration, asked: impl Future<Output = T>) -> io::Result<Result<T, Elapsed>> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async { timeout(patience, asked).await });
+    runtime.shutdown_background();
+    Ok(answer)
+}
+
+/// What a Redis that is there does not let this user ask.
+fn judge_refusal(place: &str, error: &RedisError) -> Option<Finding> {
+    (error.code() == Some("NOPERM")).then(|| {
+        Finding::note(format!(
+            "Redis at {place} answers, and does not tell its version to the user of signaling.cluster.redis (NOPERM)"
+        ))
+        .or("`ACL SETUSER NAME +info` lets it")
+    })
 }
 
 async fn info(url: &str) -> redis::RedisResult<String> {
@@ -147,6 +167,30 @@ mod tests {
             grade("redis_version:7.2.4\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n"),
             Grade::Fine
         );
+    }
+
+    #[test]
+    fn what_does_not_end_is_not_waited_for() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let look_up = async { tokio::task::spawn_blocking(move || ended.recv()).await };
+        assert!(patiently(Duration::from_millis(1), look_up).unwrap().is_err());
+        drop(end);
+    }
+
+    #[test]
+    fn a_redis_that_does_not_tell_its_version_is_there_all_the_same() {
+        let refused = |text: &[u8]| {
+            let error = redis::parse_redis_value(text)
+                .unwrap()
+                .extract_error()
+                .unwrap_err();
+            judge_refusal("redis:6379", &error).map(|finding| finding.grade)
+        };
+        assert_eq!(
+            refused(b"-NOPERM this user has no permissions to run the 'info' command\r\n"),
+            Some(Grade::Note)
+        );
+        assert_eq!(refused(b"-WRONGPASS invalid username-password pair\r\n"), None);
     }
 
     #[test]
