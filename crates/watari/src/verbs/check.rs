@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
     let places = ports::look(&subject, &sockets);
     let server = places.iter().find_map(|(_, place)| match place {
         Place::Ours(process) => Some(process.pid),
-        Place::Free | Place::Taken(_) | Place::Hidden | Place::Unusable(_) => None,
+        Place::Free | Place::Activated | Place::Taken(_) | Place::Hidden | Place::Unusable(_) => None,
     });
     let mut telling = Telling::new(arguments.json);
     let settings = checked

@@ -13,12 +13,18 @@ use super::{
 /// Programs of ours, as the kernel names their processes.
 const OURS: [&str; 5] = ["watari", "turn-server", "stun-server", "signaling", "demo-web"];
 
+fn is_ours(process: &Process) -> bool {
+    OURS.contains(&process.name.as_str())
+}
+
 /// What there is at the place of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     Free,
     /// A server of ours listens.
     Ours(Process),
+    /// Systemd does, for a service that it starts when somebody comes.
+    Activated,
     /// Somebody else does.
     Taken(Process),
     /// Somebody does whom this user may not see.
@@ -62,10 +68,13 @@ fn place(listener: &Listener, sockets: &Sockets) -> Place {
 fn held_by<'a>(processes: impl Iterator<Item = Option<&'a Process>>) -> Place {
     let mut place = Place::Hidden;
     for process in processes.flatten() {
-        if !OURS.contains(&process.name.as_str()) {
+        if is_ours(process) {
+            place = Place::Ours(process.clone());
+        } else if !process.is_systemd() {
             return Place::Taken(process.clone());
+        } else if place == Place::Hidden {
+            place = Place::Activated;
         }
-        place = Place::Ours(process.clone());
     }
     place
 }
@@ -111,6 +120,12 @@ fn one(listener: &Listener, place: &Place, runs: bool) -> Finding {
             "it runs with other settings, or with older ones: restart it, or check the file that it has",
         ),
         Place::Free => Finding::fine(format!("{here}: free")),
+        Place::Activated => Finding::note(format!(
+            "{here}: systemd listens, for a service that it starts when somebody comes"
+        ))
+        .or(format!(
+            "`systemctl list-sockets` tells for which; if it is not this server, end that unit, or choose another port with {key}"
+        )),
         Place::Taken(Process { pid, name }) => Finding::problem(
             format!("{here}: taken by {name} (process {pid})"),
             format!("end that program, or choose another port with {key}"),
@@ -172,7 +187,6 @@ impl Range {
             bound.is_udp && relays.contains(&bound.address.port()) && !bound.address.ip().is_loopback()
         });
         let strangers = within.map(|bound| (bound.address.port(), sockets.holder(bound).cloned()));
-        let is_ours = |process: &Process| OURS.contains(&process.name.as_str());
         Self {
             ephemeral: pair(&kernel("ip_local_port_range")),
             reserved: kernel("ip_local_reserved_ports")
@@ -289,6 +303,22 @@ mod tests {
             judged(Part::Metrics, "127.0.0.1:9641", Place::Hidden, true).grade,
             Grade::Fine
         );
+    }
+
+    #[test]
+    fn a_socket_that_systemd_keeps_for_a_service_is_not_a_strangers() {
+        let at = "127.0.0.1:3001";
+        let place = |holders: &[(u32, &str)]| {
+            let sockets: Vec<_> = holders.iter().map(|holder| (false, at, Some(*holder))).collect();
+            place(&listener(Part::Page, at), &Sockets::of(&sockets))
+        };
+        let kept = place(&[(1, "systemd")]);
+        assert_eq!(kept, Place::Activated);
+        assert_eq!(judged(Part::Page, at, kept, false).grade, Grade::Note);
+        for both in [[(1, "systemd"), (7, "watari")], [(7, "watari"), (1, "systemd")]] {
+            assert!(matches!(place(&both), Place::Ours(Process { pid: 7, .. })));
+        }
+        assert!(matches!(place(&[(1, "systemd"), (8, "nginx")]), Place::Taken(_)));
     }
 
     #[test]

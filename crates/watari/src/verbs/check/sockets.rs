@@ -1,7 +1,7 @@
 //! Which sockets there are on this machine, and whose, as `/proc` tells.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
@@ -20,6 +20,13 @@ pub(super) struct Bound {
 pub(super) struct Process {
     pub(super) pid: u32,
     pub(super) name: String,
+}
+
+impl Process {
+    /// Whether it opens sockets for services that it starts when somebody comes.
+    pub(super) fn is_systemd(&self) -> bool {
+        self.name == "systemd"
+    }
 }
 
 /// All bound sockets, and the processes that hold them, as far as this user may see.
@@ -147,7 +154,22 @@ fn add_sockets(folder: &Path, pid: u32, holders: &mut BTreeMap<u64, Process>) {
         pid,
         name: name.trim().to_owned(),
     };
-    holders.extend(inodes.map(|inode| (inode, process.clone())));
+    for inode in inodes {
+        hold(holders, inode, process.clone());
+    }
+}
+
+/// Systemd keeps the sockets that it hands to a service: the service is the one that has them.
+fn hold(holders: &mut BTreeMap<u64, Process>, inode: u64, process: Process) {
+    match holders.entry(inode) {
+        Entry::Occupied(_) if process.is_systemd() => {}
+        Entry::Occupied(mut other) => {
+            other.insert(process);
+        }
+        Entry::Vacant(free) => {
+            free.insert(process);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +208,22 @@ mod tests {
         assert_eq!(at(true, "[::1]:3478"), 0);
         assert_eq!(at(false, "192.0.2.1:3478"), 0);
         assert_eq!(at(false, "0.0.0.0:3478"), 1);
+    }
+
+    #[test]
+    fn a_socket_that_systemd_handed_on_is_the_services() {
+        let process = |pid, name: &str| Process {
+            pid,
+            name: name.to_owned(),
+        };
+        let (systemd, watari) = (process(1, "systemd"), process(7, "watari"));
+        for both in [[&systemd, &watari], [&watari, &systemd]] {
+            let mut holders = BTreeMap::new();
+            for process in both {
+                hold(&mut holders, 3, process.clone());
+            }
+            assert_eq!(holders[&3], watari);
+        }
     }
 
     #[test]
