@@ -216,15 +216,7 @@ impl Suite {
     /// Where TURN listens for TLS: nowhere without a certificate.
     pub(crate) fn listen_turn_tls(&self) -> Vec<SocketAddr> {
         let has_certificate = self.tls.is_on() || !self.turn.tls.certificates.is_empty();
-        let by_default = || {
-            let hosts = self.turn.listen.iter().map(SocketAddr::ip);
-            hosts.map(|ip| (ip, TURNS_PORT).into()).collect()
-        };
-        if has_certificate {
-            self.turn.listen_tls.clone().unwrap_or_else(by_default)
-        } else {
-            Vec::new()
-        }
+        listen_tls(&self.turn, has_certificate)
     }
 
     /// Whether the page is served anywhere.
@@ -274,6 +266,18 @@ impl Suite {
             text.push_str(&format!("  {name:<10} {addresses}\n"));
         }
         text
+    }
+}
+
+/// Where a relay with these settings listens for TLS: nowhere without a certificate.
+pub(crate) fn listen_tls(turn: &turn_server::Config, has_certificate: bool) -> Vec<SocketAddr> {
+    let by_default = || {
+        let hosts = turn.listen.iter().map(SocketAddr::ip);
+        hosts.map(|ip| (ip, TURNS_PORT).into()).collect()
+    };
+    match has_certificate {
+        true => turn.listen_tls.clone().unwrap_or_else(by_default),
+        false => Vec::new(),
     }
 }
 

@@ -45,7 +45,9 @@ pub(super) fn look(subject: &Subject, authorities: &[PathBuf]) -> Vec<Finding> {
             }
             Ok(loaded) => {
                 for pair in loaded.pairs().iter() {
-                    let is_own = subject.authority.is_some() && file.ends_with("https/server.pem");
+                    let authority = subject.authority.as_deref();
+                    let is_own =
+                        authority.is_some_and(|authority| authority.parent() == files.certificate.parent());
                     findings.extend(judge(&file, pair, pair.trust(roots.clone()), is_own));
                     pairs.push(pair.clone());
                 }

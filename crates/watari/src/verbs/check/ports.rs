@@ -171,7 +171,7 @@ pub(super) struct Range {
     /// Listeners of ours over UDP.
     pub(super) listeners: Vec<u16>,
     /// Those of others in the range.
-    pub(super) strangers: Vec<(u16, Option<Process>)>,
+    pub(super) strangers: Vec<(u16, Process)>,
 }
 
 impl Range {
@@ -186,7 +186,7 @@ impl Range {
         let within = sockets.bound.iter().filter(|bound| {
             bound.is_udp && relays.contains(&bound.address.port()) && !bound.address.ip().is_loopback()
         });
-        let strangers = within.map(|bound| (bound.address.port(), sockets.holder(bound).cloned()));
+        let held = within.filter_map(|bound| Some((bound.address.port(), sockets.holder(bound)?.clone())));
         Self {
             ephemeral: pair(&kernel("ip_local_port_range")),
             reserved: kernel("ip_local_reserved_ports")
@@ -195,9 +195,7 @@ impl Range {
                 .filter_map(range)
                 .collect(),
             listeners: udp.map(|listener| listener.address.port()).collect(),
-            strangers: strangers
-                .filter(|(_, process)| process.as_ref().is_some_and(|process| !is_ours(process)))
-                .collect(),
+            strangers: held.filter(|(_, process)| !is_ours(process)).collect(),
             relays: Some(relays),
         }
     }
@@ -215,7 +213,7 @@ impl Range {
                 "choose another range with turn.relay.min_port and max_port",
             ));
         }
-        if let Some((port, Some(Process { pid, name }))) = self.strangers.first() {
+        if let Some((port, Process { pid, name })) = self.strangers.first() {
             let more = match self.strangers.len() {
                 1 => String::new(),
                 many => format!(", and {} more", many - 1),

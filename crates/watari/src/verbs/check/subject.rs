@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use certificates::{Challenge, MinVersion, PairConfig};
+use certificates::{Challenge, PairConfig};
 use serde::Deserialize;
 use settings::{Check, Report};
 use turn_credentials::Secret;
@@ -16,7 +16,7 @@ use crate::{
     cli::{CheckArgs, Kind},
     failure::Failure,
     state,
-    suite::Suite,
+    suite::{self, Suite},
 };
 
 /// Everything that is looked at.
@@ -175,19 +175,7 @@ impl Subject {
             Kind::Suite => {}
             Kind::Turn => {
                 let pairs = alone.turn.tls.certificates.clone();
-                let by_default = || {
-                    alone
-                        .turn
-                        .listen
-                        .iter()
-                        .map(|at| (at.ip(), 5349).into())
-                        .collect()
-                };
-                let tls: Vec<SocketAddr> = match (&alone.turn.listen_tls, pairs.is_empty()) {
-                    (_, true) => Vec::new(),
-                    (Some(tls), false) => tls.clone(),
-                    (None, false) => by_default(),
-                };
+                let tls = suite::listen_tls(&alone.turn, !pairs.is_empty());
                 self.listen(Part::Metrics, &metrics(9641));
                 self.pairs.extend(pairs.iter().cloned());
                 let account = account(&alone.turn);
@@ -222,10 +210,7 @@ impl Subject {
         self.listen(Part::TurnTls, tls);
         self.secret_files.extend(secrets::files_of_turn(&config));
         self.relay = Some(Relay {
-            has_dtls: cfg!(feature = "dtls")
-                && config.dtls.enabled
-                && config.tls.min_version <= MinVersion::Tls12
-                && !pairs.is_empty(),
+            has_dtls: cfg!(feature = "dtls") && config.wants_dtls() && !pairs.is_empty(),
             config,
             account,
             pairs,
