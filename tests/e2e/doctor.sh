@@ -157,10 +157,7 @@ cat >"$scratch/stun.toml" <<'TOML'
 listen = ["198.51.100.1:3479"]
 TOML
 start stun ip netns exec "$space-world" "$bin/stun-server" --config "$scratch/stun.toml"
-for _ in $(seq 200); do
-    in_space world bash -c ": <>/dev/tcp/127.0.0.1/9643" 2>/dev/null && break
-    sleep 0.05
-done
+wait_open "$pid" 9643 in_space world || { not_ok "stun-server listens" "$scratch/stun.log"; exit 1; }
 check client --state "$scratch/fresh" --stun 198.51.100.1:3479
 ends "a private address behind a NAT is a problem" 1
 says "with the setting that helps" "✗ clients are told 10.1.0.2, a private address, while the world sees 198.51.100.9" \
@@ -222,10 +219,7 @@ ends "a Redis that is not there is a problem" 1
 says "and is named without its password" "✗ Redis \(127.0.0.1:6399\) does not answer"
 silent "which is nowhere" "hunter2"
 start redis ip netns exec "$space-world" redis-server --port 6399 --requirepass hunter2 --save "" --appendonly no --dir "$scratch"
-for _ in $(seq 100); do
-    in_space world bash -c ": <>/dev/tcp/127.0.0.1/6399" 2>/dev/null && break
-    sleep 0.05
-done
+wait_open "$pid" 6399 in_space world || { not_ok "Redis listens" "$scratch/redis.log"; exit 1; }
 check world "$scratch/signaling.toml"
 ends "and there, it is fine" 0
 says "with its version" "✓ Redis at 127.0.0.1:6399 answers \([0-9.]+\)"
