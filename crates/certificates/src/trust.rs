@@ -27,6 +27,8 @@ pub enum Trust {
         /// The authority that is missing.
         name: String,
     },
+    /// It is for no name by which a client could come.
+    Nameless,
     /// They refuse it for another reason.
     Refused(String),
 }
@@ -38,30 +40,26 @@ impl Pair {
         let Some((leaf, rest)) = self.chain.split_first() else {
             return Trust::Refused("the chain is empty".to_owned());
         };
-        let verified =
-            WebPkiServerVerifier::builder_with_provider(roots, aws_lc_rs::default_provider().into())
-                .build()
-                .map_err(|error| error.to_string())
-                .and_then(|verifier| {
-                    let name = self.some_name().ok_or("it is for no name")?;
-                    let done = verifier.verify_server_cert(leaf, rest, &name, &[], self.while_valid());
-                    Ok(done.map(drop))
-                });
-        match verified {
-            Ok(Ok(())) => Trust::Trusted,
-            Ok(Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))) => self.end(),
-            // A leaf that is its own authority is refused for being one.
-            Ok(Err(error)) => {
-                let end = self.end();
-                let is_own = rest.is_empty() && matches!(end, Trust::OwnAuthority { .. });
-                if is_own {
-                    end
-                } else {
-                    Trust::Refused(error.to_string())
-                }
-            }
+        let Some(name) = self.some_name() else {
+            return Trust::Nameless;
+        };
+        let provider = aws_lc_rs::default_provider().into();
+        let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(roots, provider).build() else {
             // There is no authority at all.
-            Err(_) => self.end(),
+            return self.end();
+        };
+        match verifier.verify_server_cert(leaf, rest, &name, &[], self.while_valid()) {
+            Ok(_) => Trust::Trusted,
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => self.end(),
+            // A leaf that is its own authority is refused for being one.
+            Err(error) => match self.end() {
+                end @ Trust::OwnAuthority { .. } if rest.is_empty() => end,
+                Trust::OwnAuthority { .. }
+                | Trust::UnknownIssuer { .. }
+                | Trust::Trusted
+                | Trust::Nameless
+                | Trust::Refused(_) => Trust::Refused(error.to_string()),
+            },
         }
     }
 
@@ -73,11 +71,21 @@ impl Pair {
             .position(|pair| pair[0].issuer != pair[1].subject)
     }
 
+    /// Where it ends for clients, who go from the leaf to who issued that, in whatever order those stand, and so on.
     fn end(&self) -> Trust {
-        match self.chain.last().and_then(parties) {
-            Some(last) if last.subject == last.issuer => Trust::OwnAuthority { name: last.issuer },
-            Some(last) => Trust::UnknownIssuer { name: last.issuer },
-            None => Trust::Refused("its end cannot be read".to_owned()),
+        let mut parties: Vec<_> = self.chain.iter().filter_map(parties).collect();
+        if parties.len() < self.chain.len() {
+            return Trust::Refused("a certificate of it cannot be read".to_owned());
+        }
+        let mut last = parties.remove(0);
+        while last.subject != last.issuer
+            && let Some(place) = parties.iter().position(|one| one.subject == last.issuer)
+        {
+            last = parties.remove(place);
+        }
+        match last.subject == last.issuer {
+            true => Trust::OwnAuthority { name: last.issuer },
+            false => Trust::UnknownIssuer { name: last.issuer },
         }
     }
 
@@ -178,6 +186,31 @@ mod tests {
             pair(&leaf, &key).trust(roots(Some(der))),
             Trust::UnknownIssuer { name }
         );
+    }
+
+    #[test]
+    fn a_root_above_the_gap_does_not_hide_who_is_missing() {
+        let (root, _, leaf, key, der) = chain();
+        let pair = pair(&format!("{leaf}{root}"), &key);
+        for known in [Some(der), None] {
+            let name = "CN=Middle".to_owned();
+            assert_eq!(pair.trust(roots(known)), Trust::UnknownIssuer { name });
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_no_name_is_told_as_one() {
+        let root = CertifiedIssuer::self_signed(named("Root", true), key()).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "turn.example.org");
+        let leaf_key = key();
+        let leaf = params.signed_by(&leaf_key, &root).unwrap();
+        let pair = pair(&leaf.pem(), &leaf_key.serialize_pem());
+        for known in [Some(root.der().clone()), None] {
+            assert_eq!(pair.trust(roots(known)), Trust::Nameless);
+        }
     }
 
     #[test]

@@ -156,6 +156,10 @@ fn chain(file: &str, trust: Trust, is_own: bool) -> Finding {
             "append the certificates of those between to the file (`fullchain.pem`, not `cert.pem`); an authority of your \
              own is named with --ca",
         ),
+        Trust::Nameless => Finding::problem(
+            format!("{file}: the certificate is for no name, so clients refuse it"),
+            "issue it with the names of the server as subjectAltName: one in the subject (CN) alone counts no more",
+        ),
         Trust::Refused(why) => Finding::problem(
             format!("{file}: clients refuse the chain: {why}"),
             "issue the certificate anew",
@@ -252,6 +256,8 @@ mod tests {
             grade(Trust::UnknownIssuer { name: name() }, false),
             Grade::Problem
         );
+        let nameless = chain("", Trust::Nameless, false);
+        assert!(nameless.todo.unwrap().contains("subjectAltName"));
     }
 
     #[test]
