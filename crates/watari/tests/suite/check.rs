@@ -1,26 +1,14 @@
 //! `watari check` at a suite that runs on this machine, and at one that does not.
 
 use std::{
-    net::{TcpListener, UdpSocket},
+    net::TcpListener,
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::support::{Running, answer, folder, page, text};
-
-/// A port of loopback that is free over UDP and TCP, as far as anyone can tell.
-fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // Relays take theirs above.
-        if port < 49_152 && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
+use crate::support::{Running, answer, folder, free_port, page, text};
 
 /// Settings that name where everything listens: what `up` and `check` have to agree upon.
 fn settings(turn: u16, metrics: u16) -> Vec<String> {

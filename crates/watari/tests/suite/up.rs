@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     os::unix::fs::MetadataExt,
     thread,
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use turn_credentials::{Secret, derive_password, parse_username};
 
-use crate::support::{EPHEMERAL, Running, answer, folder, page, page_asked_for_as, text, watari};
+use crate::support::{EPHEMERAL, Running, answer, folder, free_port, page, page_asked_for_as, text, watari};
 
 #[test]
 fn the_suite_starts_within_a_second_serves_and_ends_when_asked() {
@@ -176,14 +176,7 @@ fn a_relay_on_one_address_is_named_by_it_only_to_this_machine() {
 #[test]
 fn with_two_addresses_behaviour_discovery_runs_too() {
     let (_folder, state) = folder();
-    let free = || {
-        UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port()
-    };
-    let ports = format!("stun.behaviour.ports=[{}, {}]", free(), free());
+    let ports = format!("stun.behaviour.ports=[{}, {}]", free_port(), free_port());
     let addresses = "stun.behaviour.addresses=[{local = \"127.0.0.1\"}, {local = \"127.0.0.2\"}]";
     let suite = Running::start(
         &state,
