@@ -52,7 +52,9 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
     };
     let runs = server.is_some() || health.iter().any(|finding| finding.grade == finding::Grade::Fine);
     telling.group("Ports", ports::judge(&places, runs))?;
-    telling.group("Ports", Range::look(&subject, &sockets).judge())?;
+    for relay in &subject.relays {
+        telling.group("Ports", Range::look(relay, &subject, &sockets).judge())?;
+    }
     let facts = address::Facts::look(&subject, arguments);
     telling.group("Addresses", facts.judge())?;
     telling.group("Reachability", address::reachability(&subject, &facts, runs))?;
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: &CheckArgs) -> Result<(), Failure> {
     if !arguments.offline {
         telling.group("Services", services::pages(&places))?;
         telling.group("Services", subject.redis.iter().map(|url| services::redis(url)))?;
-        if let Some(relay) = &subject.relay {
+        for relay in &subject.relays {
             relaying::look(relay, &places, |finding| telling.say("Relay", finding))?;
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     finding::Finding,
-    subject::{Part, Subject},
+    subject::{Relay, Subject},
 };
 use crate::{
     addresses,
@@ -36,6 +36,8 @@ struct Told {
     address: IpAddr,
     /// Whether the settings say that a NAT stands before it.
     is_external: bool,
+    /// The port of TURN there.
+    port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,38 +181,39 @@ fn seen(outside: &Outside) -> Vec<Finding> {
 }
 
 fn told(subject: &Subject) -> Vec<Told> {
-    let Some(relay) = &subject.relay else {
-        return Vec::new();
-    };
-    let of_route = |v4: bool| {
-        if v4 {
-            addresses::on_the_network_v4()
-        } else {
-            addresses::on_the_network_v6()
+    let mut told: Vec<Told> = Vec::new();
+    for one in subject.relays.iter().flat_map(told_by) {
+        if !told.contains(&one) {
+            told.push(one);
         }
-    };
-    let set = relay.config.relay.addresses.iter().filter_map(|entry| {
+    }
+    told
+}
+
+fn told_by(relay: &Relay) -> Vec<Told> {
+    let config = &relay.config;
+    let port = config.listen.iter().map(SocketAddr::port).find(|port| *port != 0);
+    let set = config.relay.addresses.iter().filter_map(|entry| {
         let address = entry.external.or(entry.local)?;
         Some(Told {
             address,
             is_external: entry.external.is_some() && entry.external != entry.local,
+            port,
         })
     });
+    let of_listener = |ip: IpAddr| match (ip.is_unspecified(), ip.is_ipv4()) {
+        (true, true) => addresses::on_the_network_v4(),
+        (true, false) => addresses::on_the_network_v6(),
+        (false, true | false) => Some(ip),
+    };
     let mut told: Vec<_> = set.collect();
     if told.is_empty() {
-        let reached = relay.config.listen.iter().map(SocketAddr::ip);
-        let reached = reached.filter_map(|ip| {
-            if ip.is_unspecified() {
-                of_route(ip.is_ipv4())
-            } else {
-                Some(ip)
-            }
-        });
+        let reached = config.listen.iter().map(SocketAddr::ip).filter_map(of_listener);
         told.extend(reached.map(|address| Told {
             address,
             is_external: false,
+            port,
         }));
-        told.dedup();
     }
     told
 }
@@ -230,24 +233,16 @@ fn reach(address: IpAddr) -> Reach {
 
 /// Whether the running server is reached at what clients are told, by the way back in.
 pub(super) fn reachability(subject: &Subject, facts: &Facts, runs: bool) -> Vec<Finding> {
-    if subject.relay.is_none() {
+    if subject.relays.is_empty() {
         return Vec::new();
     }
     let mut findings = Vec::new();
-    let ports = subject
-        .listeners
-        .iter()
-        .filter(|listener| listener.part == Part::Turn);
-    let port = ports
-        .map(|listener| listener.address.port())
-        .find(|port| *port != 0);
+    let is_asked = runs && !facts.is_offline;
     let away = facts
         .told
         .iter()
-        .find(|told| told.is_external && !facts.interfaces.contains(&told.address));
-    if let (Some(told), Some(port), true, false) = (away, port, runs, facts.is_offline) {
-        findings.push(hairpin(SocketAddr::new(told.address, port)));
-    }
+        .filter(|told| is_asked && told.is_external && !facts.interfaces.contains(&told.address));
+    findings.extend(away.filter_map(|told| Some(hairpin(SocketAddr::new(told.address, told.port?)))));
     findings.push(
         Finding::note("whether others reach the ports cannot be seen from this machine")
             .or("from elsewhere, `watari nat HOST` and the page /check tell it, over each transport"),
@@ -282,6 +277,7 @@ mod tests {
             told: vec![Told {
                 address: told.parse().unwrap(),
                 is_external,
+                port: Some(3478),
             }],
             interfaces: interfaces.iter().map(|text| text.parse().unwrap()).collect(),
             outside: public.map(|public| Ok(outside(public))),

@@ -25,7 +25,7 @@ pub(super) struct Facts {
 impl Facts {
     /// `server` is the process of a server of ours that runs.
     pub(super) fn look(subject: &Subject, server: Option<u32>) -> Self {
-        let relay = subject.relay.as_ref().map(|relay| &relay.config);
+        let relays = || subject.relays.iter().map(|relay| &relay.config);
         let workers = |config: &turn_server::Config| match config.workers {
             0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
             workers => workers.into(),
@@ -36,10 +36,12 @@ impl Facts {
             server.and_then(|pid| limit(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?, 0));
         let netfilter = |name: &str| number(&format!("/proc/sys/net/netfilter/{name}"));
         Self {
-            listen_buffer: relay.map(|config| config.listen_buffer as u64),
+            listen_buffer: relays().map(|config| config.listen_buffer as u64).max(),
             receive_max: number("/proc/sys/net/core/rmem_max"),
             send_max: number("/proc/sys/net/core/wmem_max"),
-            descriptors_wanted: relay.map_or(0, |config| config.descriptors(workers(config)))
+            descriptors_wanted: relays()
+                .map(|config| config.descriptors(workers(config)))
+                .sum::<u64>()
                 + subject.connections,
             descriptors: of_server.or_else(own),
             is_of_server: of_server.is_some(),

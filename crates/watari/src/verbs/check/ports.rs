@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use super::{
     finding::Finding,
     sockets::{Process, Sockets},
-    subject::{Listener, Subject},
+    subject::{Listener, Relay, Subject},
 };
 
 /// Programs of ours, as the kernel names their processes.
@@ -175,10 +175,8 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub(super) fn look(subject: &Subject, sockets: &Sockets) -> Self {
-        let Some(relay) = subject.relay.as_ref().map(|relay| &relay.config.relay) else {
-            return Self::default();
-        };
+    pub(super) fn look(relay: &Relay, subject: &Subject, sockets: &Sockets) -> Self {
+        let relay = &relay.config.relay;
         let relays = relay.min_port..=relay.max_port;
         let kernel =
             |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap_or_default();

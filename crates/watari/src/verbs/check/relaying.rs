@@ -118,10 +118,13 @@ pub(super) fn look(
 /// Each transport at each address on which something of ours listens.
 fn ways(relay: &Relay, places: &[(Listener, Place)]) -> Vec<Way> {
     let mut ways = Vec::new();
-    let has_tls = places.iter().any(|(listener, _)| listener.part == Part::TurnTls);
-    let listening = places
+    let has_tls = relay
+        .listeners
         .iter()
-        .filter(|(_, place)| matches!(place, Place::Ours(_) | Place::Hidden));
+        .any(|listener| listener.part == Part::TurnTls);
+    let listening = places.iter().filter(|(listener, place)| {
+        relay.listeners.contains(listener) && matches!(place, Place::Ours(_) | Place::Hidden)
+    });
     for (listener, _) in listening {
         let has_pairs = !relay.pairs.is_empty();
         let transports: &[Transport] = match listener.part {

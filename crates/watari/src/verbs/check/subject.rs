@@ -23,7 +23,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Subject {
     pub(super) listeners: Vec<Listener>,
-    pub(super) relay: Option<Relay>,
+    pub(super) relays: Vec<Relay>,
     /// The pairs of files of all listeners.
     pub(super) pairs: Vec<PairConfig>,
     /// Settings with secrets in them.
@@ -38,13 +38,15 @@ pub(super) struct Subject {
     pub(super) names: Vec<String>,
     /// Where the certificate of ACME will be, and the names that it is for.
     pub(super) acme: Option<(PathBuf, Vec<String>)>,
-    pub(super) redis: Option<String>,
+    pub(super) redis: Vec<String>,
     /// Descriptors that signaling needs.
     pub(super) connections: u64,
 }
 
-/// The relay and how it is tried.
+/// A relay and how it is tried.
 pub(super) struct Relay {
+    /// Its own among all listeners.
+    pub(super) listeners: Vec<Listener>,
     pub(super) config: turn_server::Config,
     pub(super) account: Account,
     /// The pairs that it shows.
@@ -202,6 +204,7 @@ impl Subject {
         pairs: Vec<PairConfig>,
         account: Account,
     ) {
+        let others = self.listeners.len();
         self.listen(Part::Turn, &config.listen);
         self.listen(
             Part::TurnTcp,
@@ -209,7 +212,8 @@ impl Subject {
         );
         self.listen(Part::TurnTls, tls);
         self.secret_files.extend(secrets::files_of_turn(&config));
-        self.relay = Some(Relay {
+        self.relays.push(Relay {
+            listeners: self.listeners[others..].to_vec(),
             has_dtls: cfg!(feature = "dtls") && config.wants_dtls() && !pairs.is_empty(),
             config,
             account,
@@ -226,7 +230,8 @@ impl Subject {
     fn signaling(&mut self, config: &signaling::Config) {
         self.connections += config.limits.connections as u64;
         self.secret_files.extend(secrets::files_of_signaling(config));
-        self.redis = config.cluster.redis.as_ref().map(|url| url.0.clone());
+        self.redis
+            .extend(config.cluster.redis.iter().map(|url| url.0.clone()));
     }
 }
 
@@ -299,6 +304,26 @@ fn account(config: &turn_server::Config) -> Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_file_of_a_relay_has_its_own() {
+        let alone = |text: &str| toml::from_str::<Alone>(text).unwrap();
+        let mut subject = Subject::default();
+        for port in [3478, 3480] {
+            let text = format!(
+                "turn = {{ listen = [\"127.0.0.1:{port}\"] }}\nsignaling.cluster.redis = \"redis://a\""
+            );
+            subject.alone(Kind::Turn, alone(&text));
+            subject.alone(Kind::Signaling, alone(&text));
+        }
+        let ports: Vec<Vec<u16>> = subject
+            .relays
+            .iter()
+            .map(|relay| relay.listeners.iter().map(|at| at.address.port()).collect())
+            .collect();
+        assert_eq!(ports, [[3478, 3478], [3480, 3480]]);
+        assert_eq!(subject.redis.len(), 2);
+    }
 
     #[test]
     fn the_first_secret_is_tried_and_else_a_user() {

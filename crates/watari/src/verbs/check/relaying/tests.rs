@@ -14,6 +14,7 @@ fn relay(pairs: usize, has_dtls: bool) -> Relay {
         awaited: false,
     };
     Relay {
+        listeners: Vec::new(),
         config: turn_server::Config::default(),
         account: Account::None { why: String::new() },
         pairs: vec![pair; pairs],
@@ -33,8 +34,9 @@ fn ours(part: Part, address: &str) -> (Listener, Place) {
     (listener, Place::Ours(process))
 }
 
-fn tried(relay: &Relay, places: &[(Listener, Place)]) -> Vec<(&'static str, SocketAddr)> {
-    let ways = ways(relay, places);
+fn tried(mut relay: Relay, places: &[(Listener, Place)]) -> Vec<(&'static str, SocketAddr)> {
+    relay.listeners = places.iter().map(|(listener, _)| listener.clone()).collect();
+    let ways = ways(&relay, places);
     ways.iter()
         .map(|way| (way.transport.word(), way.server))
         .collect()
@@ -49,18 +51,30 @@ fn every_transport_is_tried_where_it_is_listened_for() {
         ours(Part::Page, "127.0.0.1:3001"),
     ];
     let (first, tls) = (address("192.0.2.1:3478"), address("192.0.2.1:5349"));
-    assert_eq!(tried(&relay(0, false), &places), [("UDP", first), ("TCP", first)]);
+    assert_eq!(tried(relay(0, false), &places), [("UDP", first), ("TCP", first)]);
     assert_eq!(
-        tried(&relay(1, true), &places),
+        tried(relay(1, true), &places),
         [("UDP", first), ("TCP", first), ("TLS", first), ("DTLS", first)]
     );
     places.push(ours(Part::TurnTls, "192.0.2.1:5349"));
     assert_eq!(
-        tried(&relay(1, false), &places),
+        tried(relay(1, false), &places),
         [("UDP", first), ("TCP", first), ("TLS", tls)]
     );
     places[0].1 = Place::Free;
-    assert_eq!(tried(&relay(1, false), &places), [("UDP", first), ("TLS", tls)]);
+    assert_eq!(tried(relay(1, false), &places), [("UDP", first), ("TLS", tls)]);
+}
+
+#[test]
+fn what_listens_for_another_relay_is_not_tried_as_this_one() {
+    let places = [
+        ours(Part::Turn, "192.0.2.1:3478"),
+        ours(Part::Turn, "192.0.2.1:3480"),
+    ];
+    let mut relay = relay(0, false);
+    relay.listeners.push(places[1].0.clone());
+    let servers: Vec<_> = ways(&relay, &places).iter().map(|way| way.server).collect();
+    assert_eq!(servers, [places[1].0.address]);
 }
 
 #[test]
