@@ -19,6 +19,7 @@ mod load;
 pub mod owner;
 mod plan;
 mod room;
+pub mod sockets;
 mod tally;
 
 pub use control::{Control, Progress};

@@ -12,9 +12,10 @@ mod ports;
 mod relaying;
 mod secrets;
 mod services;
-mod sockets;
 mod subject;
 mod telling;
+
+use signaling_load::sockets::Sockets;
 
 use crate::{
     cli::CheckArgs,
@@ -23,7 +24,6 @@ use crate::{
 };
 use finding::Finding;
 use ports::{Place, Range};
-use sockets::Sockets;
 use subject::Subject;
 use telling::Telling;
 

@@ -2,11 +2,11 @@
 
 use std::{fs, io, net::SocketAddr, ops::RangeInclusive};
 
+use signaling_load::sockets::{Process, Sockets};
 use socket2::{Domain, Socket, Type};
 
 use super::{
     finding::Finding,
-    sockets::{Process, Sockets},
     subject::{Listener, Relay, Subject},
 };
 
@@ -270,13 +270,26 @@ mod tests {
         }
     }
 
+    /// Whether it is of UDP, its address, and who holds it.
+    type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
+
+    fn sockets(given: &[Given<'_>]) -> Sockets {
+        Sockets::of(given.iter().map(|(is_udp, address, process)| {
+            let process = process.map(|(pid, name)| Process {
+                pid,
+                name: name.to_owned(),
+            });
+            (*is_udp, address.parse().unwrap(), process)
+        }))
+    }
+
     fn judged(part: Part, address: &str, place: Place, serves: bool) -> Finding {
         judge(&[(listener(part, address), place)], serves).remove(0)
     }
 
     #[test]
     fn who_has_a_port_is_told_and_how_to_move() {
-        let sockets = Sockets::of(&[
+        let sockets = sockets(&[
             (true, "0.0.0.0:3478", Some((7, "turnserver"))),
             (false, "0.0.0.0:3478", Some((8, "watari"))),
             (false, "127.0.0.1:9641", None),
@@ -305,8 +318,8 @@ mod tests {
     fn a_socket_that_systemd_keeps_for_a_service_is_not_a_strangers() {
         let at = "127.0.0.1:3001";
         let place = |holders: &[(u32, &str)]| {
-            let sockets: Vec<_> = holders.iter().map(|holder| (false, at, Some(*holder))).collect();
-            place(&listener(Part::Page, at), &Sockets::of(&sockets))
+            let given: Vec<_> = holders.iter().map(|holder| (false, at, Some(*holder))).collect();
+            place(&listener(Part::Page, at), &sockets(&given))
         };
         let kept = place(&[(1, "systemd")]);
         assert_eq!(kept, Place::Activated);

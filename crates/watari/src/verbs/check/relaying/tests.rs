@@ -1,11 +1,9 @@
 use std::path::PathBuf;
 
 use certificates::PairConfig;
+use signaling_load::sockets::Process;
 
-use super::{
-    super::{finding::Grade, sockets::Process},
-    *,
-};
+use super::{super::finding::Grade, *};
 
 fn relay(pairs: usize, has_dtls: bool) -> Relay {
     let pair = PairConfig {

@@ -9,36 +9,41 @@ use std::{
 
 /// A bound UDP socket or a listening TCP socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bound {
-    pub(super) is_udp: bool,
-    pub(super) address: SocketAddr,
+pub struct Bound {
+    /// UDP, or else TCP.
+    pub is_udp: bool,
+    /// Where it is bound.
+    pub address: SocketAddr,
     inode: u64,
 }
 
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Process {
-    pub(super) pid: u32,
-    pub(super) name: String,
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// What it is called, as a terminal may show it.
+    pub name: String,
 }
 
 impl Process {
     /// Whether it opens sockets for services that it starts when somebody comes.
-    pub(super) fn is_systemd(&self) -> bool {
+    pub fn is_systemd(&self) -> bool {
         self.name == "systemd"
     }
 }
 
 /// All bound sockets, and the processes that hold them, as far as this user may see.
 #[derive(Debug, Default)]
-pub(super) struct Sockets {
-    pub(super) bound: Vec<Bound>,
+pub struct Sockets {
+    /// The sockets.
+    pub bound: Vec<Bound>,
     holders: BTreeMap<u64, Process>,
 }
 
 impl Sockets {
     /// Looks at everything there is; empty where there is no `/proc`.
-    pub(super) fn look() -> Self {
+    pub fn look() -> Self {
         let tables = [("udp", true), ("udp6", true), ("tcp", false), ("tcp6", false)];
         let bound = tables.iter().flat_map(|(name, is_udp)| {
             let text = fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
@@ -52,38 +57,66 @@ impl Sockets {
     }
 
     /// Those that keep others from binding this address.
-    pub(super) fn at(&self, is_udp: bool, address: SocketAddr) -> impl Iterator<Item = &Bound> {
+    pub fn at(&self, is_udp: bool, address: SocketAddr) -> impl Iterator<Item = &Bound> {
         self.bound.iter().filter(move |bound| {
             bound.is_udp == is_udp && bound.address.port() == address.port() && covers(bound.address, address)
         })
     }
 
     /// Who holds a socket.
-    pub(super) fn holder(&self, bound: &Bound) -> Option<&Process> {
+    pub fn holder(&self, bound: &Bound) -> Option<&Process> {
         self.holders.get(&bound.inode)
     }
 
-    #[cfg(test)]
-    pub(super) fn of(sockets: &[Given<'_>]) -> Self {
+    /// Who listens where connections to this address go.
+    pub fn listener(&self, server: SocketAddr) -> Option<&Process> {
+        let near = |bound: &Bound| remoteness(bound.address.ip(), server.ip());
+        let listeners = self
+            .bound
+            .iter()
+            .filter(|bound| !bound.is_udp && bound.address.port() == server.port());
+        let nearest = listeners.clone().filter_map(near).min()?;
+        let mut nearest = listeners.filter(|bound| near(bound) == Some(nearest));
+        nearest.find_map(|bound| self.holder(bound))
+    }
+
+    /// Sockets that are known already: whether each is of UDP, its address, and who holds it.
+    pub fn of(sockets: impl IntoIterator<Item = (bool, SocketAddr, Option<Process>)>) -> Self {
         let mut all = Self::default();
         for (inode, (is_udp, address, process)) in (1..).zip(sockets) {
             all.bound.push(Bound {
-                is_udp: *is_udp,
-                address: address.parse().unwrap(),
+                is_udp,
+                address,
                 inode,
             });
-            if let Some((pid, name)) = process {
-                let name = (*name).to_owned();
-                all.holders.insert(inode, Process { pid: *pid, name });
-            }
+            all.holders.extend(process.map(|process| (inode, process)));
         }
         all
     }
 }
 
-/// Whether it is of UDP, its address, and who holds it.
-#[cfg(test)]
-pub(super) type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
+/// How far a listener's address is from the one that is connected to, if it takes connections to that at all.
+fn remoteness(listener: IpAddr, server: IpAddr) -> Option<u8> {
+    if listener.to_canonical() == server.to_canonical() {
+        return Some(0);
+    }
+    match (listener.is_unspecified(), listener.is_ipv4() == server.is_ipv4()) {
+        (true, true) => Some(1),
+        // One of IPv6 may take IPv4, too, and none the other way around.
+        (true, false) if listener.is_ipv6() => Some(2),
+        (true | false, true | false) => None,
+    }
+}
+
+/// What a process is called, as a terminal may show it: each gives itself its name.
+pub fn name_of(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(shown(&name))
+}
+
+fn shown(comm: &str) -> String {
+    comm.trim_end().escape_debug().to_string()
+}
 
 /// Whether one of them stands in the way of the other: the same address, or the wildcard of its family.
 fn covers(one: SocketAddr, other: SocketAddr) -> bool {
@@ -149,10 +182,9 @@ fn add_sockets(folder: &Path, pid: u32, holders: &mut BTreeMap<u64, Process>) {
     if inodes.peek().is_none() {
         return;
     }
-    let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
     let process = Process {
         pid,
-        name: name.trim().to_owned(),
+        name: name_of(pid).unwrap_or_default(),
     };
     for inode in inodes {
         hold(holders, inode, process.clone());
@@ -175,6 +207,19 @@ fn hold(holders: &mut BTreeMap<u64, Process>, inode: u64, process: Process) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether it is of UDP, its address, and who holds it.
+    type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
+
+    fn sockets(given: &[Given<'_>]) -> Sockets {
+        Sockets::of(given.iter().map(|(is_udp, address, process)| {
+            let process = process.map(|(pid, name)| Process {
+                pid,
+                name: name.to_owned(),
+            });
+            (*is_udp, address.parse().unwrap(), process)
+        }))
+    }
 
     #[test]
     fn listening_sockets_are_read_and_connections_are_not() {
@@ -202,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_stands_in_the_way_of_each_address_of_its_family() {
-        let sockets = Sockets::of(&[(true, "0.0.0.0:3478", None), (false, "10.0.0.1:3478", None)]);
+        let sockets = sockets(&[(true, "0.0.0.0:3478", None), (false, "10.0.0.1:3478", None)]);
         let at = |is_udp, address: &str| sockets.at(is_udp, address.parse().unwrap()).count();
         assert_eq!(at(true, "192.0.2.1:3478"), 1);
         assert_eq!(at(true, "[::1]:3478"), 0);
@@ -226,6 +271,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_listener_at_the_very_address_comes_before_one_at_all() {
+        let sockets = sockets(&[
+            (true, "127.0.0.1:3002", Some((9, "udp"))),
+            (false, "127.0.0.1:3002", Some((1, "a"))),
+            (false, "127.0.0.1:3003", Some((3, "a"))),
+            (false, "0.0.0.0:3002", Some((4, "a"))),
+            (false, "127.0.0.2:3004", Some((5, "a"))),
+            (false, "[::]:3002", Some((6, "a"))),
+            (false, "[::1]:3005", Some((7, "a"))),
+            (false, "[::]:3006", Some((8, "a"))),
+        ]);
+        for (server, expected) in [
+            ("127.0.0.1:3002", Some(1)),
+            ("127.0.0.1:3003", Some(3)),
+            ("127.0.0.9:3002", Some(4)),
+            ("127.0.0.1:3004", None),
+            ("[::1]:3002", Some(6)),
+            ("[::1]:3005", Some(7)),
+            ("[::1]:3003", None),
+            ("127.0.0.1:3006", Some(8)),
+        ] {
+            let found = sockets.listener(server.parse().unwrap());
+            assert_eq!(found.map(|process| process.pid), expected, "{server}");
+        }
+    }
+
+    #[test]
+    fn a_name_does_to_a_terminal_what_letters_do() {
+        assert_eq!(shown("wa\u{1b}[2Jtari\n"), "wa\\u{1b}[2Jtari");
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_socket_of_this_process_is_found_and_named() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
