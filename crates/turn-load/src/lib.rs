@@ -38,4 +38,4 @@ pub use measure::{Round, measure};
 pub use metric::{Figures, Metric};
 pub use payload::MIN_PAYLOAD;
 pub use plan::{Direction, Load, Pace, Plan, Server, Subject, Tls, Traffic, Transport};
-pub use trust::{TrustError, Trusted};
+pub use trust::{TrustError, Trusted, authorities};

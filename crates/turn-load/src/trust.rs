@@ -80,13 +80,19 @@ fn authorized(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
 }
 
 fn system() -> Result<RootCertStore, TrustError> {
+    let roots = authorities();
+    match roots.is_empty() {
+        true => Err(TrustError::NoSystem),
+        false => Ok(roots),
+    }
+}
+
+/// The authorities of this machine.
+pub fn authorities() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // One that cannot be read does not spoil the others.
-    let (good, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if good == 0 {
-        return Err(TrustError::NoSystem);
-    }
-    Ok(roots)
+    let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 fn of_file(file: &Path) -> Result<RootCertStore, TrustError> {

@@ -190,9 +190,7 @@ fn uncertified(names: &[String], pairs: &[Pair], awaited: &[String]) -> Vec<Find
 
 /// The authorities of this machine, and those that clients are told to trust besides.
 fn roots(files: &[PathBuf]) -> (Arc<RootCertStore>, Vec<Finding>) {
-    let mut roots = RootCertStore::empty();
-    // One that cannot be read does not spoil the others.
-    let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut roots = turn_load::authorities();
     let mut unread = Vec::new();
     for file in files {
         let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
