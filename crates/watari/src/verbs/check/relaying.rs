@@ -260,25 +260,7 @@ fn words(way: Way, trouble: Trouble, origin: &str) -> (String, String) {
             format!("{error}"),
             format!("see in the log whether the server listens there, and by which certificate; {firewall}"),
         ),
-        Trouble::Refused(Some(401)) => (
-            format!("the server does not believe the credential made from {origin} (401)"),
-            "the server has another secret: restart it if that changed, or name the folder or the file that it has (--state)".to_owned(),
-        ),
-        Trouble::Refused(Some(code)) => (
-            format!("the server refuses to allocate, with error {code}"),
-            match code {
-                486 => "the quota of this user is used up: turn.limits.allocations_per_user",
-                508 => "all relay ports or allocations are taken: turn.limits.allocations, turn.relay.min_port",
-                300 => "turn.alternate sends clients to another server: try that one",
-                440 => "the relay has no address of that family: turn.relay.addresses",
-                _ => "the log of the server, with log.filter = \"debug\", says why",
-            }
-            .to_owned(),
-        ),
-        Trouble::Refused(None) => (
-            "the server refuses to allocate".to_owned(),
-            "the log of the server, with log.filter = \"debug\", says why".to_owned(),
-        ),
+        Trouble::Refused(code) => refusal(code, origin),
         Trouble::NotRelayed => (
             "allocated, but data does not come through".to_owned(),
             "see turn_dropped_datagrams_total on the metrics page: its reason is named there".to_owned(),
@@ -290,6 +272,25 @@ fn words(way: Way, trouble: Trouble, origin: &str) -> (String, String) {
         // Judged apart.
         Trouble::Proxied | Trouble::Uncertified(_) | Trouble::PeerRefused => ("the peer is refused".to_owned(), String::new()),
     }
+}
+
+fn refusal(code: Option<u16>, origin: &str) -> (String, String) {
+    let todo = match code {
+        Some(401) => {
+            return (
+                format!("the server does not believe the credential made from {origin} (401)"),
+                "the server has another secret: restart it if that changed, or name the folder or the file that it has (--state)"
+                    .to_owned(),
+            );
+        }
+        Some(486) => "the quota of this user is used up: turn.limits.allocations_per_user",
+        Some(508) => "all relay ports or allocations are taken: turn.limits.allocations, turn.relay.min_port",
+        Some(300) => "turn.alternate sends clients to another server: try that one",
+        Some(440) => "the relay has no address of that family: turn.relay.addresses",
+        Some(_) | None => "the log of the server, with log.filter = \"debug\", says why",
+    };
+    let code = code.map_or_else(String::new, |code| format!(", with error {code}"));
+    (format!("the server refuses to allocate{code}"), todo.to_owned())
 }
 
 fn milliseconds(time: Duration) -> String {
