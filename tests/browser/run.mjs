@@ -54,6 +54,7 @@ const keep = (person) => {
 };
 
 try {
+  await mkdir(folder, { recursive: true });
   const { browser, close } = await launch(chromium);
   endings.push(close);
   // The insecure host's name leads to loopback, where a name has to be listed.

@@ -1,7 +1,7 @@
 /** Three in a room, then four: each sees, hears and reads all others, whoever comes, goes, or loses signaling. */
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -129,7 +129,6 @@ async function four({ aoi, sora, chie, ben, link }) {
  * @param {{ aoi: Person, ben: Person, folder: string }} scene
  */
 async function looked({ aoi, ben, folder }) {
-  await mkdir(folder, { recursive: true });
   for (const [language, scheme] of [["ja", "dark"], ["en", "light"]]) {
     await check(`four fit from 320 to 1440 pixels, and axe finds nothing serious (${language}, ${scheme})`, async () => {
       await ben.page.click(`[data-language=${language}]`);

@@ -1,7 +1,7 @@
 /** What the page is apart from a call: languages, widths, pictures of it. */
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -63,7 +63,6 @@ function blockWebSocket() {
  * @param {import("../run.mjs").Stage & { folder: string }} stage
  */
 export async function pictures({ chromium, suite, folder, keep }) {
-  await mkdir(folder, { recursive: true });
   const films = await mkdtemp(join(tmpdir(), "watari-films-"));
   const browsers = [];
   try {

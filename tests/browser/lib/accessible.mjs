@@ -1,7 +1,7 @@
 /** What axe-core finds wrong with a page, and whether the page fits. */
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -20,7 +20,6 @@ const WIDTHS = [320, 390, 768, 980, 1440];
  *   picture shows
  */
 export async function looks(page, { name, engine, folder, below }) {
-  if (folder) await mkdir(folder, { recursive: true });
   for (const language of ["en", "ja"]) {
     await page.click(`[data-language=${language}]`);
     await check(`axe finds nothing serious at /${name}, and it fits from 320 to 1440 pixels (${language}, ${engine})`, async () => {
