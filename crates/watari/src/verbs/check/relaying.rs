@@ -294,7 +294,7 @@ fn refusal(code: Option<u16>, origin: &str) -> (String, String) {
 }
 
 fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
 
 #[cfg(test)]
