@@ -7,7 +7,6 @@ use std::{
 };
 
 use listenfd::ListenFd;
-use socket2::SockRef;
 
 /// What was passed, and nobody has asked for yet.
 static PASSED: Mutex<Passed> = Mutex::new(Passed {
@@ -74,13 +73,24 @@ fn passed() -> MutexGuard<'static, Passed> {
 
 /// A connection of its own for each process (`Accept=yes`) is a TCP socket with our address too.
 fn listening(socket: TcpListener) -> io::Result<TcpListener> {
-    if SockRef::from(&socket).is_listener()? {
+    if is_listener(&socket)? {
         return Ok(socket);
     }
     Err(io::Error::new(
         io::ErrorKind::AddrInUse,
         "the socket that the service manager has passed does not listen: its unit needs `ListenStream=` and `Accept=no`",
     ))
+}
+
+#[cfg(target_os = "linux")]
+fn is_listener(socket: &TcpListener) -> io::Result<bool> {
+    socket2::SockRef::from(socket).is_listener()
+}
+
+/// Systemd is of Linux, and other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+fn is_listener(_: &TcpListener) -> io::Result<bool> {
+    Ok(true)
 }
 
 fn take(passed: &mut Vec<TcpListener>, address: SocketAddr) -> Option<TcpListener> {
@@ -93,8 +103,6 @@ fn take(passed: &mut Vec<TcpListener>, address: SocketAddr) -> Option<TcpListene
 
 #[cfg(test)]
 mod tests {
-    use socket2::{Domain, Socket, Type};
-
     use super::*;
 
     #[test]
@@ -109,8 +117,10 @@ mod tests {
         assert_eq!(take(&mut passed, first).unwrap().local_addr().unwrap(), first);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_socket_that_does_not_listen_is_refused() {
+        use socket2::{Domain, Socket, Type};
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket
             .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
