@@ -7,12 +7,8 @@ use std::{
     time::Duration,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use certificates::Believer;
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use stun_wire::{HEADER_LEN, HEALTH_CHECK_LEN, Message, TransactionId, health_check, is_success};
 use turn_core::{Alternate, Transport};
 
@@ -93,58 +89,14 @@ fn over_stream(mut stream: impl Read + Write) -> io::Result<()> {
 }
 
 fn over_tls(stream: TcpStream, alternate: &Alternate) -> io::Result<()> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth();
+    // Nothing is told here, and clients look for themselves who it is.
+    let config = Believer::client(None).map_err(io::Error::other)?;
     let name = match &alternate.domain {
         Some(domain) => ServerName::try_from(domain.to_string()).map_err(io::Error::other)?,
         None => alternate.address.ip().into(),
     };
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     over_stream(StreamOwned::new(connection, stream))
-}
-
-/// Takes any certificate: nothing is told here, and clients look for themselves who it is.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// A ClientHello of DTLS 1.2 (RFC 6347 §4.2) without a cookie: a server that is there sends one, and remembers nothing.
