@@ -33,6 +33,9 @@ impl Process {
     }
 }
 
+/// Whether a socket is of UDP, its address, and the number and name of who holds it.
+pub type Known<'a> = (bool, SocketAddr, Option<(u32, &'a str)>);
+
 /// All bound sockets, and the processes that hold them, as far as this user may see.
 #[derive(Debug, Default)]
 pub struct Sockets {
@@ -80,14 +83,18 @@ impl Sockets {
         nearest.find_map(|bound| self.holder(bound))
     }
 
-    /// Sockets that are known already: whether each is of UDP, its address, and who holds it.
-    pub fn of(sockets: impl IntoIterator<Item = (bool, SocketAddr, Option<Process>)>) -> Self {
+    /// Sockets that are known already.
+    pub fn of(sockets: &[Known<'_>]) -> Self {
         let mut all = Self::default();
         for (inode, (is_udp, address, process)) in (1..).zip(sockets) {
             all.bound.push(Bound {
-                is_udp,
-                address,
+                is_udp: *is_udp,
+                address: *address,
                 inode,
+            });
+            let process = process.map(|(pid, name)| Process {
+                pid,
+                name: shown(name),
             });
             all.holders.extend(process.map(|process| (inode, process)));
         }
@@ -208,17 +215,8 @@ fn hold(holders: &mut BTreeMap<u64, Process>, inode: u64, process: Process) {
 mod tests {
     use super::*;
 
-    /// Whether it is of UDP, its address, and who holds it.
-    type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
-
-    fn sockets(given: &[Given<'_>]) -> Sockets {
-        Sockets::of(given.iter().map(|(is_udp, address, process)| {
-            let process = process.map(|(pid, name)| Process {
-                pid,
-                name: name.to_owned(),
-            });
-            (*is_udp, address.parse().unwrap(), process)
-        }))
+    fn at(address: &str) -> SocketAddr {
+        address.parse().unwrap()
     }
 
     #[test]
@@ -247,12 +245,15 @@ mod tests {
 
     #[test]
     fn a_wildcard_stands_in_the_way_of_each_address_of_its_family() {
-        let sockets = sockets(&[(true, "0.0.0.0:3478", None), (false, "10.0.0.1:3478", None)]);
-        let at = |is_udp, address: &str| sockets.at(is_udp, address.parse().unwrap()).count();
-        assert_eq!(at(true, "192.0.2.1:3478"), 1);
-        assert_eq!(at(true, "[::1]:3478"), 0);
-        assert_eq!(at(false, "192.0.2.1:3478"), 0);
-        assert_eq!(at(false, "0.0.0.0:3478"), 1);
+        let sockets = Sockets::of(&[
+            (true, at("0.0.0.0:3478"), None),
+            (false, at("10.0.0.1:3478"), None),
+        ]);
+        let in_the_way = |is_udp, address| sockets.at(is_udp, at(address)).count();
+        assert_eq!(in_the_way(true, "192.0.2.1:3478"), 1);
+        assert_eq!(in_the_way(true, "[::1]:3478"), 0);
+        assert_eq!(in_the_way(false, "192.0.2.1:3478"), 0);
+        assert_eq!(in_the_way(false, "0.0.0.0:3478"), 1);
     }
 
     #[test]
@@ -273,15 +274,15 @@ mod tests {
 
     #[test]
     fn a_listener_at_the_very_address_comes_before_one_at_all() {
-        let sockets = sockets(&[
-            (true, "127.0.0.1:3002", Some((9, "udp"))),
-            (false, "127.0.0.1:3002", Some((1, "a"))),
-            (false, "127.0.0.1:3003", Some((3, "a"))),
-            (false, "0.0.0.0:3002", Some((4, "a"))),
-            (false, "127.0.0.2:3004", Some((5, "a"))),
-            (false, "[::]:3002", Some((6, "a"))),
-            (false, "[::1]:3005", Some((7, "a"))),
-            (false, "[::]:3006", Some((8, "a"))),
+        let sockets = Sockets::of(&[
+            (true, at("127.0.0.1:3002"), Some((9, "udp"))),
+            (false, at("127.0.0.1:3002"), Some((1, "a"))),
+            (false, at("127.0.0.1:3003"), Some((3, "a"))),
+            (false, at("0.0.0.0:3002"), Some((4, "a"))),
+            (false, at("127.0.0.2:3004"), Some((5, "a"))),
+            (false, at("[::]:3002"), Some((6, "a"))),
+            (false, at("[::1]:3005"), Some((7, "a"))),
+            (false, at("[::]:3006"), Some((8, "a"))),
         ]);
         for (server, expected) in [
             ("127.0.0.1:3002", Some(1)),

@@ -22,6 +22,17 @@ fn settings(turn: u16, metrics: u16) -> Vec<String> {
     .collect()
 }
 
+/// A suite that runs with these flags too, and all that it was started with; its state lives as long as the folder.
+fn suite(more: &[&str]) -> (tempfile::TempDir, Vec<String>, Running) {
+    let (folder, state) = folder();
+    let mut arguments = settings(free_port(), free_port());
+    arguments.extend(["--state".to_owned(), state.to_str().unwrap().to_owned()]);
+    arguments.extend(more.iter().map(|&flag| flag.to_owned()));
+    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let running = Running::start_as(&flags);
+    (folder, arguments, running)
+}
+
 /// What `watari check` finds with these arguments, and its exit code.
 fn check(arguments: &[String]) -> (Option<i32>, Value) {
     let mut all = vec!["check", "--json"];
@@ -74,11 +85,7 @@ fn allocations(running: &Running) -> u32 {
 
 #[test]
 fn a_suite_that_runs_is_allocated_at_and_relays() {
-    let (_folder, state) = folder();
-    let mut arguments = settings(free_port(), free_port());
-    arguments.extend(["--state".to_owned(), state.to_str().unwrap().to_owned()]);
-    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let running = Running::start_as(&flags);
+    let (_folder, mut arguments, running) = suite(&[]);
     let (code, told) = check(&arguments);
     assert_eq!(code, Some(0), "{told:#}");
     let relay = found(&told, "Relay");
@@ -104,13 +111,7 @@ fn a_suite_that_runs_is_allocated_at_and_relays() {
 
 #[test]
 fn an_allocation_that_stays_alone_has_an_end_too() {
-    let (_folder, state) = folder();
-    let mut arguments = settings(free_port(), free_port());
-    let limit = ["--set", "turn.limits.allocations_per_user=1", "--state"];
-    arguments.extend(limit.map(str::to_owned));
-    arguments.push(state.to_str().unwrap().to_owned());
-    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let running = Running::start_as(&flags);
+    let (_folder, arguments, running) = suite(&["--set", "turn.limits.allocations_per_user=1"]);
     let (code, told) = check(&arguments);
     assert_eq!(code, Some(1), "{told:#}");
     for (grade, what) in found(&told, "Relay") {
@@ -122,13 +123,7 @@ fn an_allocation_that_stays_alone_has_an_end_too() {
 
 #[test]
 fn a_listener_for_a_proxy_is_left_alone() {
-    let (_folder, state) = folder();
-    let mut arguments = settings(free_port(), free_port());
-    let proxies = ["--set", "turn.proxy_protocol.from=[\"127.0.0.0/8\"]", "--state"];
-    arguments.extend(proxies.map(str::to_owned));
-    arguments.push(state.to_str().unwrap().to_owned());
-    let flags: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let _running = Running::start_as(&flags);
+    let (_folder, arguments, _running) = suite(&["--set", "turn.proxy_protocol.from=[\"127.0.0.0/8\"]"]);
     let (code, told) = check(&arguments);
     assert_eq!(code, Some(0), "{told:#}");
     let grades: Vec<_> = found(&told, "Relay").iter().map(|(grade, _)| *grade).collect();

@@ -264,23 +264,12 @@ mod tests {
     };
 
     fn listener(part: Part, address: &str) -> Listener {
-        Listener {
-            part,
-            address: address.parse().unwrap(),
-        }
+        let address = at(address);
+        Listener { part, address }
     }
 
-    /// Whether it is of UDP, its address, and who holds it.
-    type Given<'a> = (bool, &'a str, Option<(u32, &'a str)>);
-
-    fn sockets(given: &[Given<'_>]) -> Sockets {
-        Sockets::of(given.iter().map(|(is_udp, address, process)| {
-            let process = process.map(|(pid, name)| Process {
-                pid,
-                name: name.to_owned(),
-            });
-            (*is_udp, address.parse().unwrap(), process)
-        }))
+    fn at(address: &str) -> SocketAddr {
+        address.parse().unwrap()
     }
 
     fn judged(part: Part, address: &str, place: Place, serves: bool) -> Finding {
@@ -289,10 +278,10 @@ mod tests {
 
     #[test]
     fn who_has_a_port_is_told_and_how_to_move() {
-        let sockets = sockets(&[
-            (true, "0.0.0.0:3478", Some((7, "turnserver"))),
-            (false, "0.0.0.0:3478", Some((8, "watari"))),
-            (false, "127.0.0.1:9641", None),
+        let sockets = Sockets::of(&[
+            (true, at("0.0.0.0:3478"), Some((7, "turnserver"))),
+            (false, at("0.0.0.0:3478"), Some((8, "watari"))),
+            (false, at("127.0.0.1:9641"), None),
         ]);
         let place = |part, address: &str| place(&listener(part, address), &sockets);
         let coturn = place(Part::Turn, "192.0.2.1:3478");
@@ -316,14 +305,17 @@ mod tests {
 
     #[test]
     fn a_socket_that_systemd_keeps_for_a_service_is_not_a_strangers() {
-        let at = "127.0.0.1:3001";
+        let page = "127.0.0.1:3001";
         let place = |holders: &[(u32, &str)]| {
-            let given: Vec<_> = holders.iter().map(|holder| (false, at, Some(*holder))).collect();
-            place(&listener(Part::Page, at), &sockets(&given))
+            let given: Vec<_> = holders
+                .iter()
+                .map(|holder| (false, at(page), Some(*holder)))
+                .collect();
+            place(&listener(Part::Page, page), &Sockets::of(&given))
         };
         let kept = place(&[(1, "systemd")]);
         assert_eq!(kept, Place::Activated);
-        assert_eq!(judged(Part::Page, at, kept, false).grade, Grade::Note);
+        assert_eq!(judged(Part::Page, page, kept, false).grade, Grade::Note);
         for both in [[(1, "systemd"), (7, "watari")], [(7, "watari"), (1, "systemd")]] {
             assert!(matches!(place(&both), Place::Ours(Process { pid: 7, .. })));
         }

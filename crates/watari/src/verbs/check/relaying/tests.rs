@@ -40,6 +40,15 @@ fn tried(mut relay: Relay, places: &[(Listener, Place)]) -> Vec<(&'static str, S
         .collect()
 }
 
+/// To a relay of IPv4.
+fn by(transport: Transport, server: &str) -> Way {
+    Way {
+        transport,
+        server: server.parse().unwrap(),
+        relay_is_ipv4: true,
+    }
+}
+
 #[test]
 fn every_transport_is_tried_where_it_is_listened_for() {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -90,11 +99,6 @@ fn a_relay_of_the_other_family_is_asked_for_where_there_is_no_other() {
 fn connections_that_would_have_to_begin_as_a_proxys_are_not_tried() {
     let mut relay = relay(0, false);
     relay.config.proxy_protocol.from = vec!["127.0.0.0/8".parse().unwrap()];
-    let by = |transport, server: &str| Way {
-        transport,
-        server: server.parse().unwrap(),
-        relay_is_ipv4: true,
-    };
     let tcp = by(Transport::Tcp, "127.0.0.1:3478");
     assert!(is_proxied(&relay, tcp) && is_proxied(&relay, by(Transport::Tls, "127.0.0.1:5349")));
     assert!(!is_proxied(&relay, by(Transport::Udp, "127.0.0.1:3478")));
@@ -108,11 +112,7 @@ fn connections_that_would_have_to_begin_as_a_proxys_are_not_tried() {
 
 #[test]
 fn each_trouble_says_what_to_do() {
-    let way = Way {
-        transport: Transport::Tcp,
-        server: "192.0.2.1:3478".parse().unwrap(),
-        relay_is_ipv4: true,
-    };
+    let way = by(Transport::Tcp, "192.0.2.1:3478");
     let judged = |trouble| judge(way, Err(trouble), "/s/secrets.toml");
     let wrong = judged(Trouble::Refused(Some(401)));
     assert_eq!(wrong.grade, Grade::Problem);
@@ -133,11 +133,7 @@ fn each_trouble_says_what_to_do() {
 
 #[test]
 fn what_could_not_be_tried_is_no_problem_of_the_server() {
-    let way = Way {
-        transport: Transport::Tls,
-        server: "192.0.2.1:5349".parse().unwrap(),
-        relay_is_ipv4: true,
-    };
+    let way = by(Transport::Tls, "192.0.2.1:5349");
     let judged = |trouble| judge(way, Err(trouble), "");
     let nameless = judged(Trouble::Uncertified(Uncertified::Nameless));
     assert_eq!(nameless.grade, Grade::Warning);
