@@ -4,7 +4,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 need python3 openssl turnutils_uclient turnutils_peer
 
-read -r here here_metrics there there_metrics peer dtls < <(free_ports 6)
+read -r here here_metrics there there_metrics peer dtls tls < <(free_ports 7)
 mint_certificates
 
 # settings PORT FIRST_RELAY LAST_RELAY METRICS
@@ -23,6 +23,10 @@ listen = "127.0.0.1:$4"
 TOML
 }
 settings "$there" 35001 40000 "$there_metrics" >"$scratch/there.toml"
+cat >>"$scratch/there.toml" <<TOML
+[turn.tls]
+certificates = [{ certificate = "$scratch/chain.pem", key = "$scratch/key.pem" }]
+TOML
 settings "$here" 30000 35000 "$here_metrics" >"$scratch/here.toml"
 cat >>"$scratch/here.toml" <<TOML
 [turn.alternate]
@@ -32,10 +36,11 @@ servers = [
     { address = "127.0.0.1:$there" },
     { address = "[::1]:$there" },
     { address = "127.0.0.1:$there", transport = "tcp" },
+    { address = "127.0.0.1:$tls", transport = "tls" },
     { address = "127.0.0.1:$dtls", transport = "dtls" },
 ]
 TOML
-start there "$bin/turn-server" --config "$scratch/there.toml"
+start there "$bin/turn-server" --config "$scratch/there.toml" --set "turn.listen_tls=[\"127.0.0.1:$tls\"]"
 there_pid=$pid
 wait_ready there "$there_pid" "$there_metrics"
 # Its answer to a ClientHello is a cookie, as with any server of DTLS.
@@ -56,10 +61,10 @@ answering() {
     return 1
 }
 
-if answering 4; then
-    ok "servers answer checks over UDP on both families, TCP, and DTLS (openssl s_server)"
+if answering 5; then
+    ok "servers answer checks over UDP on both families, TCP, TLS, and DTLS (openssl s_server)"
 else
-    not_ok "servers answer checks over UDP on both families, TCP, and DTLS (openssl s_server)" "$scratch/here.log"
+    not_ok "servers answer checks over UDP on both families, TCP, TLS, and DTLS (openssl s_server)" "$scratch/here.log"
 fi
 
 # It serves one client and no more.
